@@ -1,0 +1,151 @@
+"""Watching: the changes of a tenant for whoever runs in this process, without a gap.
+
+The bus carries them live. A watcher that missed something (it was slow, it was not running, the bus was away or
+thrown away) reads on from PostgreSQL, where the same changes stand under the same ids, and joins the bus again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from rhinecloud.store import Database, Unavailable, outbox
+
+from .operations import Change
+from .relay import READER, Batch, subject_of
+
+_log = logging.getLogger(__name__)
+_decode_batch = msgspec.json.Decoder(Batch).decode
+_decode_change = msgspec.json.Decoder(Change).decode
+_CATCH_UP = 1_000
+_WAITING = 64  # batches a watcher may be behind before it is sent to PostgreSQL
+_LOOK = 2.0  # seconds: after so much silence a watcher compares itself with the relay's position
+
+
+class Subscriber(Protocol):
+    """The bus, as far as the feed needs it."""
+
+    async def subscribe(self, subject: str, callback: Callable[[bytes], Awaitable[None]]) -> Any:
+        """Call back with each payload from now on; survives reconnections."""
+        ...
+
+
+class _Watcher:
+    def __init__(self) -> None:
+        self.waiting: deque[Batch] = deque(maxlen=_WAITING)  # a full one forgets its oldest: a gap like any other
+        self.wake = asyncio.Event()
+
+
+class Feed:
+    """One subscription to the bus, shared by all watchers of this process."""
+
+    def __init__(self, database: Database, subscriber: Subscriber) -> None:
+        self._database = database
+        self._subscriber = subscriber
+        self._watchers: set[_Watcher] = set()
+        self._decoded: tuple[Batch | None, list[Change]] = (None, [])
+
+    async def open(self) -> None:
+        """Begin to listen."""
+        await self._subscriber.subscribe(subject_of(self._database.tenant), self._receive)
+
+    async def _receive(self, payload: bytes) -> None:
+        if not self._watchers:
+            return
+        batch = _decode_batch(payload)
+        for watcher in self._watchers:
+            watcher.waiting.append(batch)
+            watcher.wake.set()
+
+    async def watch(self, name: str | None, types: Sequence[str] = ()) -> AsyncIterator[list[Change]]:
+        """Lists of changes in the order of their ids, each change once, of entities of these types (all if none).
+
+        Without a name it begins now. A name makes it durable: it goes on after the last list that was handled, that
+        is, whose successor was asked for; a list may come again after a crash. A new name begins now.
+        Names are unique over all workers: one of them watches under a name at a time.
+        """
+        watcher = _Watcher()
+        self._watchers.add(watcher)
+        wanted = frozenset(types)
+        try:
+            last = await self._begin(name)
+            saved = last
+            while True:
+                try:
+                    changes, last = await self._next(watcher, last)
+                except Unavailable as error:
+                    _log.warning("watch %s: PostgreSQL is away (%s)", name or "(live)", error)
+                    await asyncio.sleep(1)
+                    continue
+                if wanted:
+                    changes = [change for change in changes if not wanted.isdisjoint(change.types)]
+                if changes:
+                    yield changes
+                if name is not None and last > saved:
+                    await self._save(name, last)
+                    saved = last
+        finally:
+            self._watchers.discard(watcher)
+
+    async def _begin(self, name: str | None) -> int:
+        while True:
+            try:
+                position = await outbox.position(self._database.pool, name) if name is not None else None
+                if position is None:
+                    position = await outbox.position(self._database.pool, READER) or 0
+                    if name is not None:
+                        await outbox.advance(self._database.pool, name, position)
+                return position
+            except Unavailable:
+                await asyncio.sleep(1)
+
+    async def _save(self, name: str, last: int) -> None:
+        while True:
+            try:
+                return await outbox.advance(self._database.pool, name, last)
+            except Unavailable:
+                await asyncio.sleep(1)
+
+    async def _next(self, watcher: _Watcher, last: int) -> tuple[list[Change], int]:
+        """Changes after `last`, and the id up to which they reach."""
+        while True:
+            while watcher.waiting:
+                batch = watcher.waiting[0]
+                if batch.ids[-1] <= last:
+                    watcher.waiting.popleft()
+                elif batch.prev <= last:
+                    watcher.waiting.popleft()
+                    return [c for c in self._decode(batch) if c.id > last], batch.ids[-1]
+                else:
+                    return await self._catch_up(last, batch.prev)
+            watcher.wake.clear()
+            try:
+                async with asyncio.timeout(_LOOK):
+                    await watcher.wake.wait()
+            except TimeoutError:
+                told = await outbox.position(self._database.pool, READER) or 0
+                if told > last and not watcher.waiting:
+                    return await self._catch_up(last, told)
+
+    async def _catch_up(self, last: int, until: int) -> tuple[list[Change], int]:
+        rows = await outbox.read_told(self._database.pool, last, until, _CATCH_UP)
+        changes = [_change(row.id, row.at, row.change) for row in rows]
+        return changes, rows[-1].id if len(rows) == _CATCH_UP else until
+
+    def _decode(self, batch: Batch) -> list[Change]:
+        """A batch is decoded once for all watchers."""
+        if self._decoded[0] is not batch:
+            changes = [
+                _change(number, at, raw) for number, at, raw in zip(batch.ids, batch.at, batch.changes, strict=True)
+            ]
+            self._decoded = (batch, changes)
+        return self._decoded[1]
+
+
+def _change(number: int, at: str, raw: Any) -> Change:
+    return msgspec.structs.replace(_decode_change(raw), id=number, at=at)

@@ -1,0 +1,87 @@
+"""What may be asked of the graph, and what became of it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from rhinecloud.model import Entity, NgsiLdError
+
+Kind = Literal[
+    "create",  # CIM 009 §5.6.1
+    "upsert",  # §5.6.8, default mode: make it, or replace the whole
+    "replace",  # §5.6.18
+    "append",  # §5.6.3
+    "update",  # §5.6.2
+    "partial_update",  # §5.6.4, one attribute
+    "replace_attribute",  # §5.6.19
+    "merge",  # §5.6.17
+    "delete_attribute",  # §5.6.5
+    "delete",  # §5.6.6
+    "measure",  # a device's values: append; makes the entity if missing; what is older goes to history only
+]
+
+Instances = dict[str, list[dict[str, Any]]]
+
+
+class Operation(msgspec.Struct, frozen=True):
+    """One write to one entity. `attributes` is in the expanded form of model.Entity.
+
+    `delivery` names the delivery that brought it: the same name a second time changes nothing. Several operations
+    may share one.
+    """
+
+    kind: Kind
+    entity_id: str
+    types: tuple[str, ...] = ()
+    scopes: tuple[str, ...] | None = None
+    attributes: Instances = {}
+    overwrite: bool = True  # append: whether attributes that exist are replaced
+    attribute: str | None = None  # the one attribute of partial_update, replace_attribute and delete_attribute
+    dataset: str | None = None  # which instance of it; None is the default instance
+    all_instances: bool = False  # delete_attribute: every instance
+    create_missing: bool = False  # append: make the entity if it is not there (upsert in update mode)
+    delivery: str | None = None
+
+    @classmethod
+    def of(cls, kind: Kind, entity: Entity, **options: Any) -> Operation:
+        """An operation that carries a whole entity."""
+        return cls(kind, entity.id, entity.types, entity.scopes or None, entity.attributes, **options)
+
+
+class NotUpdated(msgspec.Struct, frozen=True):
+    """An attribute that an operation left as it was, and why (CIM 009 §5.2.19)."""
+
+    attribute: str
+    reason: str
+
+
+class Applied(msgspec.Struct, frozen=True):
+    """What an operation did. `duplicate`: its delivery was known, nothing was done."""
+
+    created: bool = False
+    updated: tuple[str, ...] = ()
+    not_updated: tuple[NotUpdated, ...] = ()
+    history_only: tuple[str, ...] = ()
+    duplicate: bool = False
+
+
+Verdict = Applied | NgsiLdError
+
+
+class Change(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """A committed change as it is told to watches, pages and subscribers.
+
+    `entity` is the state after the change (None after a deletion), `old` the previous instances of the attributes
+    in `attributes`. `id` orders all changes of a tenant and is what a consumer drops repetitions by.
+    """
+
+    entity_id: str
+    types: tuple[str, ...]
+    operation: Literal["create", "update", "delete"]
+    attributes: tuple[str, ...] = ()
+    entity: Entity | None = None
+    old: Instances = {}
+    id: int = 0
+    at: str = ""

@@ -1,0 +1,161 @@
+"""The one door: gathers operations, commits each gathering in one transaction, answers after the commit."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+import asyncpg
+
+from rhinecloud.model import NgsiLdError
+from rhinecloud.store import Database, entities, history, intake, outbox
+from rhinecloud.store.history import SeriesKey
+
+from .gathering import Gathering
+from .operations import Applied, Operation, Verdict
+from .planning import Plan
+
+_BEGIN = "BEGIN; SELECT pg_current_xact_id()"  # the id is owned before a change id is drawn: see store.outbox
+_SERIES_KNOWN = 200_000
+_ATTEMPTS = 5
+
+
+class SeriesNumbers:
+    """The numbers of the series last written, so that a measurement does not look them up."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[SeriesKey, int] = OrderedDict()
+
+    def missing(self, keys: set[SeriesKey]) -> set[SeriesKey]:
+        return keys - self._known.keys()
+
+    def add(self, found: dict[SeriesKey, int]) -> None:
+        self._known.update(found)
+        while len(self._known) > _SERIES_KNOWN:
+            self._known.popitem(last=False)
+
+    def __getitem__(self, key: SeriesKey) -> int:
+        return self._known[key]
+
+
+class Writer:
+    """Applies operations to the graph of one tenant.
+
+    `told` is called after each commit that left changes in the outbox.
+    """
+
+    def __init__(
+        self, database: Database, told: Callable[[], None], *, lanes: int = 2, most_waiting: int = 20_000
+    ) -> None:
+        self._database = database
+        self._told = told
+        self._series = SeriesNumbers()
+        self._gathering: Gathering[Sequence[Operation], list[Verdict]] = Gathering(
+            self._flush, lanes=lanes, most_at_once=2_000, most_waiting=most_waiting, weigh=len
+        )
+        self.committed = 0
+
+    @property
+    def waiting(self) -> int:
+        """Operations that wait for their statement."""
+        return self._gathering.waiting
+
+    async def apply(self, operations: Sequence[Operation]) -> list[Verdict]:
+        """Apply operations in order, all in one transaction; a verdict for each, after the commit.
+
+        Raises Overloaded, or one of store.Unavailable: then it is not known to have happened.
+        """
+        if not operations:
+            return []
+        return await self._gathering.submit(operations)
+
+    async def close(self) -> None:
+        """Stop; what still waits is not acknowledged."""
+        await self._gathering.close()
+
+    async def _flush(self, units: list[Sequence[Operation]]) -> list[list[Verdict] | Exception]:
+        try:
+            return list(await self._commit(units))
+        except asyncpg.DataError as error:
+            # PostgreSQL refused a value that the model let through. One unit is to blame: find it by giving each a
+            # transaction of its own, so that the others are not punished.
+            if len(units) == 1:
+                return [error]
+            return [result for unit in units for result in await self._flush([unit])]
+
+    async def _commit(self, units: list[Sequence[Operation]]) -> list[list[Verdict]]:
+        for attempt in range(_ATTEMPTS):
+            async with self._database.pool.acquire() as connection:
+                await connection.execute(_BEGIN)
+                try:
+                    verdicts, told, series = await write(
+                        connection, [operation for unit in units for operation in unit], self._series
+                    )
+                    await connection.execute("COMMIT")
+                except (asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError):
+                    # Another worker made the same entity between our lock and our insert: now it can be locked.
+                    await connection.execute("ROLLBACK")
+                    if attempt == _ATTEMPTS - 1:
+                        raise
+                    continue
+                except BaseException:
+                    if not connection.is_closed():
+                        await connection.execute("ROLLBACK")
+                    raise
+            break
+        self._series.add(series)
+        self.committed += len(verdicts)
+        if told:
+            self._told()
+        answers, start = [], 0
+        for unit in units:
+            answers.append(verdicts[start : start + len(unit)])
+            start += len(unit)
+        return answers
+
+
+async def write(
+    connection: asyncpg.Connection, operations: Sequence[Operation], known: SeriesNumbers
+) -> tuple[list[Verdict], bool, dict[SeriesKey, int]]:
+    """Apply operations inside the caller's transaction, which must own a transaction id.
+
+    Returns the verdicts, whether there are changes to be told, and the series numbers found: they may be kept once
+    the transaction has committed.
+    """
+    deliveries = {operation.delivery for operation in operations if operation.delivery is not None}
+    fresh = await intake.remember(connection, sorted(deliveries)) if deliveries else set()
+    locked = await entities.lock(connection, {operation.entity_id for operation in operations})
+    plan = Plan(locked, datetime.now(UTC))
+    verdicts: list[Verdict] = [
+        plan.apply(operation)
+        if operation.delivery is None or operation.delivery in fresh
+        else Applied(duplicate=True)
+        for operation in operations
+    ]
+    failed = {
+        operation.delivery
+        for operation, verdict in zip(operations, verdicts, strict=True)
+        if operation.delivery is not None and isinstance(verdict, NgsiLdError)
+    }
+    if failed:  # not applied, hence not remembered
+        await intake.disown(connection, sorted(failed))
+    await entities.insert(connection, plan.inserts())
+    whole, attributes = plan.updates()
+    await entities.update(connection, whole)
+    await entities.update_attributes(connection, attributes)
+    await entities.delete(connection, plan.deletes())
+    forget, places = plan.places()
+    if forget:
+        await entities.replace_places(connection, forget, places)
+    found: dict[SeriesKey, int] = {}
+    if plan.history:
+        keys = {row.key for row in plan.history}
+        missing = known.missing(keys)
+        if missing:
+            found = await history.series_ids(connection, missing)
+        await history.append(
+            connection, plan.history, {key: found[key] if key in found else known[key] for key in keys}
+        )
+    await outbox.append(connection, plan.changes)
+    return verdicts, bool(plan.changes), found

@@ -1,0 +1,78 @@
+"""The `rhinecloud` command: finds the asked-for command's module and runs it.
+
+A command is a module of `rhinecloud.commands` with `add_arguments(parser)` and `run(arguments) -> int`; it is
+imported only when it is asked for, so that the supervisor stays small.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+
+from rhinecloud.engines.account import EngineError
+from rhinecloud.settings import SettingsError
+
+# Name on the command line → one line of help. The module is the name with _ for -.
+COMMANDS = {
+    "demo": "start a simulated Duisburg on this machine",
+    "serve": "serve a city",
+    "check": "say in words what is wrong with a set-up",
+    "backup": "write everything into one file",
+    "restore": "fill an empty installation from a backup",
+    "upgrade": "bring the data of an older PostgreSQL to the installed one",
+}
+
+
+def command_module(name: str) -> ModuleType:
+    """The module of one command."""
+    return importlib.import_module("rhinecloud.commands." + name.replace("-", "_"))
+
+
+def parser_for(name: str) -> argparse.ArgumentParser:
+    """The complete parser of one command (the documentation test reads it)."""
+    module = command_module(name)
+    parser = argparse.ArgumentParser(prog=f"rhinecloud {name}", description=module.__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    module.add_arguments(parser)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit code: 0 done, 1 a problem that was told in words, 2 wrong usage."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if not given or given[0] in ("-h", "--help"):
+        print(_overview())
+        return 0 if given else 2
+    if given[0] == "--version":
+        import importlib.metadata
+
+        print("Rhine Cloud", importlib.metadata.version("rhinecloud"))
+        return 0
+    if given[0] not in COMMANDS:
+        print(f"There is no command '{given[0]}'.\n\n{_overview()}", file=sys.stderr)
+        return 2
+    parsed = parser_for(given[0]).parse_args(given[1:])
+    try:
+        code: int = command_module(given[0]).run(parsed)
+        return code
+    except (EngineError, SettingsError) as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _overview() -> str:
+    width = max(map(len, COMMANDS)) + 2
+    lines = [f"  {name:<{width}}{text}" for name, text in COMMANDS.items()]
+    return (
+        "Rhine Cloud connects everyone and everything in a city.\n\nUsage: rhinecloud COMMAND [--help]\n\n"
+        + "\n".join(lines)
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

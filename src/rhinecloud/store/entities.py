@@ -1,0 +1,155 @@
+"""Current state: rows of `entity`, and of `place` for what has a geometry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+import msgspec
+
+# Several IRIs in one text parameter: a text[] of text[] must be rectangular, IRIs hold no control characters.
+_SEPARATOR = "\x1f"
+
+
+class StoredEntity(msgspec.Struct, frozen=True):
+    """A row of `entity`; `attributes` is JSON text of the expanded form (see model.Entity)."""
+
+    id: str
+    types: tuple[str, ...]
+    scopes: tuple[str, ...]
+    attributes: str
+    created_at: datetime
+    modified_at: datetime
+
+
+class Place(msgspec.Struct, frozen=True):
+    """A geometry of an entity: bounds in degrees (west, south, east, north) and WKB."""
+
+    entity_id: str
+    attribute: str
+    dataset: str
+    bounds: tuple[float, float, float, float]
+    geometry: bytes
+
+
+_COLUMNS = "e.id, e.types, e.scopes, e.attributes, e.created_at, e.modified_at"
+
+# Rows are locked in the order of their ids, so that two transactions never wait for each other in a circle.
+LOCK = f"SELECT {_COLUMNS} FROM entity e WHERE id = ANY($1::text[]) ORDER BY id FOR UPDATE"
+READ = f"SELECT {_COLUMNS} FROM entity e WHERE id = ANY($1::text[])"
+
+INSERT = """
+INSERT INTO entity (id, types, scopes, attributes, created_at, modified_at)
+SELECT id, string_to_array(types, E'\\x1f'), coalesce(string_to_array(nullif(scopes, ''), E'\\x1f'), '{}'),
+       attributes, created_at, modified_at
+FROM unnest($1::text[], $2::text[], $3::text[], $4::jsonb[], $5::timestamptz[], $6::timestamptz[])
+     AS new (id, types, scopes, attributes, created_at, modified_at)
+"""
+
+UPDATE = """
+UPDATE entity e
+SET types = string_to_array(new.types, E'\\x1f'),
+    scopes = coalesce(string_to_array(nullif(new.scopes, ''), E'\\x1f'), '{}'),
+    attributes = new.attributes, created_at = new.created_at, modified_at = new.modified_at
+FROM unnest($1::text[], $2::text[], $3::text[], $4::jsonb[], $5::timestamptz[], $6::timestamptz[])
+     AS new (id, types, scopes, attributes, created_at, modified_at)
+WHERE e.id = new.id
+"""
+
+# The frequent case, a measurement: types and scopes stay, and the statement does not carry them.
+UPDATE_ATTRIBUTES = """
+UPDATE entity e SET attributes = new.attributes, modified_at = new.modified_at
+FROM unnest($1::text[], $2::jsonb[], $3::timestamptz[]) AS new (id, attributes, modified_at)
+WHERE e.id = new.id
+"""
+
+DELETE = "DELETE FROM entity WHERE id = ANY($1::text[])"
+
+FORGET_PLACES = """
+DELETE FROM place p USING unnest($1::text[], $2::text[]) AS old (entity_id, attribute)
+WHERE p.entity_id = old.entity_id AND p.attribute = old.attribute
+"""
+
+INSERT_PLACES = """
+INSERT INTO place (entity_id, attribute, dataset, area, geometry)
+SELECT entity_id, attribute, dataset, box(point(west, south), point(east, north)), geometry
+FROM unnest($1::text[], $2::text[], $3::text[], $4::float8[], $5::float8[], $6::float8[], $7::float8[], $8::bytea[])
+     AS new (entity_id, attribute, dataset, west, south, east, north, geometry)
+"""
+
+TYPES = "SELECT type, count(*) AS count FROM entity, unnest(types) AS type GROUP BY type ORDER BY count DESC, type"
+
+
+def row(record: Any) -> StoredEntity:
+    """A record of the columns above as a struct."""
+    return StoredEntity(record[0], tuple(record[1]), tuple(record[2]), record[3], record[4], record[5])
+
+
+async def lock(connection: asyncpg.Connection, ids: Iterable[str]) -> dict[str, StoredEntity]:
+    """The rows that exist of these ids, locked until the transaction ends."""
+    return {record[0]: row(record) for record in await connection.fetch(LOCK, list(ids))}
+
+
+async def read(connection: asyncpg.Connection | asyncpg.Pool, ids: Iterable[str]) -> dict[str, StoredEntity]:
+    """The rows that exist of these ids."""
+    return {record[0]: row(record) for record in await connection.fetch(READ, list(ids))}
+
+
+def columns(entities: Sequence[StoredEntity]) -> tuple[list[Any], ...]:
+    """The parameters of INSERT and UPDATE."""
+    return (
+        [e.id for e in entities],
+        [_SEPARATOR.join(e.types) for e in entities],
+        [_SEPARATOR.join(e.scopes) for e in entities],
+        [e.attributes for e in entities],
+        [e.created_at for e in entities],
+        [e.modified_at for e in entities],
+    )
+
+
+async def insert(connection: asyncpg.Connection, entities: Sequence[StoredEntity]) -> None:
+    """Write new rows. Raises asyncpg.UniqueViolationError if an id is there meanwhile."""
+    if entities:
+        await connection.execute(INSERT, *columns(entities))
+
+
+async def update(connection: asyncpg.Connection, entities: Sequence[StoredEntity]) -> None:
+    """Write the whole of rows that are locked."""
+    if entities:
+        await connection.execute(UPDATE, *columns(entities))
+
+
+async def update_attributes(connection: asyncpg.Connection, entities: Sequence[StoredEntity]) -> None:
+    """Write attributes and modified_at of rows that are locked."""
+    if entities:
+        await connection.execute(
+            UPDATE_ATTRIBUTES,
+            [e.id for e in entities],
+            [e.attributes for e in entities],
+            [e.modified_at for e in entities],
+        )
+
+
+async def delete(connection: asyncpg.Connection, ids: Sequence[str]) -> None:
+    """Delete rows that are locked."""
+    if ids:
+        await connection.execute(DELETE, list(ids))
+
+
+async def replace_places(
+    connection: asyncpg.Connection, forget: Sequence[tuple[str, str]], places: Sequence[Place]
+) -> None:
+    """Forget all geometries of (entity, attribute) pairs, then write these."""
+    if forget:
+        await connection.execute(FORGET_PLACES, [f[0] for f in forget], [f[1] for f in forget])
+    if places:
+        await connection.execute(
+            INSERT_PLACES,
+            [p.entity_id for p in places],
+            [p.attribute for p in places],
+            [p.dataset for p in places],
+            *([p.bounds[i] for p in places] for i in range(4)),
+            [p.geometry for p in places],
+        )

@@ -1,0 +1,110 @@
+"""Changes to be told, in the order of their ids, and how far each reader has come.
+
+Ids come from a sequence, so a transaction that commits late leaves a gap that fills afterwards. A gap is settled once
+every transaction that was running when it was first seen has ended (`pg_snapshot_xmin` has passed the
+`pg_snapshot_xmax` of that moment); what is missing then was rolled back. Changes are told strictly in the order of
+ids, and never past an unsettled gap: hence nothing is skipped, and two changes of one entity, whose ids were drawn
+under its row lock, are never told in the wrong order (see docs/decisions/0003-outbox-order.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import asyncpg
+import msgspec
+
+# Drawing ids in a subquery keeps them in the order of the array.
+APPEND = """
+INSERT INTO outbox (id, change)
+SELECT nextval('change_id'), change
+FROM (SELECT change FROM unnest($1::bytea[]) WITH ORDINALITY AS new (change, n) ORDER BY n) AS ordered
+"""
+
+_AFTER = """
+SELECT id, at, change, pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS xmin,
+       pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS xmax
+FROM outbox WHERE id > $1 ORDER BY id LIMIT $2
+"""
+
+_TOLD = "SELECT id, at, change FROM outbox WHERE id > $1 AND id <= $2 ORDER BY id LIMIT $3"
+
+
+class OutboxRow(msgspec.Struct, frozen=True):
+    """One change: its id, the moment it was written (RFC 3339), its JSON."""
+
+    id: int
+    at: str
+    change: bytes
+
+
+class Gap(msgspec.Struct, frozen=True):
+    """An id that is missing after `after`, first seen when `xmax` was the next transaction to begin."""
+
+    after: int
+    xmax: int
+
+
+def settled_run(
+    ids: Sequence[int], last: int, gap: Gap | None, *, xmin: int, xmax: int
+) -> tuple[int, Gap | None]:
+    """How many of `ids` (ascending, all > last) may be told now, and the gap at which to wait.
+
+    `gap` is what the previous call returned; `xmin` and `xmax` belong to the snapshot in which `ids` were read.
+    """
+    for count, identity in enumerate(ids):
+        if identity == last + 1 or (gap is not None and gap.after == last and xmin >= gap.xmax):
+            last = identity
+            continue
+        return count, gap if gap is not None and gap.after == last else Gap(last, xmax)
+    return len(ids), None
+
+
+async def append(connection: asyncpg.Connection, changes: Sequence[bytes]) -> None:
+    """Add changes in this order. The transaction must own an id (`pg_current_xact_id`) before this draws from the
+    sequence: a gap is judged by transaction ids."""
+    if changes:
+        await connection.execute(APPEND, list(changes))
+
+
+async def read_settled(
+    connection: asyncpg.Connection, last: int, gap: Gap | None, limit: int
+) -> tuple[list[OutboxRow], Gap | None]:
+    """The next changes that may be told after `last`, at most `limit`, and the gap at which reading stopped."""
+    records = await connection.fetch(_AFTER, last, limit)
+    if not records:
+        return [], None
+    count, gap = settled_run(
+        [r["id"] for r in records], last, gap, xmin=records[0]["xmin"], xmax=records[0]["xmax"]
+    )
+    return [_row(r) for r in records[:count]], gap
+
+
+async def read_told(
+    connection: asyncpg.Connection | asyncpg.Pool, last: int, until: int, limit: int
+) -> list[OutboxRow]:
+    """Changes after `last` up to `until`, a position the relay has passed, at most `limit`."""
+    return [_row(r) for r in await connection.fetch(_TOLD, last, until, limit)]
+
+
+def _row(record: asyncpg.Record) -> OutboxRow:
+    at = record["at"]
+    return OutboxRow(record["id"], at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"), record["change"])
+
+
+async def position(connection: asyncpg.Connection | asyncpg.Pool, reader: str) -> int | None:
+    """The last change id that the reader has done with, None if it never read."""
+    found: int | None = await connection.fetchval("SELECT change_id FROM position WHERE reader = $1", reader)
+    return found
+
+
+async def advance(connection: asyncpg.Connection | asyncpg.Pool, reader: str, change_id: int) -> None:
+    """Record how far a reader has come; never backwards."""
+    await connection.execute(
+        """
+        INSERT INTO position (reader, change_id) VALUES ($1, $2)
+        ON CONFLICT (reader) DO UPDATE SET change_id = greatest(position.change_id, $2), at = now()
+        """,
+        reader,
+        change_id,
+    )
