@@ -1,0 +1,32 @@
+"""Settings as options of a command line: every setting can be a flag of the same name."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from typing import Any, get_type_hints
+
+from rhinecloud.settings import ENVIRONMENT_PREFIX, Settings, descriptions, load
+
+
+def add_settings(parser: argparse.ArgumentParser, names: Iterable[str] | None = None) -> None:
+    """Add a flag for each named setting, or for all of them."""
+    kinds = get_type_hints(Settings)
+    texts = descriptions()
+    for name in Settings.__struct_fields__ if names is None else names:
+        flag = "--" + name.replace("_", "-")
+        text = f"{texts[name]} [{ENVIRONMENT_PREFIX}{name.upper()}]".replace("%", "%%")
+        if kinds[name] is bool:
+            parser.add_argument(
+                flag, dest=name, action=argparse.BooleanOptionalAction, default=None, help=text
+            )
+        else:
+            parser.add_argument(flag, dest=name, metavar=name.split("_")[-1].upper(), default=None, help=text)
+
+
+def settings_from(arguments: argparse.Namespace, **defaults: Any) -> Settings:
+    """Settings from flags and environment; `defaults` stand in for what neither says. Raises SettingsError."""
+    return load(
+        {name: value for name, value in vars(arguments).items() if name in Settings.__struct_fields__},
+        defaults=defaults,
+    )

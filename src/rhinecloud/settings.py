@@ -1,0 +1,171 @@
+"""Every setting, typed, from the environment (RHINECLOUD_…) and from the flags of the command line.
+
+A flag wins over the environment, the environment over the default. A worker is handed the finished settings
+by its supervisor and never reads the environment itself, so that all processes agree.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import msgspec
+from msgspec import Meta
+
+ENVIRONMENT_PREFIX = "RHINECLOUD_"
+
+
+class SettingsError(Exception):
+    """A setting that cannot be used; the message names the setting and says what is expected."""
+
+
+def default_data_folder(name: str = "rhinecloud") -> Path:
+    """Where an installation keeps its data unless told: /var/lib for root, XDG's data folder for a person."""
+    if os.geteuid() == 0:
+        return Path("/var/lib") / name
+    home = os.environ.get("XDG_DATA_HOME")
+    base = Path(home) if home else Path.home() / ".local" / "share"
+    return base / name
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What an installation can be told. Field documentation is the text of the reference page and of --help."""
+
+    data: Annotated[
+        Path,
+        Meta(
+            description="Folder with all data of the embedded engines. "
+            "Default: /var/lib/rhinecloud for root, ~/.local/share/rhinecloud for others."
+        ),
+    ] = msgspec.field(default_factory=default_data_folder)
+    host: Annotated[str, Meta(description="Address to listen on, for HTTP and for MQTT.")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535, description="HTTP port; 0 takes any free one.")] = 8080
+    public_url: Annotated[
+        str | None,
+        Meta(description="The address that people and systems use, if a proxy stands in front."),
+    ] = None
+    tls_cert: Annotated[
+        Path | None, Meta(description="Certificate chain (PEM) to serve HTTPS; needs tls-key too.")
+    ] = None
+    tls_key: Annotated[Path | None, Meta(description="Private key (PEM) of the certificate.")] = None
+    open: Annotated[
+        bool,
+        Meta(
+            description="Serve without sign-in, on a loopback address only: whoever reaches it may do anything."
+        ),
+    ] = False
+    workers: Annotated[int, Meta(ge=1, le=256, description="Number of worker processes.")] = 1
+    database_url: Annotated[
+        str | None,
+        Meta(description="The city's own PostgreSQL (16 or newer); without it the embedded one is started."),
+    ] = None
+    nats_url: Annotated[
+        str | None,
+        Meta(
+            description="The city's own NATS (2.11 or newer, JetStream and MQTT on); else the embedded one."
+        ),
+    ] = None
+    nats_credentials: Annotated[
+        Path | None, Meta(description="Credentials file (.creds) for the city's own NATS.")
+    ] = None
+    nats_sync_always: Annotated[
+        bool,
+        Meta(
+            description="Embedded NATS flushes every message to the disk before it acknowledges: "
+            "survives a power cut, at a third of the speed."
+        ),
+    ] = False
+    mqtt_port: Annotated[
+        int, Meta(ge=0, le=65535, description="MQTT port of the embedded NATS; 0 takes any free one.")
+    ] = 1883
+    log_level: Annotated[
+        str,
+        Meta(pattern="^(debug|info|warning|error)$", description="debug, info, warning or error."),
+    ] = "info"
+    context_preload: Annotated[
+        Path | None,
+        Meta(
+            description="Folder, or JSON file with a map of URL to file, of @context documents that are known "
+            "without asking the internet."
+        ),
+    ] = None
+    allow_private_contexts: Annotated[
+        bool, Meta(description="Allow @context documents from private networks (by default refused).")
+    ] = False
+    outbox_retention_days: Annotated[
+        int,
+        Meta(ge=1, description="Days for which changes can be told again from the database (days)."),
+    ] = 7
+    map_style_url: Annotated[
+        str | None, Meta(description="Style (MapLibre JSON) of the city's own base map.")
+    ] = None
+
+    def validate(self) -> None:
+        """Raise SettingsError for combinations that make no sense."""
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise SettingsError("tls_cert and tls_key belong together: set both, or neither.")
+
+
+def descriptions() -> dict[str, str]:
+    """Documentation text of every setting, by name."""
+    hints = get_type_hints(Settings, include_extras=True)
+    return {name: hints[name].__metadata__[0].description for name in Settings.__struct_fields__}
+
+
+def _decode(expected: type, value: Any) -> Any:
+    if expected is Path:
+        return Path(value).expanduser().absolute()
+    raise NotImplementedError(expected)
+
+
+def _encode(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    raise NotImplementedError(type(value))
+
+
+_WORDS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
+
+
+def load(
+    flags: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+    defaults: Mapping[str, Any] | None = None,
+) -> Settings:
+    """Settings from the flags (those that are None were not given), else the environment, else `defaults`.
+
+    Raises SettingsError that names the setting and where it came from.
+    """
+    environ = os.environ if environ is None else environ
+    given: dict[str, Any] = dict(defaults or {})
+    source: dict[str, str] = {}
+    for name in Settings.__struct_fields__:
+        variable = ENVIRONMENT_PREFIX + name.upper()
+        if environ.get(variable):
+            value = environ[variable]
+            given[name], source[name] = _WORDS.get(value.lower(), value), variable
+        if flags is not None and flags.get(name) is not None:
+            given[name], source[name] = flags[name], "--" + name.replace("_", "-")
+    for name in source:
+        value = given[name]
+        try:
+            from_json({name: value})
+        except msgspec.ValidationError as error:
+            reason = str(error).split(" - at ")[0]
+            raise SettingsError(f"{source[name]}={value}: {reason}") from None
+    settings = from_json(given)
+    settings.validate()
+    return settings
+
+
+def to_json(settings: Settings) -> dict[str, Any]:
+    """Settings as plain JSON values."""
+    plain: dict[str, Any] = msgspec.to_builtins(settings, enc_hook=_encode)
+    return plain
+
+
+def from_json(document: Mapping[str, Any]) -> Settings:
+    """Settings from plain JSON values; raises msgspec.ValidationError."""
+    return msgspec.convert(dict(document), Settings, strict=False, dec_hook=_decode)

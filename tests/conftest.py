@@ -1,0 +1,278 @@
+"""Real engines for the tests: one PostgreSQL per test process, a database per test, a NATS per test, whole servers.
+
+With RHINECLOUD_DATABASE_URL / RHINECLOUD_NATS_URL in the environment the same tests run on those instead; the
+role then needs CREATEDB, and NATS must not be shared with another run (`-n0`).
+
+Fixtures: `engines`, `database_url`, `module_database_url`, `nats`, `server`, `serve`, `data_folder`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+
+from rhinecloud.engines import Engines, NatsCredentials, binaries
+from rhinecloud.engines.account import run
+from rhinecloud.engines.folder import DataFolder
+from rhinecloud.engines.nats import Nats
+from rhinecloud.settings import Settings
+
+EXTERNAL_DATABASE = os.environ.get("RHINECLOUD_DATABASE_URL") or None
+EXTERNAL_NATS = os.environ.get("RHINECLOUD_NATS_URL") or None
+TEMPLATE = "rhinecloud_test_template"
+START_PATIENCE = 60.0
+
+
+def quiet(text: str) -> None:
+    """For engines whose progress nobody reads."""
+
+
+def new_folder(prefix: str = "rhinecloud-test-") -> Path:
+    """A short path that root's unprivileged engines reach too (pytest's own folders are closed)."""
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir="/tmp"))
+    folder.chmod(0o711)
+    return folder
+
+
+@pytest.fixture
+def data_folder() -> Iterator[Path]:
+    """An empty folder for one installation; removed afterwards."""
+    folder = new_folder()
+    yield folder / "data"
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def programs() -> Iterator[Path]:
+    """Staged engine programs that all folders of this test process share."""
+    folder = new_folder("rhinecloud-programs-")
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def engines(programs: Path) -> Iterator[Engines]:
+    """Running engines of this test process; use `database_url` and `nats` for a clean state."""
+    folder = new_folder()
+    settings = Settings(
+        data=folder / "data", database_url=EXTERNAL_DATABASE, nats_url=EXTERNAL_NATS, mqtt_port=0, open=True
+    )
+    with Engines(settings, quiet, programs) as running:
+        yield running
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def with_database(url: str, name: str) -> str:
+    """The same server, another database."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(path="/" + name))
+
+
+def sql(programs: Path, url: str, statement: str) -> str:
+    """Run one statement by psql: no event loop is touched. Returns the bare output."""
+    psql = binaries.postgresql(programs).bin / "psql"
+    return run([psql, "-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-c", statement, url]).strip()
+
+
+@pytest.fixture(scope="session")
+def template_database(engines: Engines, programs: Path) -> Iterator[str]:
+    """The database that every test's database is a copy of, with the store's schema in it."""
+    name = f"{TEMPLATE}_{uuid.uuid4().hex[:8]}"
+    sql(programs, engines.database_url, f"CREATE DATABASE {name}")
+    yield name
+    sql(programs, engines.database_url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _clone(engines: Engines, programs: Path, template: str) -> Iterator[str]:
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    sql(programs, engines.database_url, f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield with_database(engines.database_url, name)
+    sql(programs, engines.database_url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def database_url(engines: Engines, programs: Path, template_database: str) -> Iterator[str]:
+    """A database for one test."""
+    yield from _clone(engines, programs, template_database)
+
+
+@pytest.fixture(scope="module")
+def module_database_url(engines: Engines, programs: Path, template_database: str) -> Iterator[str]:
+    """A database that the tests of a module share."""
+    yield from _clone(engines, programs, template_database)
+
+
+@dataclass(frozen=True)
+class NatsServer:
+    """A NATS server with nothing in it. `mqtt_host` is None for an external one."""
+
+    url: str
+    credentials: NatsCredentials
+    mqtt_host: str | None
+    mqtt_port: int | None
+    monitor_url: str | None
+    child: Nats | None = None
+
+    def restart(self) -> None:
+        """kill -9 and start again at the same place, with the same data."""
+        assert self.child is not None, "an external server is not ours to kill"
+        self.child.send(signal.SIGKILL)
+        self.child.wait_stopped(5)
+        self.child.start()
+        wait_for(self.child)
+
+
+def wait_for(child: Nats, seconds: float = START_PATIENCE) -> None:
+    """Poll until ready."""
+    deadline = time.monotonic() + seconds
+    while not child.is_ready:
+        assert time.monotonic() < deadline, f"{child.name} is not ready"
+        child.poll()
+        time.sleep(0.005)
+
+
+@pytest.fixture
+def nats(programs: Path) -> Iterator[NatsServer]:
+    """A fresh NATS for one test (50 ms)."""
+    if EXTERNAL_NATS is not None:
+        yield NatsServer(EXTERNAL_NATS, NatsCredentials(), None, None, None)
+        return
+    parent = new_folder()
+    folder = DataFolder(parent / "data", programs)
+    folder.open()
+    child = Nats(folder, Settings(mqtt_port=0, open=True), quiet)
+    child.start()
+    wait_for(child)
+    yield NatsServer(child.url, child.credentials, "127.0.0.1", child.mqtt_port, child.monitor_url, child)
+    child.request_stop()
+    child.wait_stopped(10)
+    folder.close()
+    shutil.rmtree(parent, ignore_errors=True)
+
+
+@dataclass
+class Server:
+    """A real `rhinecloud serve --open` (or `demo`) process."""
+
+    data: Path
+    process: subprocess.Popen[str]
+    log: Path
+    base_url: str = ""
+    mqtt_host: str = ""
+    mqtt_port: int = 0
+    seconds_to_ready: float = 0.0
+    environ: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def output(self) -> str:
+        """What it printed so far."""
+        return self.log.read_text()
+
+    @property
+    def database_url(self) -> str:
+        """Address of its database."""
+        return EXTERNAL_DATABASE or f"postgresql://rhinecloud@/rhinecloud?host={self.data}/run"
+
+    def wait_ready(self, seconds: float = START_PATIENCE) -> Server:
+        """Wait for the announcement and read the addresses from it."""
+        begun = time.monotonic()
+        while "  OPEN:" not in self.output:
+            assert self.process.poll() is None, f"ended with {self.process.returncode}:\n{self.output}"
+            assert time.monotonic() - begun < seconds, f"not ready:\n{self.output}"
+            time.sleep(0.01)
+        self.seconds_to_ready = time.monotonic() - begun
+        told = [line.split() for line in self.output.splitlines() if line.startswith(("  Pages ", "  MQTT "))]
+        addresses = {words[0]: words[1] for words in told}
+        self.base_url = addresses["Pages"]
+        if "MQTT" in addresses:
+            mqtt = urlsplit(addresses["MQTT"])
+            self.mqtt_host, self.mqtt_port = str(mqtt.hostname), int(mqtt.port or 0)
+        return self
+
+    def stop(self, seconds: float = 30) -> int:
+        """SIGTERM and wait; the exit code."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        return self.process.wait(seconds)
+
+    def kill(self) -> None:
+        """kill -9 of the supervisor."""
+        self.process.kill()
+        self.process.wait(10)
+
+
+Serve = Callable[..., Server]
+
+
+def _server_factory() -> Iterator[Serve]:
+    started: list[Server] = []
+    folders: list[Path] = []
+
+    def serve(
+        *flags: str,
+        data: Path | None = None,
+        command: str = "serve",
+        environ: Mapping[str, str] | None = None,
+        wait: bool = True,
+    ) -> Server:
+        if data is None:
+            folders.append(new_folder())
+            data = folders[-1] / "data"
+        folders.append(new_folder())
+        log = folders[-1] / "log"
+        arguments = [sys.executable, "-m", "rhinecloud.cli", command, f"--data={data}"]
+        arguments += ["--port=0", "--mqtt-port=0"]
+        if command == "serve":
+            arguments.append("--open")
+        with log.open("w") as output:
+            process = subprocess.Popen(
+                [*arguments, *flags],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                text=True,
+                env={**os.environ, **(environ or {})},
+            )
+        server = Server(data=data, process=process, log=log)
+        started.append(server)
+        return server.wait_ready() if wait else server
+
+    yield serve
+    for server in started:
+        if server.process.poll() is None:
+            server.process.terminate()
+    for server in started:
+        try:
+            server.process.wait(30)
+        except subprocess.TimeoutExpired:
+            server.kill()
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Start servers: `serve("--workers=2", data=folder)`; all are stopped at the end of the test."""
+    yield from _server_factory()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    """One running server for the tests of a module."""
+    factory = _server_factory()
+    yield next(factory)()
+    for _ in factory:
+        pass
