@@ -4,7 +4,9 @@ Offers, for every room above:
 - the errors of the standard (`errors`) and the NGSI-LD Null;
 - `Context`: names to IRIs and back, compiled once for each list; `CORE` has no users' terms;
 - `Entity`, `Fragment` and their parsers: expanded form, plain JSON values under IRIs;
-- `render`: entities as normalized, concise, simplified or GeoJSON documents.
+- `render`: entities as normalized, concise, simplified or GeoJSON documents;
+- the query languages as trees of frozen structs: `parse_q`, `parse_type_selection`, `parse_scope_q` and
+  `parse_geo_query`, with `matches` and `matches_geometry` as their plain meaning.
 """
 
 from rhinecloud.model.context import CORE, Context, Loader
@@ -35,42 +37,89 @@ from rhinecloud.model.errors import (
     TooComplexQuery,
     TooManyResults,
 )
+from rhinecloud.model.geo import GeoQuery, parse_geo_query
+from rhinecloud.model.geo import matcher as geometry_matcher
+from rhinecloud.model.geo import matches as matches_geometry
+from rhinecloud.model.query_language import (
+    And,
+    AttributePath,
+    Comparison,
+    Exists,
+    LinkedPath,
+    Or,
+    Pattern,
+    Q,
+    Range,
+    Temporal,
+    Uri,
+    ValueList,
+    parse_q,
+    print_q,
+)
+from rhinecloud.model.query_matching import matches
 from rhinecloud.model.representation import LOCATION, Format, feature_collection, geometry_of, render
+from rhinecloud.model.scope_query import ScopePattern, ScopeQuery, parse_scope_q
+from rhinecloud.model.type_selection import TypeSelection, parse_type_selection, print_type_selection
 from rhinecloud.model.values import NULL, normal_time
 
 __all__ = [
-    "CORE",
-    "CORE_CONTEXT_URL",
-    "DEFAULT_VOCABULARY",
-    "LOCATION",
-    "NULL",
-    "VALUE_MEMBER",
     "AlreadyExists",
+    "And",
+    "AttributePath",
     "Attributes",
     "BadRequestData",
+    "CORE",
+    "CORE_CONTEXT_URL",
+    "Comparison",
     "Conflict",
     "Context",
+    "DEFAULT_VOCABULARY",
     "Entity",
+    "Exists",
     "Format",
     "Fragment",
+    "GeoQuery",
     "Instance",
     "InternalError",
     "InvalidRequest",
+    "LOCATION",
     "LdContextNotAvailable",
+    "LinkedPath",
     "Loader",
+    "NULL",
     "NgsiLdError",
     "NoMultiTenantSupport",
     "NonexistentTenant",
     "OperationNotSupported",
+    "Or",
+    "Pattern",
+    "Q",
+    "Range",
     "ResourceNotFound",
+    "ScopePattern",
+    "ScopeQuery",
+    "Temporal",
     "TooComplexQuery",
     "TooManyResults",
+    "TypeSelection",
+    "Uri",
+    "VALUE_MEMBER",
+    "ValueList",
     "feature_collection",
+    "geometry_matcher",
     "geometry_of",
     "is_null",
+    "matches",
+    "matches_geometry",
     "normal_time",
     "parse_attribute",
     "parse_entity",
     "parse_fragment",
+    "parse_geo_query",
+    "parse_q",
+    "parse_scope_q",
+    "parse_type_selection",
+    "print_q",
+    "print_type_selection",
     "render",
 ]

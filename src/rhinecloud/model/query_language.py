@@ -1,0 +1,466 @@
+"""The NGSI-LD query language: the text of `q` as a tree of frozen terms, and back (CIM 009 §4.9).
+
+Beyond the standard's grammar associations may nest, blanks may stand between tokens, and an
+attribute may be given by its whole IRI, best in angle brackets (``<https://…>==1``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from typing import Final, Literal
+
+import msgspec
+
+from rhinecloud.model.context import Context
+from rhinecloud.model.core_context import NGSI_LD, TERMS
+from rhinecloud.model.entity import VALUE_MEMBER
+from rhinecloud.model.errors import BadRequestData, TooComplexQuery
+from rhinecloud.model.patterns import check_pattern
+from rhinecloud.model.values import normal_clock, normal_date, normal_time
+
+Operator = Literal["==", "!=", ">=", ">", "<=", "<", "~=", "!~="]
+
+MAX_TEXT: Final = 16_384
+MAX_NESTING: Final = 32
+
+TIME_MEMBERS: Final = frozenset({"observedAt", "createdAt", "modifiedAt", "deletedAt", "expiresAt"})
+"""Members of an instance (and some of an entity) that are times; a path may end in them."""
+PATH_MEMBERS: Final = TIME_MEMBERS | {
+    "unitCode",
+    "datasetId",
+    "instanceId",
+    "objectType",
+    "valueType",
+    "lang",
+}
+"""Members of an instance that a path may end in; they stand in `sub_path` by name, all others as IRIs."""
+ENTITY_MEMBERS: Final = frozenset({"createdAt", "modifiedAt", "expiresAt"})
+"""Times of the entity itself, which may stand in `attribute` by name."""
+
+
+class AttributePath(msgspec.Struct, frozen=True):
+    """What a term looks at: ``attribute.sub.path[json.path]`` or ``attribute{Type:linked}``.
+
+    attribute: the IRI of the attribute, or one of ENTITY_MEMBERS.
+    sub_path: IRIs of sub-attributes, outermost first; the last may be one of PATH_MEMBERS.
+    json_path: member names inside the value; for a LanguageProperty one language tag, or ``*`` for any.
+    linked: where to look in the entities that the Relationship `attribute` leads to.
+    """
+
+    attribute: str
+    sub_path: tuple[str, ...] = ()
+    json_path: tuple[str, ...] = ()
+    linked: LinkedPath | None = None
+
+
+class LinkedPath(msgspec.Struct, frozen=True):
+    """A path in linked entities; `types` (IRIs, any of them) narrows the search, empty for any type."""
+
+    path: AttributePath
+    types: tuple[str, ...] = ()
+
+
+class Temporal(msgspec.Struct, frozen=True):
+    """A dateTime, date or time in stored spelling; the text without ``Z`` sorts in the order of time."""
+
+    kind: Literal["dateTime", "date", "time"]
+    text: str
+
+
+class Uri(msgspec.Struct, frozen=True):
+    """A URI written without quotes (or a term expanded by expandValues); compares like a text."""
+
+    text: str
+
+
+Single = str | bool | int | float | Temporal | Uri
+
+
+class Range(msgspec.Struct, frozen=True):
+    """Both ends included, of one type of value."""
+
+    low: Single
+    high: Single
+
+
+class ValueList(msgspec.Struct, frozen=True):
+    """Any of these values."""
+
+    values: tuple[Single, ...]
+
+
+class Pattern(msgspec.Struct, frozen=True):
+    """An extended regular expression of IEEE 1003.2; it matches where any part of the text matches."""
+
+    text: str
+
+
+Value = Single | Range | ValueList | Pattern
+
+
+class Exists(msgspec.Struct, frozen=True):
+    """The element that the path leads to exists."""
+
+    path: AttributePath
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    """The value that the path leads to compares so with `value`."""
+
+    path: AttributePath
+    op: Operator
+    value: Value
+
+
+class And(msgspec.Struct, frozen=True):
+    """All terms hold; never directly holds another And."""
+
+    terms: tuple[Q, ...]
+
+
+class Or(msgspec.Struct, frozen=True):
+    """Some term holds; never directly holds another Or."""
+
+    terms: tuple[Q, ...]
+
+
+Q = And | Or | Comparison | Exists
+
+
+def parse_q(text: str, context: Context, *, expand_values: Collection[str] = ()) -> Q:
+    """Read a query. BadRequestData says at which character the grammar was left.
+
+    `expand_values` names the attributes (as written) whose values are terms to expand (§4.9, expandValues).
+    """
+    if len(text) > MAX_TEXT:
+        raise TooComplexQuery(f"q is longer than {MAX_TEXT} characters", field="q")
+    return _Parser(text, context, frozenset(expand_values)).whole()
+
+
+def print_q(q: Q, context: Context) -> str:
+    """The text of a query, names shortened by the context; `parse_q` reads it back to the same tree."""
+    match q:
+        case Or(terms):
+            return "|".join(print_q(term, context) for term in terms)
+        case And(terms):
+            return ";".join(
+                f"({print_q(term, context)})" if isinstance(term, Or) else print_q(term, context)
+                for term in terms
+            )
+        case Exists(path):
+            return _print_path(path, context)
+        case Comparison(path, op, value):
+            return f"{_print_path(path, context)}{op}{_print_value(value)}"
+
+
+def _print_path(path: AttributePath, context: Context) -> str:
+    text = ".".join(_print_name(name, context) for name in (path.attribute, *path.sub_path))
+    if path.json_path:
+        text += f"[{'.'.join(path.json_path)}]"
+    if path.linked is not None:
+        types = ",".join(_print_name(one, context) for one in path.linked.types)
+        inner = _print_path(path.linked.path, context)
+        text += f"{{{types}:{inner}}}" if types else f"{{{inner}}}"
+    return text
+
+
+def _print_name(iri: str, context: Context) -> str:
+    if ":" not in iri:
+        return iri
+    name = context.compact_iri(iri)
+    return name if _NAME.fullmatch(name) else f"<{iri}>"
+
+
+def _print_value(value: Value) -> str:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return repr(value)
+        case str():
+            return msgspec.json.encode(value).decode()
+        case Temporal(text=text):
+            return text
+        case Uri(text):
+            return text
+        case Range(low, high):
+            return f"{_print_value(low)}..{_print_value(high)}"
+        case ValueList(values):
+            return ",".join(_print_value(one) for one in values)
+        case Pattern(text):
+            escaped = re.sub(
+                r'\\.|"', lambda found: '\\"' if found[0] == '"' else found[0], text, flags=re.DOTALL
+            )
+            return f'"{escaped}"'
+
+
+_NAME = re.compile(r"[^\W\d_]\w*")
+_PREFIXED = re.compile(r"[^\W\d_]\w*:[^\W\d_]\w*")
+_WHOLE_IRI = re.compile(r"[A-Za-z][A-Za-z0-9+\-]*:(?://|\w+:)[^\s=!<>~;|()\[\]{},\"]+")
+_BRACKETED_IRI = re.compile(r"<([A-Za-z][A-Za-z0-9+.\-]*:[^\s<>\"{}|\\^`]+)>")
+_OPERATOR = re.compile(r"!~=|~=|==|!=|>=|<=|>|<")
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_JSON_MEMBER = re.compile(r"[^\]\[.\"=<>;|]+")
+_BARE_PATTERN = re.compile(r"\\.|\[\^?\]?(?:[^\]\\]|\\.)*\]|.", re.DOTALL)
+# What may follow an unquoted value.
+_END = r"(?=\.\.|[\s;|),]|$)"
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?" + _END)
+_TEMPORALS: Final = (
+    (
+        "dateTime",
+        re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:\d\d)" + _END),
+        normal_time,
+    ),
+    ("time", re.compile(r"\d\d:\d\d:\d\d(?:[.,]\d+)?Z" + _END), normal_clock),
+    ("date", re.compile(r"\d{4}-\d\d-\d\d" + _END), normal_date),
+)
+_WORD = re.compile(r"[^\s;|(),\"]+")
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:[^\s<>\"{}|\\^`]+")
+
+
+class _Parser:
+    """Recursive descent over the text; `at` is the next character."""
+
+    def __init__(self, text: str, context: Context, expand_values: frozenset[str]) -> None:
+        self.text = text
+        self.context = context
+        self.expand_values = expand_values
+        self.at = 0
+
+    def whole(self) -> Q:
+        q = self.alternatives(0)
+        if self.at < len(self.text):
+            raise self.wrong("the end, ';' or '|'")
+        return q
+
+    def wrong(self, expected: str) -> BadRequestData:
+        rest = self.text[self.at : self.at + 30]
+        found = f"{rest!r}" if rest else "the end"
+        return BadRequestData(f"q: expected {expected} at character {self.at + 1}, found {found}", field="q")
+
+    def blanks(self) -> None:
+        while self.at < len(self.text) and self.text[self.at].isspace():
+            self.at += 1
+
+    def take(self, token: str) -> bool:
+        """Step over the token, and the blanks before it, if it comes next."""
+        self.blanks()
+        if self.text.startswith(token, self.at):
+            self.at += len(token)
+            return True
+        return False
+
+    def take_re(self, pattern: re.Pattern[str]) -> str | None:
+        found = pattern.match(self.text, self.at)
+        if found is None:
+            return None
+        self.at = found.end()
+        return found[0]
+
+    def alternatives(self, depth: int) -> Q:
+        """Terms joined by ``|``, which binds less than ``;``."""
+        terms = [self.conjunction(depth)]
+        while self.take("|"):
+            terms.append(self.conjunction(depth))
+        flat = [part for term in terms for part in (term.terms if isinstance(term, Or) else (term,))]
+        return flat[0] if len(flat) == 1 else Or(tuple(flat))
+
+    def conjunction(self, depth: int) -> Q:
+        terms = [self.term(depth)]
+        while self.take(";"):
+            terms.append(self.term(depth))
+        flat = [part for term in terms for part in (term.terms if isinstance(term, And) else (term,))]
+        return flat[0] if len(flat) == 1 else And(tuple(flat))
+
+    def term(self, depth: int) -> Q:
+        if self.take("("):
+            if depth >= MAX_NESTING:
+                raise TooComplexQuery(f"q nests more than {MAX_NESTING} associations", field="q")
+            q = self.alternatives(depth + 1)
+            if not self.take(")"):
+                raise self.wrong("')'")
+            return q
+        self.blanks()
+        start = self.at
+        path = self.path(0)
+        written = self.text[start : self.at]
+        self.blanks()
+        operator = self.take_re(_OPERATOR)
+        if operator is None:
+            return Exists(path)
+        expand = written in self.expand_values
+        return Comparison(path, operator, self.value(path, operator, expand))  # type: ignore[arg-type]
+
+    # ---- attribute paths
+
+    def path(self, depth: int) -> AttributePath:
+        """Production Attribute, or inside braces LinkedEntityPath without its types."""
+        if depth >= MAX_NESTING:
+            raise TooComplexQuery(f"q follows more than {MAX_NESTING} links", field="q")
+        attribute = self.name(linked=depth > 0)
+        if attribute in _MEMBERS_BY_IRI:
+            attribute = _MEMBERS_BY_IRI[attribute]
+            if attribute not in ENTITY_MEMBERS:
+                raise self.wrong(f"an attribute ({attribute!r} is none) before here,")
+        if self.text.startswith("{", self.at):
+            return AttributePath(attribute, linked=self.linked(depth))
+        sub_path: list[str] = []
+        while self.text.startswith(".", self.at):
+            if attribute in ENTITY_MEMBERS or (sub_path and sub_path[-1] in PATH_MEMBERS):
+                raise self.wrong("an operator (what stands before has no sub-attributes)")
+            self.at += 1
+            name = self.name(linked=depth > 0)
+            sub_path.append(_MEMBERS_BY_IRI.get(name, name))
+        json_path = self.json_path() if self.text.startswith("[", self.at) else ()
+        return AttributePath(attribute, tuple(sub_path), json_path)
+
+    def name(self, *, linked: bool) -> str:
+        """A name, expanded. A colon inside braces ends the types, so no prefix is read there."""
+        bracketed = _BRACKETED_IRI.match(self.text, self.at)
+        if bracketed is not None:
+            self.at = bracketed.end()
+            return self.attribute_iri(bracketed[1])
+        written = None if linked else self.take_re(_WHOLE_IRI) or self.take_re(_PREFIXED)
+        written = written or self.take_re(_NAME)
+        if written is None:
+            raise self.wrong("the name of an attribute")
+        return self.attribute_iri(written)
+
+    def attribute_iri(self, name: str) -> str:
+        iri = self.context.expand_name(name)
+        if iri[0] == "@" or iri in _NO_ATTRIBUTES:
+            raise BadRequestData(f"q: {name!r} is no attribute", field="q")
+        return iri
+
+    def linked(self, depth: int) -> LinkedPath:
+        self.at += 1
+        start = self.at
+        types = [self.name(linked=True)]
+        while self.take(","):
+            types.append(self.name(linked=True))
+        if not self.take(":"):
+            types.clear()
+            self.at = start
+        path = self.path(depth + 1)
+        if not self.take("}"):
+            raise self.wrong("'}'")
+        return LinkedPath(path, tuple(types))
+
+    def json_path(self) -> tuple[str, ...]:
+        self.at += 1
+        members: list[str] = []
+        while True:
+            member = self.take_re(_JSON_MEMBER)
+            if member is None:
+                raise self.wrong("the name of a member of the value")
+            members.append(member)
+            if self.take("]"):
+                return tuple(members)
+            if not self.take("."):
+                raise self.wrong("'.' or ']'")
+
+    # ---- values
+
+    def value(self, path: AttributePath, operator: str, expand: bool) -> Value:
+        self.blanks()
+        if operator in ("~=", "!~="):
+            return self.pattern()
+        first = self.single(path, expand)
+        if operator not in ("==", "!="):
+            if isinstance(first, bool | Uri):
+                raise self.wrong(f"a number, text, date or time after {operator!r} before here,")
+            return first
+        if self.take(".."):
+            self.blanks()
+            return self.range(first, self.single(path, expand))
+        values = [first]
+        while self.take(","):
+            self.blanks()
+            values.append(self.single(path, expand))
+        return first if len(values) == 1 else ValueList(tuple(values))
+
+    def range(self, low: Single, high: Single) -> Range:
+        if isinstance(low, bool | Uri) or _kind(low) != _kind(high):
+            raise self.wrong("a range of two numbers, two texts or two times before here,")
+        return Range(low, high)
+
+    def single(self, path: AttributePath, expand: bool) -> Single:
+        quoted = self.take_re(_QUOTED)
+        if quoted is not None:
+            return self.quoted(quoted, path, expand)
+        for kind, pattern, normal in _TEMPORALS:
+            written = self.take_re(pattern)
+            if written is not None:
+                text = normal(written)
+                if text is None:
+                    raise self.wrong(f"a {kind} that exists instead of {written!r} before here,")
+                return Temporal(kind, text)  # type: ignore[arg-type]
+        number = self.take_re(_NUMBER)
+        if number is not None:
+            return self.number(number)
+        word = _WORD.match(self.text, self.at)
+        if word is not None and word[0] in ("true", "false"):
+            self.at = word.end()
+            return word[0] == "true"
+        if word is not None and (expand or _URI.fullmatch(word[0])):
+            self.at = word.end()
+            return Uri(self.context.expand_term(word[0]) if expand else word[0])
+        raise self.wrong("a value (texts stand in double quotes)")
+
+    def quoted(self, written: str, path: AttributePath, expand: bool) -> Single:
+        try:
+            text: str = msgspec.json.decode(written, type=str)
+        except (msgspec.DecodeError, UnicodeError):
+            raise self.wrong(f"a JSON text instead of {written[:30]!r} before here,") from None
+        if "\x00" in text:
+            raise self.wrong("text without the character U+0000 before here,")
+        if expand:
+            return Uri(self.context.expand_term(text))
+        if (path.sub_path[-1] if path.sub_path else path.attribute) in TIME_MEMBERS:
+            time = normal_time(text)
+            return text if time is None else Temporal("dateTime", time)
+        return text
+
+    def number(self, written: str) -> int | float:
+        if written.lstrip("-").isdigit() and len(written) <= 40:
+            return int(written)
+        number = float(written)
+        if number in (float("inf"), float("-inf")):
+            raise self.wrong("a number that is not too large before here,")
+        return number
+
+    def pattern(self) -> Pattern:
+        quoted = self.take_re(_QUOTED)
+        text = quoted[1:-1] if quoted is not None else self.bare_pattern()
+        if not text:
+            raise self.wrong("a regular expression")
+        # An escaped quote means the quote itself; all other escapes belong to the expression.
+        text = re.sub(r"\\(.)", lambda found: '"' if found[1] == '"' else found[0], text, flags=re.DOTALL)
+        try:
+            check_pattern(text)
+        except ValueError as error:
+            raise BadRequestData(f"q: the regular expression {text!r} {error}", field="q") from None
+        return Pattern(text)
+
+    def bare_pattern(self) -> str:
+        """An expression without quotes goes on to the next ``;``, ``|`` or ``)`` that is not within it."""
+        start, depth = self.at, 0
+        while self.at < len(self.text):
+            part = _BARE_PATTERN.match(self.text, self.at)
+            assert part is not None
+            if depth == 0 and part[0] in (";", "|", ")"):
+                break
+            depth += {"(": 1, ")": -1}.get(part[0], 0)
+            self.at = part.end()
+        return self.text[start : self.at].strip()
+
+
+def _kind(value: Single) -> str:
+    if isinstance(value, Temporal):
+        return value.kind
+    return "text" if isinstance(value, str) else "number"
+
+
+_MEMBERS_BY_IRI: Final = {TERMS[name]: name for name in PATH_MEMBERS}
+_NO_ATTRIBUTES: Final = frozenset({NGSI_LD + "scope", *(TERMS[name] for name in VALUE_MEMBER.values())})
