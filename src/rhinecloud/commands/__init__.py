@@ -1,1 +1,1 @@
-"""The commands of `rhinecloud`, one module each: `add_arguments(parser)` and `run(arguments) -> exit code`."""
+"""The commands of `rhinecloud`, one module each: `add_arguments(parser)`, `run(arguments) -> exit code`."""

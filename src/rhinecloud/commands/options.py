@@ -25,7 +25,7 @@ def add_settings(parser: argparse.ArgumentParser, names: Iterable[str] | None = 
 
 
 def settings_from(arguments: argparse.Namespace, **defaults: Any) -> Settings:
-    """Settings from flags and environment; `defaults` stand in for what neither says. Raises SettingsError."""
+    """Settings from flags and environment; then `defaults`. Raises SettingsError."""
     return load(
         {name: value for name, value in vars(arguments).items() if name in Settings.__struct_fields__},
         defaults=defaults,

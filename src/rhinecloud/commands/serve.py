@@ -32,16 +32,16 @@ def say(text: str) -> None:
 
 
 def refuse_unsafe(settings: Settings) -> None:
-    """Sign-in does not exist yet, so only a loopback address with --open may be served. Raises EngineError."""
+    """Until sign-in exists only --open on a loopback address may be served. Raises EngineError."""
     if not settings.open:
         raise EngineError(
-            "Sign-in does not exist yet, so Rhine Cloud serves nothing but an open installation for this machine "
-            "alone. To start that: rhinecloud serve --open"
+            "Sign-in does not exist yet, so Rhine Cloud serves nothing but an open installation "
+            "for this machine alone. To start that: rhinecloud serve --open"
         )
     if not is_loopback(settings.host):
         raise EngineError(
-            f"--open lets everyone who reaches the address do anything, so it works on a loopback address only "
-            f"(127.0.0.1 or ::1), not on {settings.host}."
+            f"--open lets everyone who reaches the address do anything, so it works on a loopback address "
+            f"only (127.0.0.1 or ::1), not on {settings.host}."
         )
 
 

@@ -52,8 +52,8 @@ def engine_account() -> Account:
         if entry.pw_uid != 0:
             return Account(name, entry.pw_uid, entry.pw_gid, True)
     raise EngineError(
-        "PostgreSQL does not run as root, and there is neither a user 'rhinecloud' nor 'nobody' to run it as. "
-        "Create one: useradd --system rhinecloud"
+        "PostgreSQL does not run as root, and there is neither a user 'rhinecloud' nor 'nobody' to run it "
+        "as. Create one: useradd --system rhinecloud"
     )
 
 

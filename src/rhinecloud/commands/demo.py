@@ -1,0 +1,52 @@
+"""Start a simulated Duisburg on this machine: an open installation and devices that speak to it.
+
+It has a data folder of its own, keeps its data from one start to the next, and takes other ports when the
+usual ones are in use. Nothing outside this machine can reach it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import sys
+from urllib.parse import urlsplit
+
+from rhinecloud.commands.options import add_settings, settings_from
+from rhinecloud.commands.serve import announce, refuse_unsafe, say
+from rhinecloud.engines.nats import port_problem
+from rhinecloud.engines.supervisor import Companion, Supervisor
+from rhinecloud.settings import ENVIRONMENT_PREFIX, Settings, default_data_folder
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The settings that make sense for a demo."""
+    add_settings(parser, ["data", "host", "port", "mqtt_port", "workers", "log_level", "map_style_url"])
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve and simulate until stopped."""
+    settings = settings_from(arguments, data=default_data_folder("rhinecloud-demo"), open=True)
+    for name in ("port", "mqtt_port"):
+        if getattr(arguments, name) is None and not os.environ.get(ENVIRONMENT_PREFIX + name.upper()):
+            setattr(arguments, name, _usual_or_free(settings, name))
+    settings = settings_from(arguments, data=settings.data, open=True)
+    refuse_unsafe(settings)
+    return Supervisor(settings, say=say, on_ready=announce, companion=simulated_city).run()
+
+
+def _usual_or_free(settings: Settings, name: str) -> int:
+    usual: int = getattr(settings, name)
+    if port_problem(settings.host, usual) is None:
+        return usual
+    say(f"Port {usual} is in use on this machine; the demo takes another.")
+    return 0
+
+
+def simulated_city(supervisor: Supervisor) -> Companion | None:
+    """The process that plays the city's devices; it knows addresses only, like any device."""
+    if importlib.util.find_spec("rhinecloud.demo") is None or supervisor.engines.mqtt_url is None:
+        return None
+    mqtt = urlsplit(supervisor.engines.mqtt_url).netloc
+    command = [sys.executable, "-m", "rhinecloud.demo", "--http", supervisor.url, "--mqtt", mqtt]
+    return Companion("The simulated city", command, say)
