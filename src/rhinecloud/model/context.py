@@ -22,6 +22,7 @@ MAX_DEPTH: Final = 32
 MAX_REMOTE: Final = 64
 MAX_TERMS: Final = 50_000
 MAX_CACHED: Final = 20_000
+MAX_NAME: Final = 1024
 
 # §4.6.2: a letter, then letters, numbers and underscores; a prefix or a whole IRI is accepted too.
 _NAME = re.compile(r"[^\W\d_]\w*")
@@ -96,6 +97,8 @@ class Context:
         iri = self._names.get(name)
         if iri is not None:
             return iri
+        if len(name) > MAX_NAME:
+            raise BadRequestData(f"a name is longer than {MAX_NAME} characters")
         if not is_name(name) and not is_iri(name) and name not in core_context.KEYWORD_ALIASES.values():
             raise BadRequestData(f"{name!r} is no valid name: a letter, then letters, digits and underscores")
         iri = self.expand_term(name)

@@ -147,7 +147,7 @@ class _Renderer:
         return shown
 
     def special(self, key: str, value: Any) -> Any:
-        if key == "objectList":
+        if key in ("objectList", "previousObjectList"):
             return (
                 value if self.format == "concise" or value == [NULL] else [{"object": one} for one in value]
             )
@@ -198,7 +198,9 @@ class _Renderer:
         return instance.get(VALUE_MEMBER[kind])
 
 
-_RENDERED: Final = frozenset({"objectList", "vocab", "objectType", "valueType", "previousVocab"})
+_RENDERED: Final = frozenset(
+    {"objectList", "previousObjectList", "vocab", "objectType", "valueType", "previousVocab"}
+)
 """Members that hold names or are stored in another form than they are shown."""
 
 
