@@ -40,7 +40,9 @@ from rhinecloud.model.errors import (
 from rhinecloud.model.geo import GeoQuery, parse_geo_query
 from rhinecloud.model.geo import matcher as geometry_matcher
 from rhinecloud.model.geo import matches as matches_geometry
-from rhinecloud.model.query_language import (
+from rhinecloud.model.query_language import parse_q, print_q
+from rhinecloud.model.query_matching import matches
+from rhinecloud.model.query_tree import (
     And,
     AttributePath,
     Comparison,
@@ -53,10 +55,7 @@ from rhinecloud.model.query_language import (
     Temporal,
     Uri,
     ValueList,
-    parse_q,
-    print_q,
 )
-from rhinecloud.model.query_matching import matches
 from rhinecloud.model.representation import LOCATION, Format, feature_collection, geometry_of, render
 from rhinecloud.model.scope_query import ScopePattern, ScopeQuery, parse_scope_q
 from rhinecloud.model.type_selection import TypeSelection, parse_type_selection, print_type_selection

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
@@ -17,115 +17,29 @@ from rhinecloud.model.core_context import NGSI_LD, TERMS
 from rhinecloud.model.entity import VALUE_MEMBER
 from rhinecloud.model.errors import BadRequestData, TooComplexQuery
 from rhinecloud.model.patterns import check_pattern
+from rhinecloud.model.query_tree import (
+    ENTITY_MEMBERS,
+    PATH_MEMBERS,
+    TIME_MEMBERS,
+    And,
+    AttributePath,
+    Comparison,
+    Exists,
+    LinkedPath,
+    Or,
+    Pattern,
+    Q,
+    Range,
+    Single,
+    Temporal,
+    Uri,
+    Value,
+    ValueList,
+)
 from rhinecloud.model.values import normal_clock, normal_date, normal_time
-
-Operator = Literal["==", "!=", ">=", ">", "<=", "<", "~=", "!~="]
 
 MAX_TEXT: Final = 16_384
 MAX_NESTING: Final = 32
-
-TIME_MEMBERS: Final = frozenset({"observedAt", "createdAt", "modifiedAt", "deletedAt", "expiresAt"})
-"""Members of an instance (and some of an entity) that are times; a path may end in them."""
-PATH_MEMBERS: Final = TIME_MEMBERS | {
-    "unitCode",
-    "datasetId",
-    "instanceId",
-    "objectType",
-    "valueType",
-    "lang",
-}
-"""Members of an instance that a path may end in; they stand in `sub_path` by name, all others as IRIs."""
-ENTITY_MEMBERS: Final = frozenset({"createdAt", "modifiedAt", "expiresAt"})
-"""Times of the entity itself, which may stand in `attribute` by name."""
-
-
-class AttributePath(msgspec.Struct, frozen=True):
-    """What a term looks at: ``attribute.sub.path[json.path]`` or ``attribute{Type:linked}``.
-
-    attribute: the IRI of the attribute, or one of ENTITY_MEMBERS.
-    sub_path: IRIs of sub-attributes, outermost first; the last may be one of PATH_MEMBERS.
-    json_path: member names inside the value; for a LanguageProperty one language tag, or ``*`` for any.
-    linked: where to look in the entities that the Relationship `attribute` leads to.
-    """
-
-    attribute: str
-    sub_path: tuple[str, ...] = ()
-    json_path: tuple[str, ...] = ()
-    linked: LinkedPath | None = None
-
-
-class LinkedPath(msgspec.Struct, frozen=True):
-    """A path in linked entities; `types` (IRIs, any of them) narrows the search, empty for any type."""
-
-    path: AttributePath
-    types: tuple[str, ...] = ()
-
-
-class Temporal(msgspec.Struct, frozen=True):
-    """A dateTime, date or time in stored spelling; the text without ``Z`` sorts in the order of time."""
-
-    kind: Literal["dateTime", "date", "time"]
-    text: str
-
-
-class Uri(msgspec.Struct, frozen=True):
-    """A URI written without quotes (or a term expanded by expandValues); compares like a text."""
-
-    text: str
-
-
-Single = str | bool | int | float | Temporal | Uri
-
-
-class Range(msgspec.Struct, frozen=True):
-    """Both ends included, of one type of value."""
-
-    low: Single
-    high: Single
-
-
-class ValueList(msgspec.Struct, frozen=True):
-    """Any of these values."""
-
-    values: tuple[Single, ...]
-
-
-class Pattern(msgspec.Struct, frozen=True):
-    """An extended regular expression of IEEE 1003.2; it matches where any part of the text matches."""
-
-    text: str
-
-
-Value = Single | Range | ValueList | Pattern
-
-
-class Exists(msgspec.Struct, frozen=True):
-    """The element that the path leads to exists."""
-
-    path: AttributePath
-
-
-class Comparison(msgspec.Struct, frozen=True):
-    """The value that the path leads to compares so with `value`."""
-
-    path: AttributePath
-    op: Operator
-    value: Value
-
-
-class And(msgspec.Struct, frozen=True):
-    """All terms hold; never directly holds another And."""
-
-    terms: tuple[Q, ...]
-
-
-class Or(msgspec.Struct, frozen=True):
-    """Some term holds; never directly holds another Or."""
-
-    terms: tuple[Q, ...]
-
-
-Q = And | Or | Comparison | Exists
 
 
 def parse_q(text: str, context: Context, *, expand_values: Collection[str] = ()) -> Q:

@@ -9,7 +9,7 @@ import msgspec
 
 from rhinecloud.model.entity import VALUE_MEMBER, Entity, Instance
 from rhinecloud.model.patterns import compile_pattern
-from rhinecloud.model.query_language import (
+from rhinecloud.model.query_tree import (
     ENTITY_MEMBERS,
     PATH_MEMBERS,
     And,
