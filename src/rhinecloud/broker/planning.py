@@ -8,28 +8,15 @@ from typing import Any
 
 import msgspec
 
-from rhinecloud.model import AlreadyExists, BadRequestData, NgsiLdError, ResourceNotFound
-from rhinecloud.store.entities import Place, StoredEntity
+from rhinecloud.model import NULL, AlreadyExists, BadRequestData, NgsiLdError, ResourceNotFound, is_null
+from rhinecloud.store.entities import Place, StoredEntity, rfc3339
 from rhinecloud.store.history import HistoryRow, SeriesKey
 
 from .operations import Applied, Instances, NotUpdated, Operation, Verdict
 
-NULL = "urn:ngsi-ld:null"
-
 _encode = msgspec.json.Encoder().encode
 _decode_attributes = msgspec.json.Decoder(dict[str, list[dict[str, Any]]]).decode
 
-# The member that holds the value, by type of attribute (CIM 009 §4.5).
-VALUE_MEMBER = {
-    "Property": "value",
-    "GeoProperty": "value",
-    "Relationship": "object",
-    "LanguageProperty": "languageMap",
-    "VocabProperty": "vocab",
-    "JsonProperty": "json",
-    "ListProperty": "valueList",
-    "ListRelationship": "objectList",
-}
 _PLAIN_MEMBERS = frozenset({"type", "value", "unitCode", "observedAt", "datasetId", "createdAt", "modifiedAt"})
 _EXACT = 2**53  # integers up to here are exact as a float64
 
@@ -56,7 +43,7 @@ class Plan:
         self._states: dict[str, _State] = {}
         self._touched: dict[str, bool] = {}  # entity id → whether types or scopes may have changed
         self._now = now
-        self._now_text = now.strftime("%Y-%m-%dT%H:%M:%S.%f").rstrip("0").rstrip(".") + "Z"
+        self._now_text = rfc3339(now)
         self._geometries: dict[tuple[str, str], None] = {}
         self.history: list[HistoryRow] = []
         self.changes: list[bytes] = []
@@ -189,10 +176,10 @@ class Plan:
         if "type" in patch and patch["type"] != current["type"]:
             raise BadRequestData(f"the attribute is a {current['type']}, not a {patch['type']}", field="/type")
         old = {name: state.attributes[name]}
-        if VALUE_MEMBER[current["type"]] in patch and patch[VALUE_MEMBER[current["type"]]] == NULL:
+        if is_null({"type": current["type"], **patch}):
             self._drop(state, name, operation.dataset)
         else:
-            merged = {k: v for k, v in {**current, **patch}.items() if not _is_null(v)}
+            merged = {k: v for k, v in {**current, **patch}.items() if not _is_null_value(v)}
             self._set(state, name, [merged])
         return self._updated(state, old, (), False)
 
@@ -214,10 +201,10 @@ class Plan:
             for patch in instances:
                 dataset = patch.get("datasetId")
                 current = next((i for i in old[name] if i.get("datasetId") == dataset), None)
-                if _is_null(patch.get(VALUE_MEMBER[patch["type"]])):
+                if is_null({"type": current["type"], **patch} if current else patch):
                     if current is not None:
                         self._drop(state, name, dataset)
-                elif current is None or current["type"] != patch["type"]:
+                elif current is None or current["type"] != patch.get("type", current["type"]):
                     self._set(state, name, [_without_nulls(patch)])
                 else:
                     self._set(state, name, [_merged(current, patch)])
@@ -425,13 +412,13 @@ def _instance(state: _State, name: str, dataset: str | None) -> dict[str, Any]:
     raise ResourceNotFound(f"{state.id} has no such attribute{which}", field=f"/{name}")
 
 
-def _is_null(value: Any) -> bool:
-    return bool(value == NULL) or value == {"@none": NULL}
+def _is_null_value(value: Any) -> bool:
+    return value in (NULL, [NULL], {"@none": NULL})
 
 
 def _without_nulls(value: Any) -> Any:
     if isinstance(value, dict):
-        return {k: _without_nulls(v) for k, v in value.items() if not _is_null(v)}
+        return {k: _without_nulls(v) for k, v in value.items() if not _is_null_value(v)}
     return value
 
 
@@ -439,7 +426,7 @@ def _merged(current: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
     """CIM 009 §5.5.12: members are merged recursively, a null removes one, an array replaces an array."""
     merged = dict(current)
     for key, value in patch.items():
-        if _is_null(value):
+        if _is_null_value(value):
             merged.pop(key, None)
         elif isinstance(value, dict) and isinstance(merged.get(key), dict):
             merged[key] = _merged(merged[key], value)

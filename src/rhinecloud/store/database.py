@@ -56,11 +56,9 @@ class Database:
             max_size=size,
             # Session settings are never changed here (only SET LOCAL), so giving a connection back costs nothing.
             reset=_keep,
-            # lz4 costs a third of pglz; both are always there in the versions supported.
             server_settings={
                 "search_path": f"{schema},public",
                 "application_name": "rhinecloud",
-                "default_toast_compression": "lz4",
                 "timezone": "UTC",
                 "jit": "off",
             },

@@ -9,6 +9,8 @@ from typing import Any
 import asyncpg
 import msgspec
 
+from rhinecloud.model import Entity
+
 # Several IRIs in one text parameter: a text[] of text[] must be rectangular, IRIs hold no control characters.
 _SEPARATOR = "\x1f"
 
@@ -32,6 +34,28 @@ class Place(msgspec.Struct, frozen=True):
     dataset: str
     bounds: tuple[float, float, float, float]
     geometry: bytes
+
+
+_decode_attributes = msgspec.json.Decoder(dict[str, list[dict[str, Any]]]).decode
+
+
+def rfc3339(at: datetime) -> str:
+    """A UTC instant as text, without trailing zeros in the fraction."""
+    text = at.strftime("%Y-%m-%dT%H:%M:%S")
+    fraction = f"{at.microsecond:06d}".rstrip("0")
+    return f"{text}.{fraction}Z" if fraction else f"{text}Z"
+
+
+def to_entity(stored: StoredEntity) -> Entity:
+    """A row as an entity of the model."""
+    return Entity(
+        id=stored.id,
+        types=stored.types,
+        scopes=stored.scopes,
+        attributes=_decode_attributes(stored.attributes),
+        created_at=rfc3339(stored.created_at),
+        modified_at=rfc3339(stored.modified_at),
+    )
 
 
 _COLUMNS = "e.id, e.types, e.scopes, e.attributes, e.created_at, e.modified_at"

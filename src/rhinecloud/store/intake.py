@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import asyncpg
+import msgspec
 
 _REMEMBER = """
 INSERT INTO delivery (id) SELECT id FROM unnest($1::text[]) AS new (id) ORDER BY id
@@ -44,3 +46,16 @@ async def keep_unmapped(
 ) -> None:
     """Keep a message that could not be mapped, once per delivery."""
     await connection.execute(_KEEP, source, topic, payload, reason, delivery)
+
+
+async def audit(
+    connection: asyncpg.Connection, actor: str, action: str, subject: str, detail: dict[str, Any]
+) -> None:
+    """Write an audit line."""
+    await connection.execute(
+        "INSERT INTO audit (actor, action, subject, detail) VALUES ($1, $2, $3, $4::jsonb)",
+        actor,
+        action,
+        subject,
+        msgspec.json.encode(detail).decode(),
+    )

@@ -6,7 +6,7 @@ CREATE TABLE rhinecloud.tenant (
 
 -- One row. A restore raises it, so that what the bus still holds of the time before is recognised as foreign.
 CREATE TABLE rhinecloud.bus_epoch (
-    only boolean PRIMARY KEY DEFAULT true CHECK (only),
+    single boolean PRIMARY KEY DEFAULT true CHECK (single),
     epoch bigint NOT NULL
 );
 INSERT INTO rhinecloud.bus_epoch (epoch) VALUES (1);

@@ -1,0 +1,30 @@
+"""The operations of a context broker over one graph: provide, consume, watch. The one door.
+
+It offers `Broker` and what one says to it (`Operation`, `Query`) and hears from it (`Applied`, `Change`, `Page`,
+`Series`). Writes go through `Broker.apply`, which gathers what waits into one transaction: state, history and the
+changes to be told commit together, and are acknowledged after the commit.
+"""
+
+from rhinecloud.store import Unavailable
+from rhinecloud.store.entities import rfc3339
+from rhinecloud.store.queries import Query
+
+from .broker import Broker, Page, Series, Transaction
+from .gathering import Overloaded
+from .operations import Applied, Change, NotUpdated, Operation, Verdict
+
+__all__ = [
+    "Applied",
+    "Broker",
+    "Change",
+    "NotUpdated",
+    "Operation",
+    "Overloaded",
+    "Page",
+    "Query",
+    "Series",
+    "Transaction",
+    "Unavailable",
+    "Verdict",
+    "rfc3339",
+]

@@ -1,0 +1,223 @@
+"""The broker of one tenant: the one door to its graph."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import asyncpg
+import msgspec
+
+from rhinecloud.model import Entity, NgsiLdError, ResourceNotFound
+from rhinecloud.store import Database, entities, history, intake, queries
+from rhinecloud.store.entities import StoredEntity, rfc3339, to_entity
+
+from .feed import Feed, Subscriber
+from .gathering import Gathering
+from .operations import Applied, Change, Operation, Verdict
+from .relay import READER, Publisher, Relay
+from .writer import SeriesNumbers, Writer, write
+
+FOREVER_AGO = datetime(1, 1, 2, tzinfo=UTC)
+FOREVER = datetime(9999, 12, 30, tzinfo=UTC)
+
+
+class Bus(Publisher, Subscriber, Protocol):
+    """What the broker needs of the bus."""
+
+    async def wake(self, name: str) -> None:
+        """Wake who waits under this name in other processes; may be lost."""
+        ...
+
+
+class Page(msgspec.Struct, frozen=True):
+    """A part of a query's answer; `count` is that of the whole answer where it was asked for."""
+
+    entities: list[Entity]
+    count: int | None
+
+
+class Series(msgspec.Struct, frozen=True):
+    """Values of one attribute over time, oldest first: numbers, or instances where a value is more than a number."""
+
+    times: list[str]
+    values: list[Any]
+    unit: str | None
+
+
+class Transaction:
+    """Writes that commit together: an app's own rows (`connection`), the graph, the changes to be told, the audit."""
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        self.connection = connection
+        self.told = False
+        self._known = SeriesNumbers()
+
+    async def apply(self, operations: Sequence[Operation]) -> list[Verdict]:
+        """Write to the graph. Verdicts are returned, not raised: raise to roll the whole transaction back."""
+        verdicts, told, series = await write(self.connection, operations, self._known)
+        self._known.add(series)
+        self.told = self.told or told
+        return verdicts
+
+    async def audit(self, actor: str, action: str, subject: str, detail: dict[str, Any] | None = None) -> None:
+        """Write an audit line."""
+        await intake.audit(self.connection, actor, action, subject, detail or {})
+
+
+class Broker:
+    """Provide, consume and watch the graph of one tenant (CIM 009 §5.6, §5.7)."""
+
+    def __init__(self, database: Database, bus: Bus) -> None:
+        self.database = database
+        self._bus = bus
+        self._relay = Relay(database, bus)
+        self._feed = Feed(database, bus)
+        self._writer = Writer(database, self._told)
+        self._reader: Gathering[str, StoredEntity | None] = Gathering(
+            self._read, lanes=3, most_at_once=500, most_waiting=20_000
+        )
+        self._waking: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Begin to follow the changes."""
+        await self._feed.open()
+
+    async def close(self) -> None:
+        """Stop writing, then telling."""
+        await self._writer.close()
+        await self._reader.close()
+        await self._relay.close()
+
+    def wake_relay(self) -> None:
+        """Changes were committed, here or in another worker."""
+        self._relay.wake()
+
+    def _told(self) -> None:
+        if self._relay.elected:
+            self._relay.wake()
+        elif self._waking is None or self._waking.done():
+            self._waking = asyncio.create_task(self._bus.wake("relay"))
+
+    # Provide --------------------------------------------------------------------------------------------------
+
+    async def apply(self, operations: Sequence[Operation]) -> list[Verdict]:
+        """Apply operations in order in one transaction; a verdict for each, after the commit.
+
+        Raises Overloaded, or one of store.Unavailable: then it is not known to have happened.
+        """
+        return await self._writer.apply(operations)
+
+    async def do(self, operation: Operation) -> Applied:
+        """Apply one operation. Raises its NgsiLdError."""
+        (verdict,) = await self._writer.apply((operation,))
+        if isinstance(verdict, NgsiLdError):
+            raise verdict
+        return verdict
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """A transaction of the caller's: rows of an app, graph writes, changes and audit lines commit together."""
+        async with self.database.transaction() as connection:
+            await connection.execute("SELECT pg_current_xact_id()")  # before a change id is drawn: see store.outbox
+            transaction = Transaction(connection)
+            yield transaction
+        if transaction.told:
+            self._told()
+
+    async def unmapped(
+        self, source: str, topic: str, payload: bytes, reason: str, delivery: str | None = None
+    ) -> None:
+        """Keep a message that could not be mapped, whole and with the reason."""
+        await intake.keep_unmapped(self.database.pool, source, topic, payload, reason, delivery)
+
+    # Consume --------------------------------------------------------------------------------------------------
+
+    async def retrieve(self, entity_id: str) -> Entity:
+        """An entity (CIM 009 §5.7.1). Raises ResourceNotFound."""
+        stored = await self._reader.submit(entity_id)
+        if stored is None:
+            raise ResourceNotFound(f"there is no entity {entity_id}")
+        return to_entity(stored)
+
+    async def query(self, query: queries.Query) -> Page:
+        """Entities that match (CIM 009 §5.7.2), in the order of their ids."""
+        found, count = await queries.run(self.database.pool, query)
+        return Page([to_entity(stored) for stored in found], count)
+
+    async def history(
+        self,
+        entity_id: str,
+        attribute: str,
+        since: datetime = FOREVER_AGO,
+        until: datetime = FOREVER,
+        limit: int = 1_000,
+        dataset: str = "",
+    ) -> Series:
+        """The newest `limit` values of an attribute's instance with since <= time < until, oldest first."""
+        async with self.database.pool.acquire() as connection:
+            series = {
+                number: key
+                for number, key in (await history.find_series(connection, entity_id, attribute)).items()
+                if key.dataset == dataset
+            }
+            found = await history.read(connection, list(series), since, until, limit) if series else []
+        units = [key.unit for _, key in sorted(series.items()) if key.unit]
+        return Series(
+            [rfc3339(value.at) for value in found],
+            [value.value if value.instance is None else msgspec.json.decode(value.instance) for value in found],
+            units[-1] if units else None,
+        )
+
+    async def types(self) -> list[tuple[str, int]]:
+        """Entity types with the number of their entities, most first."""
+        return [(record[0], record[1]) for record in await self.database.pool.fetch(entities.TYPES)]
+
+    async def points(
+        self, types: Sequence[str], attributes: Sequence[str], geometry: str = queries.LOCATION
+    ) -> list[tuple[str, tuple[str, ...], float, float, list[Any]]]:
+        """(id, types, lon, lat, values) of every entity of these types that has a position, for maps.
+
+        `values` are those of the default instances of `attributes` (None where missing), lon and lat the centre of
+        the geometry's bounds in degrees.
+        """
+        return await queries.points(self.database.pool, types, attributes, geometry)
+
+    def watch(self, name: str | None = None, types: Sequence[str] = ()) -> AsyncIterator[list[Change]]:
+        """Changes as they are committed: see Feed.watch."""
+        return self._feed.watch(name, types)
+
+    async def health(self) -> dict[str, Any]:
+        """Figures of this process and of the tenant's way from commit to bus."""
+        pool = self.database.pool
+        record = await pool.fetchrow(
+            """
+            SELECT coalesce((SELECT change_id FROM position WHERE reader = $1), 0) AS told,
+                   (SELECT last_value FROM change_id) AS drawn,
+                   (SELECT extract(epoch FROM now() - min(at)) FROM outbox
+                     WHERE id > coalesce((SELECT change_id FROM position WHERE reader = $1), 0)) AS lag,
+                   (SELECT count(*) FROM unmapped) AS unmapped,
+                   (SELECT reltuples::bigint FROM pg_class WHERE oid = 'entity'::regclass) AS entities,
+                   pg_database_size(current_database()) AS bytes,
+                   current_setting('server_version') AS version
+            """,
+            READER,
+        )
+        return {
+            "postgresql": {"version": record["version"], "database_bytes": record["bytes"]},
+            "graph": {"entities_estimate": max(0, record["entities"]), "unmapped": record["unmapped"]},
+            "relay": {
+                "elected_here": self._relay.elected,
+                "told": record["told"],
+                "newest": record["drawn"],
+                "lag_seconds": float(record["lag"] or 0),
+            },
+            "writer": {"committed": self._writer.committed, "waiting": self._writer.waiting},
+        }
+
+    async def _read(self, ids: list[str]) -> list[StoredEntity | None | Exception]:
+        found = await entities.read(self.database.pool, set(ids))
+        return [found.get(entity_id) for entity_id in ids]

@@ -1,0 +1,140 @@
+"""Queries over the current state: CIM 009 §5.7.2 as one SQL statement.
+
+Conditions are ANDed. Identifiers, types and attribute names are parameters; what the query language `q` says becomes
+SQL by `store.q_sql`; a geo query is a search by boxes in the index, refined exactly with shapely.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from rhinecloud.model import LOCATION, BadRequestData, GeoQuery, Q, TypeSelection, matches
+
+from . import entities, geo, q_sql
+from .entities import StoredEntity, to_entity
+from .parameters import Parameters
+
+_PORTION = 500
+
+__all__ = ["LOCATION", "Query", "points", "run"]
+
+
+class Query(msgspec.Struct, frozen=True):
+    """What to look for. `attrs`: entities that have at least one of these attributes (§5.7.2.4)."""
+
+    types: TypeSelection | None = None
+    ids: tuple[str, ...] = ()
+    id_pattern: str | None = None
+    attrs: tuple[str, ...] = ()
+    q: Q | None = None
+    geo: GeoQuery | None = None
+    limit: int = 20
+    offset: int = 0
+    count: bool = False
+
+
+async def run(pool: asyncpg.Pool, query: Query) -> tuple[list[StoredEntity], int | None]:
+    """The entities of one page in the order of their ids, and the number of all if asked for.
+
+    Raises BadRequestData for a pattern that PostgreSQL cannot read, OperationNotSupported for linked entities in q.
+    """
+    parameters = Parameters()
+    conditions, exact = _conditions(query, parameters)
+    try:
+        if query.geo is not None:
+            ids = await geo.matching(pool, query.geo, conditions, parameters)
+            return await (_page_of_ids(pool, ids, query) if exact else _sift(pool, ids, query))
+        where = " AND ".join(conditions) or "true"
+        if not exact:
+            records = await pool.fetch(f"SELECT e.id FROM entity e WHERE {where} ORDER BY e.id", *parameters.values)
+            return await _sift(pool, [record[0] for record in records], query)
+        count = None
+        if query.count:
+            count = await pool.fetchval(f"SELECT count(*) FROM entity e WHERE {where}", *parameters.values)
+        limit, offset = parameters.add(query.limit), parameters.add(query.offset)
+        records = await pool.fetch(
+            f"SELECT e.id, e.types, e.scopes, e.attributes, e.created_at, e.modified_at FROM entity e "
+            f"WHERE {where} ORDER BY e.id LIMIT {limit} OFFSET {offset}",
+            *parameters.values,
+        )
+    except asyncpg.InvalidRegularExpressionError as error:
+        raise BadRequestData(f"not a regular expression: {error}") from None
+    return [entities.row(record) for record in records], count
+
+
+async def _page_of_ids(
+    pool: asyncpg.Pool, ids: list[str], query: Query
+) -> tuple[list[StoredEntity], int | None]:
+    page = ids[query.offset : query.offset + query.limit]
+    found = await entities.read(pool, page) if page else {}
+    return [found[i] for i in page if i in found], len(ids) if query.count else None
+
+
+async def _sift(pool: asyncpg.Pool, ids: list[str], query: Query) -> tuple[list[StoredEntity], int | None]:
+    """Where SQL was wider than the query: hold each candidate against the plain reading of q, in portions, and
+    stop when the page is full, unless all must be counted."""
+    assert query.q is not None
+    end = query.offset + query.limit
+    page: list[StoredEntity] = []
+    number = 0
+    for start in range(0, len(ids), _PORTION):
+        portion = ids[start : start + _PORTION]
+        found = await entities.read(pool, portion)
+        for entity_id in portion:
+            stored = found.get(entity_id)
+            if stored is None or not matches(query.q, to_entity(stored)):
+                continue
+            if query.offset <= number < end:
+                page.append(stored)
+            number += 1
+        if number >= end and not query.count:
+            break
+        await asyncio.sleep(0)
+    return page, number if query.count else None
+
+
+def _conditions(query: Query, parameters: Parameters) -> tuple[list[str], bool]:
+    """SQL conditions, and whether they say exactly what the query says."""
+    conditions: list[str] = []
+    exact = True
+    if query.types is not None:
+        conditions.append(q_sql.type_condition(query.types, parameters))
+    if query.ids:
+        conditions.append(f"e.id = ANY({parameters.add(list(query.ids))}::text[])")
+    if query.id_pattern is not None:
+        conditions.append(f"e.id ~ {parameters.add(query.id_pattern)}")
+    if query.attrs:
+        conditions.append(f"e.attributes ?| {parameters.add(list(query.attrs))}::text[]")
+    if query.q is not None:
+        sql, exact = q_sql.condition(query.q, parameters)
+        conditions.append(sql)
+    return conditions, exact
+
+
+async def points(
+    pool: asyncpg.Pool, types: Sequence[str], attributes: Sequence[str], geometry: str
+) -> list[tuple[str, tuple[str, ...], float, float, list[Any]]]:
+    """(id, types, lon, lat, values) of entities with a geometry, in the order of their ids."""
+    parameters = Parameters()
+    where = [f"p.attribute = {parameters.add(geometry)}"]
+    if types:
+        where.append(f"e.types && {parameters.add(list(types))}::text[]")
+    values = "".join(
+        f", (SELECT coalesce(i->'value', i->'object', i->'vocab', i->'json') FROM "
+        f"jsonb_array_elements(e.attributes->{parameters.add(name)}::text) AS i WHERE NOT i ? 'datasetId' LIMIT 1)::text"
+        for name in attributes
+    )
+    records = await pool.fetch(
+        f"SELECT e.id, e.types, (@@ p.area)[0], (@@ p.area)[1]{values} FROM place p "
+        f"JOIN entity e ON e.id = p.entity_id WHERE p.dataset = '' AND {' AND '.join(where)} ORDER BY e.id",
+        *parameters.values,
+    )
+    decode = msgspec.json.decode
+    return [
+        (r[0], tuple(r[1]), r[2], r[3], [None if v is None else decode(v) for v in tuple(r)[4:]]) for r in records
+    ]
