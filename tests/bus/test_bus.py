@@ -26,7 +26,7 @@ async def bus(nats: NatsServer) -> AsyncIterator[Bus]:
 
 async def eventually(condition: Any, seconds: float = 10.0) -> None:
     async with asyncio.timeout(seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
 

@@ -14,8 +14,6 @@ How NATS treats an MQTT publication (2.15, found by experiment; tests/bus/test_i
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import msgspec
 from nats.js.api import (
     AckPolicy,
@@ -38,14 +36,11 @@ MAX_BYTES = 1024**3  # some five million measurements: half a day without Postgr
 ACK_WAIT = 30.0  # seconds after which what was not acknowledged is delivered again
 MAX_ACK_PENDING = 20_000  # the default, 1,000, stops a consumer whose database is slow
 _DUPLICATE_WINDOW = 120  # seconds, as the server itself has it
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Intake(msgspec.Struct, frozen=True):
-    """The stream as it is now. `identity` tells it from any earlier stream of the name, so that identity and
-    sequence number together name a delivery for good."""
+    """The stream as it is now."""
 
-    identity: str
     messages: int
     bytes: int
     max_bytes: int
@@ -96,9 +91,7 @@ async def look(bus: Bus) -> Intake:
     async with asking():
         stream = await bus.streams.stream_info(STREAM)
         consumer = await bus.streams.consumer_info(STREAM, CONSUMER)
-    assert stream.created is not None
     return Intake(
-        identity=f"{(stream.created - _EPOCH).total_seconds():.6f}",
         messages=stream.state.messages,
         bytes=stream.state.bytes,
         max_bytes=stream.config.max_bytes or -1,

@@ -27,7 +27,11 @@ _log = logging.getLogger(__name__)
 
 
 class Delivery(msgspec.Struct, frozen=True):
-    """One message of a stream. `at` is when the stream stored it, in nanoseconds since 1970."""
+    """One message of a stream. `at` is when the stream stored it, in nanoseconds since 1970.
+
+    `at` and `sequence` together name the message for good: each redelivery repeats both, and a stream that
+    was thrown away and made again counts from 1, but not at the same nanosecond.
+    """
 
     subject: str
     payload: bytes
