@@ -1,36 +1,133 @@
-"""A worker process: answers requests on the inherited socket. Placeholder that says hello."""
+"""A worker process: one event loop with the broker, the MQTT gateway, the APIs and the pages.
+
+Started by the supervisor, which hands it the listening socket and the addresses of the engines. It keeps nothing of
+its own: killed at any moment, it loses nothing that was acknowledged.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
+import signal
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from typing import Any
 
+import asyncpg
 import uvicorn
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse
-from starlette.routing import Route
+import uvloop
 
+from rhinecloud.api.ngsi_ld import NgsiLdApi
+from rhinecloud.broker import Broker
+from rhinecloud.broker.contexts import Contexts, preloaded
+from rhinecloud.broker.upkeep import keep
+from rhinecloud.bus import Bus, BusUnavailable
+from rhinecloud.city import City
 from rhinecloud.engines.handover import WorkerHandover
+from rhinecloud.gateways import MqttGateway
+from rhinecloud.store import Database, Unavailable
+from rhinecloud.web import create_app
+
+_log = logging.getLogger(__name__)
+_RETRY = 0.5  # seconds
+_GRACE = 3  # seconds for requests under way when the worker stops
+
+
+class Application:
+    """Gives each request to its part: the NGSI-LD API by its path, everything else to the pages."""
+
+    def __init__(self, ngsi_ld: NgsiLdApi, pages: Any) -> None:
+        self._ngsi_ld = ngsi_ld
+        self._pages = pages
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http" and scope["path"].startswith("/ngsi-ld/v1/"):
+            await self._ngsi_ld(scope, receive, send)
+        elif scope["type"] == "http":
+            await self._pages(scope, receive, send)
+
+
+async def serve(handover: WorkerHandover) -> None:
+    """Run until SIGTERM."""
+    settings = handover.settings
+    bus = await Bus.connect(
+        handover.nats_url, name=f"worker-{handover.worker_index}", **handover.nats_credentials.options()
+    )
+    database = await _open(handover.database_url)
+    broker = Broker(database, bus)
+    await broker.open()
+    await bus.on_wake("relay", broker.wake_relay)
+    contexts = Contexts(
+        database,
+        preload=preloaded(settings.context_preload),
+        allow_private=settings.allow_private_contexts,
+    )
+    gateway = MqttGateway(bus, broker)
+    await _open_gateway(gateway)
+    upkeep = asyncio.create_task(keep(database, outbox_days=settings.outbox_retention_days), name="upkeep")
+    pages = create_app(City(settings, broker, bus, gateway, handover.mqtt_url))
+    config = uvicorn.Config(
+        Application(NgsiLdApi(broker, contexts), pages),
+        http="httptools",
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        date_header=True,
+        timeout_graceful_shutdown=_GRACE,
+        h11_max_incomplete_event_size=64 * 1024,
+        ssl_certfile=settings.tls_cert,
+        ssl_keyfile=settings.tls_key,
+    )
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server.serve([socket.socket(fileno=handover.listen_fd)]), name="http")
+    while not server.started and not serving.done():
+        await asyncio.sleep(0.005)
+    handover.report_ready()
+    try:
+        await serving
+    finally:
+        pages.close()
+        upkeep.cancel()
+        await gateway.close()
+        await broker.close()
+        await database.close()
+        await bus.close()
+
+
+async def _open(url: str) -> Database:
+    """Connect as soon as PostgreSQL answers: it may be recovering, which takes as long as it takes."""
+    while True:
+        try:
+            return await Database.open(url)
+        except Unavailable as error:
+            _log.warning("waiting for PostgreSQL: %s", error)
+        except asyncpg.PostgresError as error:
+            if not isinstance(error, asyncpg.CannotConnectNowError):
+                raise
+        await asyncio.sleep(_RETRY)
+
+
+async def _open_gateway(gateway: MqttGateway) -> None:
+    while True:
+        try:
+            return await gateway.open()
+        except BusUnavailable as error:
+            _log.warning("waiting for NATS: %s", error)
+        await asyncio.sleep(_RETRY)
 
 
 def main() -> None:
-    """Serve until SIGTERM."""
+    """Serve with what the supervisor handed over."""
     handover = WorkerHandover.from_env()
-
-    async def hello(request: Request) -> PlainTextResponse:
-        return PlainTextResponse("Rhine Cloud\n")
-
-    @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        asyncio.get_running_loop().call_soon(handover.report_ready)
-        yield
-
-    app = Starlette(routes=[Route("/{path:path}", hello)], lifespan=lifespan)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="on"))
-    asyncio.run(server.serve([socket.socket(fileno=handover.listen_fd)]))
+    logging.basicConfig(
+        level=handover.settings.log_level.upper(),
+        format=f"%(asctime)s %(levelname)s worker-{handover.worker_index} %(name)s: %(message)s",
+    )
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the group; the supervisor stops us in its order
+    os.environ.pop("RHINECLOUD_WORKER", None)  # it names passwords; nothing started from here needs them
+    uvloop.run(serve(handover))
 
 
 if __name__ == "__main__":

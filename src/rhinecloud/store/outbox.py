@@ -10,6 +10,7 @@ under its row lock, are never told in the wrong order (see docs/decisions/0003-o
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 
 import asyncpg
 import msgspec
@@ -108,3 +109,16 @@ async def advance(connection: asyncpg.Connection | asyncpg.Pool, reader: str, ch
         reader,
         change_id,
     )
+
+
+async def untold_before(connection: asyncpg.Connection, told: int, day: date) -> bool:
+    """Whether a change older than `day` still waits to be told: then nothing may be forgotten."""
+    found: bool = await connection.fetchval(
+        "SELECT EXISTS (SELECT 1 FROM outbox WHERE id > $1 AND at < $2::date)", told, day
+    )
+    return found
+
+
+async def forget_default(connection: asyncpg.Connection, day: date) -> None:
+    """Forget what is older than `day` and lies in no partition of its own."""
+    await connection.execute("DELETE FROM outbox_default WHERE at < $1::date", day)

@@ -1,0 +1,1 @@
+"""The standards that others speak to us, one folder each."""

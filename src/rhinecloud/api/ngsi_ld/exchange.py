@@ -1,0 +1,209 @@
+"""One request and its answer: content negotiation, @context, parameters (CIM 009 §6.3)."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+import msgspec
+
+from rhinecloud.broker.contexts import Contexts
+from rhinecloud.model import CORE, CORE_CONTEXT_URL, BadRequestData, Context, InvalidRequest, NgsiLdError
+
+JSON = "application/json"
+LD_JSON = "application/ld+json"
+GEO_JSON = "application/geo+json"
+PROBLEM = "application/problem+json"
+MERGE_PATCH = "application/merge-patch+json"
+CONTEXT_RELATION = "http://www.w3.org/ns/json-ld#context"
+
+_LINK = re.compile(r"<([^>]*)>\s*((?:;[^,]*)*)")
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
+_MAX_LIMIT = 1_000
+
+
+class HttpError(NgsiLdError):
+    """What HTTP itself has to say, in the form of the standard's errors (CIM 009 §6.3.4)."""
+
+    def __init__(self, status: int, title: str, detail: str, headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
+        super().__init__(detail)
+        self.status = status  # type: ignore[misc]
+        self.title = title  # type: ignore[misc]
+        self.headers = headers
+
+    @property
+    def type(self) -> str:
+        return "about:blank"
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """Status, JSON body (None for none) and headers."""
+
+    status: int
+    body: Any = None
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    media_type: str = JSON
+
+
+class Exchange:
+    """A request whose body has been read. `segments` are the decoded parts of the path below /ngsi-ld/v1/."""
+
+    __slots__ = ("_contexts", "_parameters", "_query", "body", "headers", "method", "segments")
+
+    def __init__(
+        self,
+        method: str,
+        segments: list[str],
+        query: bytes,
+        headers: dict[bytes, bytes],
+        body: bytes,
+        contexts: Contexts,
+    ) -> None:
+        self.method = method
+        self.segments = segments
+        self.headers = headers
+        self.body = body
+        self._query = query
+        self._parameters: dict[str, str] | None = None
+        self._contexts = contexts
+
+    # Parameters -----------------------------------------------------------------------------------------------
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """The query string; of a repeated name the last counts."""
+        if self._parameters is None:
+            self._parameters = (
+                dict(parse_qsl(self._query.decode("latin-1"), keep_blank_values=True)) if self._query else {}
+            )
+        return self._parameters
+
+    def list_of(self, name: str) -> tuple[str, ...]:
+        """A comma-separated parameter."""
+        return tuple(part.strip() for part in self.parameters.get(name, "").split(",") if part.strip())
+
+    def number(self, name: str, default: int, most: int) -> int:
+        """A whole number from 0 to `most`. Raises BadRequestData."""
+        text = self.parameters.get(name)
+        if text is None:
+            return default
+        if not text.isascii() or not text.isdigit() or int(text) > most:
+            raise BadRequestData(f"{name} is a whole number from 0 to {most}, not {text!r}", field=name)
+        return int(text)
+
+    def flag(self, name: str) -> bool:
+        """Whether an option is on: `options=name`, or `name=true`."""
+        return name in self.list_of("options") or self.parameters.get(name) == "true"
+
+    def limit(self) -> int:
+        """Entities a page: 20 unless asked otherwise, 1,000 at most (§5.5.9)."""
+        return self.number("limit", 20, _MAX_LIMIT)
+
+    # What comes in --------------------------------------------------------------------------------------------
+
+    def media_type(self) -> str:
+        return self.headers.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip().lower()
+
+    def document(self) -> Any:
+        """The body as JSON. Raises HttpError 415, InvalidRequest, BadRequestData."""
+        media_type = self.media_type()
+        if media_type not in (JSON, LD_JSON) and not (media_type == MERGE_PATCH and self.method == "PATCH"):
+            accepted = f"{JSON} or {LD_JSON}"
+            raise HttpError(415, "Unsupported media type", f"the body is {media_type or 'untyped'}, not {accepted}")
+        if b"\\u0000" in self.body:
+            raise BadRequestData("texts with the character U+0000 cannot be stored")
+        try:
+            return _decode(self.body)
+        except msgspec.DecodeError as error:
+            raise InvalidRequest(f"the body is not JSON: {error}") from None
+        except RecursionError:
+            raise BadRequestData("the body is nested too deeply") from None
+
+    def linked_context(self) -> str | None:
+        """The @context that the Link header names (§6.3.5). Raises BadRequestData if it names several."""
+        header = self.headers.get(b"link")
+        if header is None:
+            return None
+        found = [
+            match.group(1)
+            for match in _LINK.finditer(header.decode("latin-1"))
+            if CONTEXT_RELATION in match.group(2)
+        ]
+        if len(found) > 1:
+            raise BadRequestData("the Link header names more than one @context", field="Link")
+        return found[0] if found else None
+
+    async def context(self) -> Context:
+        """The @context of a request without a body, or with one that does not carry its own."""
+        link = self.linked_context()
+        return CORE if link is None else await self._contexts.get(link)
+
+    async def context_of(self, document: Any) -> Context:
+        """The @context of a body or of one item of it; it is taken out of the document (§6.3.5)."""
+        ld_json = self.media_type() == LD_JSON
+        embedded = isinstance(document, dict) and "@context" in document
+        if ld_json:
+            if b"link" in self.headers and self.linked_context() is not None:
+                raise BadRequestData("application/ld+json carries its @context in the body, not in a Link header")
+            if not embedded:
+                raise BadRequestData("application/ld+json must carry an @context", field="/@context")
+            return await self._contexts.get(document.pop("@context"))
+        if embedded:
+            raise BadRequestData("application/json names its @context in a Link header, not in the body",
+                                 field="/@context")
+        return await self.context()
+
+    # What goes out --------------------------------------------------------------------------------------------
+
+    def accepted(self, *, geo: bool = False) -> str:
+        """The media type to answer in (§6.3.6). Raises HttpError 406."""
+        header = self.headers.get(b"accept")
+        if header is None:
+            return JSON
+        best, best_weight = "", 0.0
+        offered = (JSON, LD_JSON, GEO_JSON) if geo else (JSON, LD_JSON)
+        for part in header.decode("latin-1").split(","):
+            media_type, *options = (piece.strip() for piece in part.split(";"))
+            weight = 1.0
+            for option in options:
+                if option.startswith("q="):
+                    try:
+                        weight = float(option[2:])
+                    except ValueError:
+                        weight = 0.0
+            match = next((o for o in offered if media_type in (o, "*/*", "application/*")), None)
+            if match is not None and weight > best_weight:
+                best, best_weight = match, weight
+        if not best:
+            raise HttpError(406, "Not acceptable", f"the answer can be {', '.join(offered)}")
+        return best
+
+
+def respond(exchange: Exchange, body: Any, context: Context, media_type: str, *headers: tuple[bytes, bytes]) -> Answer:
+    """A 200 whose names are those of the context: in the body for JSON-LD, in a Link header otherwise (§6.3.6)."""
+    if media_type == LD_JSON:
+        member = context.as_member()
+        if isinstance(body, list):
+            body = [{"@context": member, **item} for item in body]
+        else:
+            body = {"@context": member, **body}
+        return Answer(200, body, headers, LD_JSON)
+    url = context.urls[0] if context.urls else CORE_CONTEXT_URL
+    link = f'<{url}>; rel="{CONTEXT_RELATION}"; type="{LD_JSON}"'.encode()
+    if media_type == GEO_JSON:
+        if exchange.parameters.get("prefer") != "body=json" and exchange.headers.get(b"prefer") != b"body=json":
+            body = {**body, "@context": context.as_member()}
+        return Answer(200, body, ((b"link", link), *headers), GEO_JSON)
+    return Answer(200, body, ((b"link", link), *headers), JSON)
+
+
+def encode(body: Any) -> bytes:
+    """JSON as it is sent."""
+    return _encode(body)
+
+
+def decode_segments(path: str) -> list[str]:
+    """The parts of a raw path, each percent-decoded by itself, so that an encoded slash stays in its part."""
+    return [unquote(part) for part in path.split("/")]

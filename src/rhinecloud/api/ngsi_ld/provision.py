@@ -1,0 +1,154 @@
+"""Provision of entities and attributes (CIM 009 §5.6, §6.4 to §6.7)."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+from rhinecloud.broker import Applied, Broker, Operation
+from rhinecloud.model import (
+    BadRequestData,
+    Context,
+    parse_attribute,
+    parse_entity,
+    parse_fragment,
+)
+
+from .exchange import Answer, Exchange
+
+_NO_CONTENT = Answer(204)
+
+
+async def create_entity(broker: Broker, exchange: Exchange) -> Answer:
+    """POST /entities (§5.6.1)."""
+    document = _object(exchange)
+    context = await exchange.context_of(document)
+    entity = parse_entity(document, context)
+    await broker.do(Operation.of("create", entity))
+    return Answer(201, None, ((b"location", f"/ngsi-ld/v1/entities/{quote(entity.id, safe=':')}".encode()),))
+
+
+async def replace_entity(broker: Broker, exchange: Exchange, entity_id: str) -> Answer:
+    """PUT /entities/{id} (§5.6.18)."""
+    document, context = await _fragment(exchange, entity_id)
+    fragment = parse_fragment(document, context, nulls=False)
+    await broker.do(
+        Operation("replace", entity_id, fragment.types, fragment.scopes, fragment.attributes)
+    )
+    return _NO_CONTENT
+
+
+async def merge_entity(broker: Broker, exchange: Exchange, entity_id: str) -> Answer:
+    """PATCH /entities/{id} (§5.6.17)."""
+    document, context = await _fragment(exchange, entity_id)
+    fragment = parse_fragment(document, context, nulls=True, partial=True)
+    await broker.do(Operation("merge", entity_id, fragment.types, fragment.scopes, fragment.attributes))
+    return _NO_CONTENT
+
+
+async def delete_entity(broker: Broker, exchange: Exchange, entity_id: str) -> Answer:
+    """DELETE /entities/{id} (§5.6.6)."""
+    await broker.do(Operation("delete", entity_id))
+    return _NO_CONTENT
+
+
+async def append_attributes(broker: Broker, exchange: Exchange, entity_id: str) -> Answer:
+    """POST /entities/{id}/attrs (§5.6.3)."""
+    document, context = await _fragment(exchange, entity_id)
+    fragment = parse_fragment(document, context, nulls=False)
+    applied = await broker.do(
+        Operation(
+            "append",
+            entity_id,
+            fragment.types,
+            fragment.scopes,
+            fragment.attributes,
+            overwrite=not exchange.flag("noOverwrite"),
+        )
+    )
+    return _update_result(applied, context)
+
+
+async def update_attributes(broker: Broker, exchange: Exchange, entity_id: str) -> Answer:
+    """PATCH /entities/{id}/attrs (§5.6.2)."""
+    document, context = await _fragment(exchange, entity_id)
+    fragment = parse_fragment(document, context, nulls=False)
+    applied = await broker.do(
+        Operation("update", entity_id, fragment.types, fragment.scopes, fragment.attributes)
+    )
+    return _update_result(applied, context)
+
+
+async def update_attribute(broker: Broker, exchange: Exchange, entity_id: str, name: str) -> Answer:
+    """PATCH /entities/{id}/attrs/{attrId} (§5.6.4)."""
+    document = _object(exchange)
+    context = await exchange.context_of(document)
+    iri, instances = parse_attribute(name, document, context, nulls=True, partial=True)
+    await broker.do(
+        Operation(
+            "partial_update",
+            entity_id,
+            attributes={iri: instances},
+            attribute=iri,
+            dataset=instances[0].get("datasetId"),
+        )
+    )
+    return _NO_CONTENT
+
+
+async def replace_attribute(broker: Broker, exchange: Exchange, entity_id: str, name: str) -> Answer:
+    """PUT /entities/{id}/attrs/{attrId} (§5.6.19)."""
+    document = _object(exchange)
+    context = await exchange.context_of(document)
+    iri, instances = parse_attribute(name, document, context)
+    if len(instances) != 1:
+        raise BadRequestData("one instance replaces one instance of an attribute")
+    await broker.do(Operation("replace_attribute", entity_id, attributes={iri: instances}, attribute=iri))
+    return _NO_CONTENT
+
+
+async def delete_attribute(broker: Broker, exchange: Exchange, entity_id: str, name: str) -> Answer:
+    """DELETE /entities/{id}/attrs/{attrId} (§5.6.5)."""
+    context = await exchange.context()
+    await broker.do(
+        Operation(
+            "delete_attribute",
+            entity_id,
+            attribute=context.expand_name(name),
+            dataset=exchange.parameters.get("datasetId"),
+            all_instances=exchange.flag("deleteAll"),
+        )
+    )
+    return _NO_CONTENT
+
+
+def _object(exchange: Exchange) -> dict[str, Any]:
+    document = exchange.document()
+    if not isinstance(document, dict):
+        raise BadRequestData("the body is a JSON object")
+    return document
+
+
+async def _fragment(exchange: Exchange, entity_id: str) -> tuple[dict[str, Any], Context]:
+    document = _object(exchange)
+    context = await exchange.context_of(document)
+    named = document.get("id", document.get("@id", entity_id))
+    if named != entity_id:
+        raise BadRequestData("the id in the body is not the one in the path", field="/id")
+    return document, context
+
+
+def _update_result(applied: Applied, context: Context) -> Answer:
+    """204, or 207 with what was left as it was (§5.2.18)."""
+    if not applied.not_updated:
+        return _NO_CONTENT
+    return Answer(
+        207,
+        {
+            "updated": [context.compact_iri(name) for name in applied.updated],
+            "notUpdated": [
+                {"attributeName": context.compact_iri(left.attribute), "reason": left.reason}
+                for left in applied.not_updated
+            ],
+        },
+    )

@@ -1,0 +1,61 @@
+"""Upkeep of the store: partitions made ahead, past days compacted, what is over its time dropped. One worker does it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import UTC, datetime, timedelta
+
+import asyncpg
+
+from rhinecloud.store import Database, Unavailable, history, intake, outbox, partitions
+
+from .relay import READER
+
+_log = logging.getLogger(__name__)
+_LOCK = 0x55706B65  # "Upke"
+_EVERY = 1_800.0  # seconds
+_DELIVERIES_DAYS = 8  # the bus redelivers for a week at most
+
+
+async def keep(database: Database, *, outbox_days: int) -> None:
+    """Run for ever; failures are logged and tried again at the next round."""
+    while True:
+        try:
+            async with database.pool.acquire() as connection:
+                if await connection.fetchval(
+                    "SELECT pg_try_advisory_lock($1, hashtext($2))", _LOCK, database.tenant
+                ):
+                    try:
+                        await once(connection, datetime.now(UTC), outbox_days=outbox_days)
+                    finally:
+                        if not connection.is_closed():
+                            await connection.execute(
+                                "SELECT pg_advisory_unlock($1, hashtext($2))", _LOCK, database.tenant
+                            )
+        except Unavailable as error:
+            _log.warning("upkeep: PostgreSQL is away (%s)", error)
+        except Exception:
+            _log.exception("upkeep: tried again later")
+        await asyncio.sleep(_EVERY)
+
+
+async def once(connection: asyncpg.Connection, now: datetime, *, outbox_days: int) -> int:
+    """One round at the moment `now`; returns how many values of history were compacted."""
+    today = now.date()
+    for table in ("history", "outbox"):
+        await partitions.ensure(connection, table, today)
+    moved = 0
+    for day in await partitions.days(connection, "history"):
+        if day < today:
+            moved += await history.compact(connection, day)
+    moved += await history.compact_default(connection, datetime.combine(today, datetime.min.time(), UTC))
+    oldest = today - timedelta(days=outbox_days)
+    told = await outbox.position(connection, READER) or 0
+    if not await outbox.untold_before(connection, told, oldest):
+        await partitions.drop_before(connection, "outbox", oldest)
+        await outbox.forget_default(connection, oldest)
+    await intake.forget(connection, days=_DELIVERIES_DAYS)
+    if moved:
+        _log.info("upkeep: %s values compacted", moved)
+    return moved

@@ -1,0 +1,54 @@
+"""The handle that an app is given: the one way to everything of a city."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from rhinecloud.broker import Broker, Transaction
+from rhinecloud.bus import Bus
+from rhinecloud.gateways import MqttGateway
+from rhinecloud.settings import Settings
+
+
+class Clock:
+    """What time it is. One place to ask, so that tests and a demo may run faster than the sun."""
+
+    def now(self) -> datetime:
+        """The present instant, UTC."""
+        return datetime.now(UTC)
+
+
+class City:
+    """What an app gets: `broker` (read, write and watch the graph), `bus`, `settings`, `clock`, `transaction()`."""
+
+    def __init__(self, settings: Settings, broker: Broker, bus: Bus, mqtt: MqttGateway, mqtt_url: str | None) -> None:
+        self.settings = settings
+        self.broker = broker
+        self.bus = bus
+        self.clock = Clock()
+        self._mqtt = mqtt
+        self._mqtt_url = mqtt_url
+        self._started = time.monotonic()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """Rows of the app (through `connection`), writes to the graph, the changes to be told and audit lines:
+        committed together when the block ends, rolled back together when it raises."""
+        async with self.broker.transaction() as transaction:
+            yield transaction
+
+    async def health(self) -> dict[str, Any]:
+        """Figures of the engines, of the way from device to graph to bus, and of this process.
+
+        Raises one of broker.Unavailable while PostgreSQL is away.
+        """
+        return {
+            **await self.broker.health(),
+            "nats": self.bus.health(),
+            "mqtt": {"url": self._mqtt_url, **await self._mqtt.health()},
+            "worker": {"uptime_seconds": round(time.monotonic() - self._started, 1)},
+        }
