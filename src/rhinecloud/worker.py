@@ -16,6 +16,7 @@ from typing import Any
 import asyncpg
 import uvicorn
 import uvloop
+from starlette.responses import PlainTextResponse
 
 from rhinecloud.api.ngsi_ld import NgsiLdApi
 from rhinecloud.broker import Broker
@@ -26,7 +27,7 @@ from rhinecloud.city import City
 from rhinecloud.engines.handover import WorkerHandover
 from rhinecloud.gateways import MqttGateway
 from rhinecloud.store import Database, Unavailable
-from rhinecloud.web import create_app
+from rhinecloud.web import NotBuilt, WebApp, create_app
 
 _log = logging.getLogger(__name__)
 _RETRY = 0.5  # seconds
@@ -65,7 +66,7 @@ async def serve(handover: WorkerHandover) -> None:
     gateway = MqttGateway(bus, broker)
     await _open_gateway(gateway)
     upkeep = asyncio.create_task(keep(database, outbox_days=settings.outbox_retention_days), name="upkeep")
-    pages = create_app(City(settings, broker, bus, gateway, handover.mqtt_url))
+    pages = _pages(City(settings, broker, bus, gateway, handover.mqtt_url))
     config = uvicorn.Config(
         Application(NgsiLdApi(broker, contexts), pages),
         http="httptools",
@@ -87,12 +88,22 @@ async def serve(handover: WorkerHandover) -> None:
     try:
         await serving
     finally:
-        pages.close()
+        if isinstance(pages, WebApp):
+            pages.close()
         upkeep.cancel()
         await gateway.close()
         await broker.close()
         await database.close()
         await bus.close()
+
+
+def _pages(city: City) -> WebApp | PlainTextResponse:
+    """The pages; in a checkout whose assets were never built, a sentence that says so: the APIs serve all the same."""
+    try:
+        return create_app(city)
+    except NotBuilt as error:
+        _log.warning("%s", error)
+        return PlainTextResponse(f"{error}\n", 503)
 
 
 async def _open(url: str) -> Database:

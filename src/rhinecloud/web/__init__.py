@@ -1,0 +1,30 @@
+"""The shell of every page: layout, languages, live updates, the city map, and the built assets.
+
+Offers `create_routes(city)`: the pages as one mount that a server puts behind its other routes (it answers whatever
+they leave, with error pages of its own), `create_app(city)` for who needs the handle that ends live views, and for
+the apps' pages `Renderer` (templates in the shell, both languages), `Live` and `Source` (server-sent events) and
+`LAYERS` (how entity types look on the map).
+"""
+
+from .application import WebApp, create_app, create_routes
+from .assets import NotBuilt
+from .layers import LAYERS, Layer, Rule, State
+from .live import Live, Source
+from .rendering import Renderer
+from .shell import City, Shell
+
+__all__ = [
+    "LAYERS",
+    "City",
+    "Layer",
+    "Live",
+    "NotBuilt",
+    "Renderer",
+    "Rule",
+    "Shell",
+    "Source",
+    "State",
+    "WebApp",
+    "create_app",
+    "create_routes",
+]
