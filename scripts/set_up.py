@@ -7,6 +7,7 @@ Standard library only, and written for any Python 3, so that an old one gets a f
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -100,6 +101,7 @@ def install(wanted, before):
 def follow_pip(command):
     """Run pip; tell in few words what it is doing, and everything if it fails."""
     lines = []
+    prepared = False
     process = subprocess.Popen(
         command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True
     )
@@ -107,9 +109,11 @@ def follow_pip(command):
         lines.append(line)
         words = line.split()
         if words[:1] == ["Collecting"]:
-            say("  fetching " + words[1])
+            say("  fetching " + re.split("[<>=!~;]", words[1])[0])
         elif words[:2] in (["Installing", "build"], ["Preparing", "editable"]):
-            say("  preparing Rhine Cloud")
+            if not prepared:
+                say("  preparing Rhine Cloud")
+            prepared = True
         elif words[:2] == ["Installing", "collected"]:
             say("  installing %d packages …" % (len(words) - 3))
     code = process.wait()

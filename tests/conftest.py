@@ -1,4 +1,4 @@
-"""Real engines for the tests: one PostgreSQL per test process, a database per test, a NATS per test, whole servers.
+"""Real engines for the tests: a PostgreSQL per test process, a database and a NATS per test, whole servers.
 
 With RHINECLOUD_DATABASE_URL / RHINECLOUD_NATS_URL in the environment the same tests run on those instead; the
 role then needs CREATEDB, and NATS must not be shared with another run (`-n0`).

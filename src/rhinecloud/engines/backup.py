@@ -1,0 +1,307 @@
+"""One file with everything: a tar of a manifest, the roles, and PostgreSQL's own dump of the whole database.
+
+NATS is not in it: the bus is made again from the database (a restore starts a new epoch).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.metadata
+import io
+import os
+import shutil
+import signal
+import subprocess
+import tarfile
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from rhinecloud.engines.access import PSQL, Access
+from rhinecloud.engines.account import EngineError
+from rhinecloud.engines.child import Say
+
+FORMAT = 1
+MANIFEST, ROLES, DUMP = "manifest.json", "roles.json", "database.dump"
+# Tables that hold something in an installation that was served but never used.
+_BOOKKEEPING = ("position", "context")
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a backup says about itself. `sha256` is that of the database dump."""
+
+    format: int
+    rhinecloud: str
+    time: str
+    postgresql: str
+    bus_epoch: int | None
+    sha256: str
+
+
+class Role(msgspec.Struct, frozen=True):
+    """A role that owns or may use something in the database, and the roles it is a member of."""
+
+    name: str
+    member_of: tuple[str, ...]
+
+
+def write_backup(access: Access, target: Path, say: Say) -> Manifest:
+    """Write everything into `target`; it appears when it is complete. Raises EngineError."""
+    fresh = target.with_name(target.name + ".new")
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".rhinecloud-") as folder:
+        dump = Path(folder) / DUMP
+        with dump.open("wb") as output:
+            process = access.start("pg_dump", "--format=custom", f"--dbname={access.url}", stdout=output)
+            _wait(process, say, "Writing", dump)
+        manifest = Manifest(
+            format=FORMAT,
+            rhinecloud=importlib.metadata.version("rhinecloud"),
+            time=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+            postgresql=access.sql("SHOW server_version"),
+            bus_epoch=bus_epoch(access),
+            sha256=_sha256(dump),
+        )
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            with tarfile.open(fileobj=file, mode="w") as tar:
+                _add(tar, MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
+                _add(tar, ROLES, msgspec.json.encode(roles_in_use(access)))
+                tar.add(dump, DUMP)
+            file.flush()
+            os.fsync(file.fileno())
+    fresh.rename(target)
+    return manifest
+
+
+def read_manifest(source: Path) -> Manifest:
+    """The manifest of a backup. EngineError when the file is none, or of a format that is not known."""
+    try:
+        with tarfile.open(source, "r:") as tar:
+            manifest = msgspec.json.decode(_member(tar, MANIFEST).read(), type=Manifest)
+    except (OSError, tarfile.TarError, KeyError, msgspec.DecodeError) as error:
+        raise EngineError(f"{source} is not a backup of Rhine Cloud: {error}") from None
+    if manifest.format > FORMAT:
+        raise EngineError(f"{source} was made by a newer Rhine Cloud ({manifest.rhinecloud}).")
+    return manifest
+
+
+def restore(access: Access, source: Path, say: Say, *, force: bool = False) -> Manifest:
+    """Replace the database's content by the backup's, in one transaction: all of it, or nothing changes.
+
+    Raises EngineError, also when the installation is not empty and `force` is not given.
+    """
+    manifest = read_manifest(source)
+    if not force and (full := first_table_with_rows(access)) is not None:
+        raise EngineError(
+            f"The installation is not empty (there are rows in {full}). A restore would replace everything; "
+            "say --force if you want that."
+        )
+    before = bus_epoch(access) or 0
+    with tempfile.TemporaryDirectory(prefix="rhinecloud-restore-", dir=_roomy(source)) as folder:
+        dump = Path(folder) / DUMP
+        with tarfile.open(source, "r:") as tar:
+            roles = msgspec.json.decode(_member(tar, ROLES).read(), type=list[Role])
+            with dump.open("wb") as file:
+                shutil.copyfileobj(_member(tar, DUMP), file, 1 << 20)
+        if _sha256(dump) != manifest.sha256:
+            raise EngineError(f"{source} is damaged: its database dump is not what was written.")
+        create_roles(access, roles)
+        with dump.open("rb") as file:
+            _load(access, file, before, say)
+    _wake_workers(access)
+    return manifest
+
+
+def bus_epoch(access: Access) -> int | None:
+    """The current epoch of the bus; None before the first start made the schema."""
+    if access.sql("SELECT to_regclass('rhinecloud.bus_epoch') IS NULL") == "t":
+        return None
+    text = access.sql("SELECT max(epoch) FROM rhinecloud.bus_epoch")
+    return int(text) if text else None
+
+
+def first_table_with_rows(access: Access) -> str | None:
+    """A table with content, or None when the installation is as good as new."""
+    names = access.sql(
+        "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c "
+        "JOIN pg_namespace n ON n.oid = relnamespace "
+        "WHERE relkind IN ('r', 'p') AND NOT relispartition AND nspname !~ '^pg_' "
+        "AND nspname NOT IN ('information_schema', 'rhinecloud') "
+        "AND relname NOT IN (" + ", ".join(f"'{name}'" for name in _BOOKKEEPING) + ") "
+        # Tables of extensions are not ours.
+        "AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = c.oid AND deptype = 'e') ORDER BY 1"
+    ).splitlines()
+    if not names:
+        return None
+    checks = " UNION ALL ".join(f"SELECT $x${name}$x$ WHERE EXISTS (SELECT FROM {name})" for name in names)
+    found = access.sql(checks).splitlines()
+    return found[0] if found else None
+
+
+def roles_in_use(access: Access) -> list[Role]:
+    """Roles that the dump will name; PostgreSQL keeps them outside of any database."""
+    lines = access.sql(
+        "SELECT DISTINCT r.rolname || '|' || coalesce((SELECT string_agg(g.rolname, ',') "
+        "FROM pg_auth_members m "
+        "JOIN pg_roles g ON g.oid = m.roleid WHERE m.member = r.oid AND g.rolname !~ '^pg_'), '') "
+        "FROM pg_shdepend d JOIN pg_roles r ON r.oid = d.refobjid "
+        "WHERE d.refclassid = 'pg_authid'::regclass AND r.rolname !~ '^pg_' "
+        "AND d.dbid = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    ).splitlines()
+    pairs = [line.split("|") for line in lines]
+    return [Role(name, tuple(filter(None, groups.split(",")))) for name, groups in pairs]
+
+
+def create_roles(access: Access, roles: list[Role]) -> None:
+    """Make the roles that are missing (without sign-in) and let the application become them."""
+    for role in roles:
+        access.sql(
+            "SELECT format('CREATE ROLE %I NOLOGIN', :'role') WHERE NOT EXISTS "
+            "(SELECT FROM pg_roles WHERE rolname = :'role') \\gexec\n"
+            "SELECT format('GRANT %I TO CURRENT_USER', :'role') "
+            "WHERE NOT pg_has_role(current_user, :'role', 'MEMBER') \\gexec\n",
+            [f"role={role.name}"],
+        )
+    for role in roles:
+        for group in role.member_of:
+            access.sql(
+                "SELECT format('GRANT %I TO %I', :'grp', :'role') WHERE EXISTS (SELECT FROM pg_roles WHERE "
+                "rolname = :'grp') AND NOT pg_has_role(:'role', :'grp', 'MEMBER') \\gexec\n",
+                [f"role={role.name}", f"grp={group}"],
+            )
+
+
+_EMPTY = """\
+SET client_min_messages = warning;
+BEGIN;
+DO $$
+DECLARE name text;
+BEGIN
+    FOR name IN SELECT nspname FROM pg_namespace
+        WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'public')
+    LOOP EXECUTE format('DROP SCHEMA %I CASCADE', name); END LOOP;
+    FOR name IN SELECT extname FROM pg_extension WHERE extname <> 'plpgsql' AND pg_has_role(extowner, 'USAGE')
+    LOOP EXECUTE format('DROP EXTENSION IF EXISTS %I CASCADE', name); END LOOP;
+END $$;
+"""
+
+# Seconds since 1970 as a lower bound: even a restore beside a bus that outlived its database gets an epoch
+# that was never used.
+_NEW_EPOCH = """
+RESET ALL;
+SET client_min_messages = warning;
+DO $$
+BEGIN
+    IF to_regclass('rhinecloud.bus_epoch') IS NOT NULL THEN
+        UPDATE rhinecloud.bus_epoch
+            SET epoch = greatest(epoch + 1, %d + 1, extract(epoch FROM now())::bigint);
+    END IF;
+END $$;
+COMMIT;
+SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid() AND usename = current_user;
+ANALYZE;
+"""
+
+
+def _load(access: Access, dump: IO[bytes], epoch_before: int, say: Say) -> None:
+    reader = access.start("pg_restore", "--no-owner", "--no-comments", "--file=-", stdin=dump)
+    writer = access.start(
+        "psql", *PSQL, "-f", "-", access.url, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
+    )
+    assert reader.stdout is not None and writer.stdin is not None
+    # A setting that only newer servers know must not stop an older one.
+    unknown = b"SET transaction_timeout" if int(access.sql("SHOW server_version_num")) < 170000 else None
+    progress = Progress(say, "Restoring")
+    with contextlib.suppress(BrokenPipeError):  # psql's own words tell why, below
+        writer.stdin.write(_EMPTY.encode())
+        beginning = True
+        while block := reader.stdout.read(1 << 16):
+            if beginning and unknown is not None:
+                block = block.replace(unknown + b" = 0;", b"")
+            beginning = False
+            writer.stdin.write(block)
+            progress.add(len(block))
+        _, complaint = reader.communicate()
+        if reader.returncode == 0:
+            writer.stdin.write((_NEW_EPOCH % epoch_before).encode())
+        else:
+            writer.kill()
+            raise EngineError(f"The backup cannot be read: {complaint.decode(errors='replace').strip()}")
+    reader.stdout.close()
+    _, complaint = writer.communicate()
+    reader.wait()
+    if writer.returncode != 0:
+        raise EngineError(
+            f"Nothing was restored; the database said: {complaint.decode(errors='replace').strip()}"
+        )
+
+
+def _wake_workers(access: Access) -> None:
+    """Workers keep nothing of the former database: their supervisor starts them anew."""
+    if access.supervisor is not None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(access.supervisor, signal.SIGHUP)
+
+
+class Progress:
+    """A line every few seconds for something long."""
+
+    def __init__(self, say: Say, doing: str) -> None:
+        self._say = say
+        self._doing = doing
+        self._done = 0
+        self._next = time.monotonic() + 2
+
+    def add(self, size: int) -> None:
+        """Count `size` bytes more."""
+        self._done += size
+        self.at(self._done)
+
+    def at(self, size: int) -> None:
+        """Tell the size reached so far, when it is time."""
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + 5
+            self._say(f"{self._doing}: {size / 1e6:.0f} MB so far …")
+
+
+def _wait(process: subprocess.Popen[bytes], say: Say, doing: str, output: Path) -> None:
+    progress = Progress(say, doing)
+    while True:
+        try:
+            _, complaint = process.communicate(timeout=1)
+            break
+        except subprocess.TimeoutExpired:
+            progress.at(output.stat().st_size)
+    if process.returncode != 0:
+        raise EngineError(f"The database could not be read: {complaint.decode(errors='replace').strip()}")
+
+
+def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.size = len(content)
+    entry.mtime = int(time.time())
+    tar.addfile(entry, io.BytesIO(content))
+
+
+def _member(tar: tarfile.TarFile, name: str) -> IO[bytes]:
+    file = tar.extractfile(name)
+    if file is None:
+        raise KeyError(name)
+    return file
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _roomy(source: Path) -> Path | None:
+    """Beside the backup there is room for its content, if one may write there."""
+    return source.parent if os.access(source.parent, os.W_OK) else None

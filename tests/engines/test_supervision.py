@@ -1,0 +1,186 @@
+"""Whatever is killed comes back; when the supervisor itself is killed, nothing is left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from tests.conftest import EXTERNAL_DATABASE, EXTERNAL_NATS, Serve, Server
+
+embedded = pytest.mark.skipif(
+    bool(EXTERNAL_DATABASE or EXTERNAL_NATS), reason="is about the embedded engines; external ones are set"
+)
+
+
+def children(server: Server) -> dict[str, list[psutil.Process]]:
+    """Direct children of the supervisor by what they are."""
+    found: dict[str, list[psutil.Process]] = {"postgres": [], "nats-server": [], "worker": []}
+    for process in psutil.Process(server.process.pid).children():
+        words = " ".join(process.cmdline())
+        for name in found:
+            if name in words:
+                found[name].append(process)
+    return found
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def answers(server: Server) -> bool:
+    try:
+        return httpx.get(server.base_url, timeout=2).status_code < 500
+    except httpx.HTTPError:
+        return False
+
+
+@embedded
+@pytest.mark.parametrize("victim", ["postgres", "nats-server", "worker"])
+def test_what_is_killed_is_started_again(serve: Serve, victim: str) -> None:
+    server = serve("--workers=2")
+    for round_ in range(2):
+        before = children(server)[victim]
+        for process in before:
+            process.kill()
+        eventually(lambda before=before: len({*children(server)[victim]} - {*before}) == len(before))
+        eventually(lambda round_=round_: server.output.count("is back after") >= (round_ + 1) * len(before))
+    eventually(lambda: answers(server))
+    assert server.stop() == 0
+
+
+@embedded
+def test_nothing_outlives_a_killed_supervisor(serve: Serve) -> None:
+    server = serve("--workers=2")
+    family = psutil.Process(server.process.pid).children(recursive=True)
+    assert len(family) > 4
+    server.kill()
+    eventually(lambda: not any(process.is_running() for process in family), 10)
+
+    again = serve(data=server.data)
+    assert answers(again)
+    assert "PostgreSQL did not" not in again.output
+
+
+@embedded
+def test_an_orphaned_postgresql_is_ended_before_a_start(serve: Serve) -> None:
+    """A stopped (frozen) server cannot notice its parent's end: the next start must deal with it."""
+    server = serve()
+    postmaster = children(server)["postgres"][0]
+    postmaster.suspend()
+    server.kill()
+    postmaster.resume()
+    again = serve(data=server.data)
+    assert answers(again)
+
+
+@embedded
+def test_a_strangers_process_id_in_the_pid_file_does_not_stop_the_start(serve: Serve) -> None:
+    server = serve()
+    server.stop()
+    stale = server.data / "postgresql" / "postmaster.pid"
+    # The id of a living process that is no PostgreSQL: ours.
+    stale.write_text(f"{os.getpid()}\n{server.data}/postgresql\n1700000000\n5432\n{server.data}/run\n\n\n")
+    assert answers(serve(data=server.data))
+
+
+@embedded
+def test_one_data_folder_serves_one_installation(serve: Serve) -> None:
+    server = serve()
+    second = serve(data=server.data, wait=False)
+    assert second.process.wait(20) == 1
+    assert f"is in use by another Rhine Cloud (process {server.process.pid})" in second.output
+    assert answers(server)
+
+
+@embedded
+def test_a_second_start_is_fast_and_a_stop_is_clean(serve: Serve) -> None:
+    server = serve()
+    assert server.stop() == 0
+    log = (server.data / "log" / "postgresql.log").read_text()
+    assert "not properly shut down" not in log
+    again = serve(data=server.data)
+    assert "Creating the database" not in again.output
+    assert again.seconds_to_ready < 10  # a warm start takes below three seconds on an idle machine
+    again.process.send_signal(signal.SIGINT)
+    assert again.process.wait(20) == 0
+    assert "not properly shut down" not in (server.data / "log" / "postgresql.log").read_text()
+
+
+@embedded
+def test_sighup_restarts_the_workers_only(serve: Serve) -> None:
+    server = serve()
+    before = children(server)
+    server.process.send_signal(signal.SIGHUP)
+    eventually(lambda: children(server)["worker"] not in ([], before["worker"]))
+    eventually(lambda: "Worker 0 is back" in server.output)
+    assert children(server)["postgres"] == before["postgres"]
+    assert answers(server)
+
+
+@embedded
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root hands the engines to another account")
+def test_root_runs_the_engines_as_somebody_else(serve: Serve) -> None:
+    server = serve()
+    for name in ("postgres", "nats-server"):
+        assert children(server)[name][0].uids().real != 0
+    assert (server.data / "secrets").stat().st_mode & 0o077 == 0
+
+
+@embedded
+@pytest.mark.skipif(os.geteuid() != 0, reason="root only")
+def test_root_is_told_when_the_engines_cannot_enter_the_data_folder(serve: Serve, tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    server = serve(data=closed / "data", wait=False)
+    assert server.process.wait(20) == 1
+    assert "cannot enter" in server.output
+
+
+@embedded
+def test_a_long_path_is_served_over_loopback(serve: Serve, data_folder: Path) -> None:
+    server = serve(data=data_folder / ("long" * 25))
+    assert answers(server)
+    lines = (server.data / "postgresql" / "postmaster.pid").read_text().splitlines()
+    assert lines[5] == "127.0.0.1"
+
+
+def test_external_engines_are_used_and_nothing_is_started(serve: Serve, database_url: str, nats) -> None:  # type: ignore[no-untyped-def]
+    password = nats.credentials.password
+    address = nats.url.replace("nats://", f"nats://rhinecloud:{password}@") if password else nats.url
+    server = serve(environ={"RHINECLOUD_DATABASE_URL": database_url, "RHINECLOUD_NATS_URL": address})
+    found = children(server)
+    assert (found["postgres"], found["nats-server"]) == ([], [])
+    assert not server.data.exists()
+    assert answers(server)
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--host=0.0.0.0"], "on a loopback address only"),
+        (["--workers=0"], "--workers=0: Expected `int` >= 1"),
+        (["--tls-cert=/tmp/x"], "tls_cert and tls_key belong together"),
+        (["--no-open"], "Sign-in does not exist yet"),
+    ],
+)
+def test_what_cannot_be_served_is_refused_in_words(serve: Serve, flags: list[str], words: str) -> None:
+    server = serve(*flags, wait=False)
+    assert server.process.wait(20) == 1
+    assert words in server.output
+    assert not server.data.exists()
+
+
+def test_a_taken_port_is_told(serve: Serve, server: Server) -> None:
+    second = serve(f"--port={server.base_url.rsplit(':', 1)[1]}", wait=False)
+    assert second.process.wait(20) == 1
+    assert "address already in use" in second.output
