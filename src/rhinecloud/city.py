@@ -25,7 +25,9 @@ class Clock:
 class City:
     """What an app gets: `broker` (read, write and watch the graph), `bus`, `settings`, `clock`, `transaction()`."""
 
-    def __init__(self, settings: Settings, broker: Broker, bus: Bus, mqtt: MqttGateway, mqtt_url: str | None) -> None:
+    def __init__(
+        self, settings: Settings, broker: Broker, bus: Bus, mqtt: MqttGateway, mqtt_url: str | None
+    ) -> None:
         self.settings = settings
         self.broker = broker
         self.bus = bus

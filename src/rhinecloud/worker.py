@@ -51,9 +51,8 @@ class Application:
 async def serve(handover: WorkerHandover) -> None:
     """Run until SIGTERM."""
     settings = handover.settings
-    bus = await Bus.connect(
-        handover.nats_url, name=f"worker-{handover.worker_index}", **handover.nats_credentials.options()
-    )
+    credentials: dict[str, Any] = handover.nats_credentials.options()
+    bus = await Bus.connect(handover.nats_url, name=f"worker-{handover.worker_index}", **credentials)
     database = await _open(handover.database_url)
     broker = Broker(database, bus)
     await broker.open()
@@ -98,7 +97,7 @@ async def serve(handover: WorkerHandover) -> None:
 
 
 def _pages(city: City) -> WebApp | PlainTextResponse:
-    """The pages; in a checkout whose assets were never built, a sentence that says so: the APIs serve all the same."""
+    """The pages; where their assets were never built, a sentence that says so: the APIs serve all the same."""
     try:
         return create_app(city)
     except NotBuilt as error:
@@ -136,7 +135,9 @@ def main() -> None:
         format=f"%(asctime)s %(levelname)s worker-{handover.worker_index} %(name)s: %(message)s",
     )
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the group; the supervisor stops us in its order
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C reaches the group; the supervisor stops us in its order
     os.environ.pop("RHINECLOUD_WORKER", None)  # it names passwords; nothing started from here needs them
     uvloop.run(serve(handover))
 

@@ -63,7 +63,9 @@ class Transaction:
         self.told = self.told or told
         return verdicts
 
-    async def audit(self, actor: str, action: str, subject: str, detail: dict[str, Any] | None = None) -> None:
+    async def audit(
+        self, actor: str, action: str, subject: str, detail: dict[str, Any] | None = None
+    ) -> None:
         """Write an audit line."""
         await intake.audit(self.connection, actor, action, subject, detail or {})
 
@@ -122,7 +124,9 @@ class Broker:
     async def transaction(self) -> AsyncIterator[Transaction]:
         """A transaction of the caller's: rows of an app, graph writes, changes and audit lines commit together."""
         async with self.database.transaction() as connection:
-            await connection.execute("SELECT pg_current_xact_id()")  # before a change id is drawn: see store.outbox
+            await connection.execute(
+                "SELECT pg_current_xact_id()"
+            )  # before a change id is drawn: see store.outbox
             transaction = Transaction(connection)
             yield transaction
         if transaction.told:
@@ -168,7 +172,10 @@ class Broker:
         units = [key.unit for _, key in sorted(series.items()) if key.unit]
         return Series(
             [rfc3339(value.at) for value in found],
-            [value.value if value.instance is None else msgspec.json.decode(value.instance) for value in found],
+            [
+                value.value if value.instance is None else msgspec.json.decode(value.instance)
+                for value in found
+            ],
             units[-1] if units else None,
         )
 

@@ -102,16 +102,26 @@ class Contexts:
         try:
             async with (
                 outbound.client(allow_private=self._allow_private) as client,
-                client.stream("GET", url, headers={"Accept": "application/ld+json, application/json"}) as answer,
+                client.stream(
+                    "GET", url, headers={"Accept": "application/ld+json, application/json"}
+                ) as answer,
             ):
                 answer.raise_for_status()
                 body = bytearray()
                 async for part in answer.aiter_bytes():
                     body += part
                     if len(body) > _LARGEST:
-                        raise LdContextNotAvailable(f"{url} is larger than {_LARGEST} bytes", field="/@context")
+                        raise LdContextNotAvailable(
+                            f"{url} is larger than {_LARGEST} bytes", field="/@context"
+                        )
             document = msgspec.json.decode(bytes(body))
-        except (httpx.HTTPError, httpx.InvalidURL, outbound.Forbidden, msgspec.DecodeError, ValueError) as error:
+        except (
+            httpx.HTTPError,
+            httpx.InvalidURL,
+            outbound.Forbidden,
+            msgspec.DecodeError,
+            ValueError,
+        ) as error:
             _log.info("@context %s: %s", url, error)
             raise LdContextNotAvailable(f"{url} cannot be fetched: {error}", field="/@context") from None
         if not isinstance(document, dict) or "@context" not in document:

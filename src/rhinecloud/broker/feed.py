@@ -37,7 +37,9 @@ class Subscriber(Protocol):
 
 class _Watcher:
     def __init__(self) -> None:
-        self.waiting: deque[Batch] = deque(maxlen=_WAITING)  # a full one forgets its oldest: a gap like any other
+        self.waiting: deque[Batch] = deque(
+            maxlen=_WAITING
+        )  # a full one forgets its oldest: a gap like any other
         self.wake = asyncio.Event()
 
 
@@ -141,7 +143,8 @@ class Feed:
         """A batch is decoded once for all watchers."""
         if self._decoded[0] is not batch:
             changes = [
-                _change(number, at, raw) for number, at, raw in zip(batch.ids, batch.at, batch.changes, strict=True)
+                _change(number, at, raw)
+                for number, at, raw in zip(batch.ids, batch.at, batch.changes, strict=True)
             ]
             self._decoded = (batch, changes)
         return self._decoded[1]

@@ -78,7 +78,7 @@ class Gathering(Generic[Item, Result]):
                 idle = loop.create_future()
                 self._idle.append(idle)
                 await idle
-            taken = []
+            taken: list[tuple[Item, int, asyncio.Future[Result]]] = []
             weight = 0
             while self._queue and (not taken or weight + self._queue[0][1] <= self._most_at_once):
                 entry = self._queue.popleft()

@@ -38,7 +38,9 @@ class Operation(msgspec.Struct, frozen=True):
     scopes: tuple[str, ...] | None = None
     attributes: Instances = {}
     overwrite: bool = True  # append: whether attributes that exist are replaced
-    attribute: str | None = None  # the one attribute of partial_update, replace_attribute and delete_attribute
+    attribute: str | None = (
+        None  # the one attribute of partial_update, replace_attribute and delete_attribute
+    )
     dataset: str | None = None  # which instance of it; None is the default instance
     all_instances: bool = False  # delete_attribute: every instance
     create_missing: bool = False  # append: make the entity if it is not there (upsert in update mode)

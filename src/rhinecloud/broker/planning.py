@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +18,9 @@ from .operations import Applied, Instances, NotUpdated, Operation, Verdict
 _encode = msgspec.json.Encoder().encode
 _decode_attributes = msgspec.json.Decoder(dict[str, list[dict[str, Any]]]).decode
 
-_PLAIN_MEMBERS = frozenset({"type", "value", "unitCode", "observedAt", "datasetId", "createdAt", "modifiedAt"})
+_PLAIN_MEMBERS = frozenset(
+    {"type", "value", "unitCode", "observedAt", "datasetId", "createdAt", "modifiedAt"}
+)
 _EXACT = 2**53  # integers up to here are exact as a float64
 
 
@@ -66,7 +69,8 @@ class Plan:
 
     def updates(self) -> tuple[list[StoredEntity], list[StoredEntity]]:
         """Rows to be written whole, and rows of which only the attributes changed."""
-        whole, attributes = [], []
+        whole: list[StoredEntity] = []
+        attributes: list[StoredEntity] = []
         for entity_id, everything in self._touched.items():
             if entity_id in self._locked and self._states[entity_id].exists:
                 (whole if everything else attributes).append(self._stored(entity_id))
@@ -174,7 +178,9 @@ class Plan:
         current = _instance(state, name, operation.dataset)
         (patch,) = operation.attributes[name]
         if "type" in patch and patch["type"] != current["type"]:
-            raise BadRequestData(f"the attribute is a {current['type']}, not a {patch['type']}", field="/type")
+            raise BadRequestData(
+                f"the attribute is a {current['type']}, not a {patch['type']}", field="/type"
+            )
         old = {name: state.attributes[name]}
         if is_null({"type": current["type"], **patch}):
             self._drop(state, name, operation.dataset)
@@ -368,7 +374,7 @@ class Plan:
         self.changes.append(_encode(change))
 
 
-_APPLY: dict[str, Any] = {
+_APPLY: dict[str, Callable[[Plan, _State, Operation], Applied]] = {
     "create": Plan._create,
     "upsert": Plan._upsert,
     "replace": Plan._replace,

@@ -106,7 +106,11 @@ class Relay:
             rows, gap = await outbox.read_settled(connection, last, gap, _AT_ONCE)
             if rows:
                 batch = Batch(
-                    epoch, last, [r.id for r in rows], [r.at for r in rows], [msgspec.Raw(r.change) for r in rows]
+                    epoch,
+                    last,
+                    [r.id for r in rows],
+                    [r.at for r in rows],
+                    [msgspec.Raw(r.change) for r in rows],
                 )
                 msg_id = f"{tenant}.{epoch}.{rows[0].id}-{rows[-1].id}"
                 # Advancing comes after the publication: a crash between the two tells twice, never not at all.

@@ -1,4 +1,4 @@
-"""Upkeep of the store: partitions made ahead, past days compacted, what is over its time dropped. One worker does it."""
+"""Upkeep of the store: partitions made ahead, past days compacted, what is over its time dropped, by one worker."""
 
 from __future__ import annotations
 

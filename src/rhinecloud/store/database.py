@@ -110,10 +110,15 @@ async def migrate_schema(connection: asyncpg.Connection, tenant: str) -> list[st
             CREATE EXTENSION IF NOT EXISTS btree_gist WITH SCHEMA public;
             """
         )
-        for scope, prefix, schema in (("", "platform_", "rhinecloud"), (tenant, "tenant_", schema_of(tenant))):
+        for scope, prefix, schema in (
+            ("", "platform_", "rhinecloud"),
+            (tenant, "tenant_", schema_of(tenant)),
+        ):
             done = {
                 row["name"]
-                for row in await connection.fetch("SELECT name FROM rhinecloud.migration WHERE scope = $1", scope)
+                for row in await connection.fetch(
+                    "SELECT name FROM rhinecloud.migration WHERE scope = $1", scope
+                )
             }
             for name, text in _migrations(prefix):
                 if name in done:

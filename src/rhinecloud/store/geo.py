@@ -62,7 +62,11 @@ def refine(query: GeoQuery, geometries: list[bytes]) -> npt.NDArray[np.bool_]:
         return np.zeros(0, dtype=np.bool_)
     shapes = shapely.from_wkb(geometries)
     reference = shape(query.geometry)
-    if query.relation == "near" and reference.geom_type == "Point" and (shapely.get_type_id(shapes) == 0).all():
+    if (
+        query.relation == "near"
+        and reference.geom_type == "Point"
+        and (shapely.get_type_id(shapes) == 0).all()
+    ):
         metres = _wgs84.inv(
             np.full(len(shapes), reference.x),
             np.full(len(shapes), reference.y),

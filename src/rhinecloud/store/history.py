@@ -194,7 +194,9 @@ def decode_chunk(record: asyncpg.Record) -> tuple[npt.NDArray[np.int64], npt.NDA
     """Times in µs since 1970 and values of a chunk, ascending."""
     offsets = record["offsets"] if record["offsets"] is not None else record["wide"]
     start = _micros(record["at0"])
-    return np.asarray(offsets, dtype=np.int64) * record["tick"] + start, np.asarray(record["values"], dtype=np.float64)
+    return np.asarray(offsets, dtype=np.int64) * record["tick"] + start, np.asarray(
+        record["values"], dtype=np.float64
+    )
 
 
 _WRITE_CHUNK = """
@@ -251,7 +253,8 @@ async def _compact_table(connection: asyncpg.Connection, table: str, before: dat
     bounds = [
         record[0]
         for record in await connection.fetch(
-            f"SELECT DISTINCT series FROM {table} WHERE instance IS NULL AND arrived < $1 ORDER BY series", before
+            f"SELECT DISTINCT series FROM {table} WHERE instance IS NULL AND arrived < $1 ORDER BY series",
+            before,
         )
     ]
     for start in range(0, len(bounds), _SERIES_AT_ONCE):

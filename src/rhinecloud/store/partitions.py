@@ -30,7 +30,11 @@ async def ensure(connection: asyncpg.Connection, table: str, today: date, *, ahe
                     f"CREATE TABLE {name} PARTITION OF {table} "
                     f"FOR VALUES FROM ('{day}') TO ('{day + timedelta(days=1)}')"
                 )
-        except (asyncpg.CheckViolationError, asyncpg.LockNotAvailableError, asyncpg.InvalidObjectDefinitionError):
+        except (
+            asyncpg.CheckViolationError,
+            asyncpg.LockNotAvailableError,
+            asyncpg.InvalidObjectDefinitionError,
+        ):
             continue
         made.append(name)
     return made

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from rhinecloud.model import OperationNotSupported, TypeSelection
-from rhinecloud.model.query_language import (
+from rhinecloud.model.query_tree import (
     ENTITY_MEMBERS,
     PATH_MEMBERS,
     TIME_MEMBERS,
@@ -76,7 +76,9 @@ def _joined(word: str, parts: list[Condition]) -> Condition:
 
 def _exists(path: AttributePath, parameters: Parameters) -> Condition:
     if path.linked is not None:
-        raise OperationNotSupported("queries that follow Relationships into linked entities are not supported yet")
+        raise OperationNotSupported(
+            "queries that follow Relationships into linked entities are not supported yet"
+        )
     if path.attribute in ENTITY_MEMBERS:
         return Condition("true", False)
     plain = not path.sub_path and not path.json_path

@@ -51,7 +51,9 @@ async def run(pool: asyncpg.Pool, query: Query) -> tuple[list[StoredEntity], int
             return await (_page_of_ids(pool, ids, query) if exact else _sift(pool, ids, query))
         where = " AND ".join(conditions) or "true"
         if not exact:
-            records = await pool.fetch(f"SELECT e.id FROM entity e WHERE {where} ORDER BY e.id", *parameters.values)
+            records = await pool.fetch(
+                f"SELECT e.id FROM entity e WHERE {where} ORDER BY e.id", *parameters.values
+            )
             return await _sift(pool, [record[0] for record in records], query)
         count = None
         if query.count:
@@ -136,5 +138,6 @@ async def points(
     )
     decode = msgspec.json.decode
     return [
-        (r[0], tuple(r[1]), r[2], r[3], [None if v is None else decode(v) for v in tuple(r)[4:]]) for r in records
+        (r[0], tuple(r[1]), r[2], r[3], [None if v is None else decode(v) for v in tuple(r)[4:]])
+        for r in records
     ]

@@ -86,7 +86,8 @@ class NgsiLdApi:
 
 def _find(segments: list[str], method: str) -> tuple[Operation, list[str]]:
     pattern = tuple(
-        "*" if index % 2 and segments[0] != "entityOperations" else part for index, part in enumerate(segments)
+        "*" if index % 2 and segments[0] != "entityOperations" else part
+        for index, part in enumerate(segments)
     )
     methods = _OPERATIONS.get(pattern)
     if methods is None:

@@ -33,7 +33,9 @@ async def upsert(broker: Broker, exchange: Exchange) -> Answer:
 async def update(broker: Broker, exchange: Exchange) -> Answer:
     """POST /entityOperations/update (§5.6.9)."""
     overwrite = not exchange.flag("noOverwrite")
-    return await _run(broker, exchange, lambda d, c: _fragment("append", d, c, nulls=False, overwrite=overwrite))
+    return await _run(
+        broker, exchange, lambda d, c: _fragment("append", d, c, nulls=False, overwrite=overwrite)
+    )
 
 
 async def merge(broker: Broker, exchange: Exchange) -> Answer:
@@ -51,7 +53,9 @@ async def delete(broker: Broker, exchange: Exchange) -> Answer:
     return _answer(list(zip(ids, verdicts, strict=True)))
 
 
-def _fragment(kind: Any, document: Any, context: Context, *, nulls: bool, overwrite: bool = True) -> Operation:
+def _fragment(
+    kind: Any, document: Any, context: Context, *, nulls: bool, overwrite: bool = True
+) -> Operation:
     fragment = parse_fragment(document, context, nulls=nulls, partial=nulls)
     if fragment.id is None:
         raise BadRequestData("the entity has no id", field="/id")
@@ -77,7 +81,9 @@ async def _run(broker: Broker, exchange: Exchange, read: Callable[[Any, Context]
         except NgsiLdError as error:
             verdicts.append(error)
     applied = iter(await broker.apply(operations))
-    complete = [(i, next(applied) if verdict is None else verdict) for i, verdict in zip(ids, verdicts, strict=True)]
+    complete = [
+        (i, next(applied) if verdict is None else verdict) for i, verdict in zip(ids, verdicts, strict=True)
+    ]
     return _answer(complete)
 
 
@@ -104,7 +110,9 @@ def _answer(verdicts: list[tuple[str, Applied | NgsiLdError]]) -> Answer:
         if isinstance(verdict, Applied) and verdict.not_updated
     ]
     done = [
-        entity_id for entity_id, verdict in verdicts if isinstance(verdict, Applied) and not verdict.not_updated
+        entity_id
+        for entity_id, verdict in verdicts
+        if isinstance(verdict, Applied) and not verdict.not_updated
     ]
     if errors or partial:
         return Answer(207, {"success": done, "errors": errors + partial})

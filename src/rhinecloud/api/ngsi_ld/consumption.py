@@ -54,8 +54,7 @@ async def query_entities(broker: Broker, exchange: Exchange) -> Answer:
     if page.count is not None:
         headers.append((b"ngsild-results-count", str(page.count).encode()))
     body = feature_collection(found) if media_type == GEO_JSON else found
-    answer = respond(exchange, body, context, media_type, *headers)
-    return answer
+    return respond(exchange, body, context, media_type, *headers)
 
 
 def parse_query(exchange: Exchange, context: Context) -> Query:
@@ -74,7 +73,9 @@ def parse_query(exchange: Exchange, context: Context) -> Query:
         for name in ("geometry", "coordinates"):
             if name not in given:
                 raise BadRequestData(f"georel needs {name}", field=name)
-        geo = parse_geo_query(georel, given["geometry"], given["coordinates"], given.get("geoproperty"), context)
+        geo = parse_geo_query(
+            georel, given["geometry"], given["coordinates"], given.get("geoproperty"), context
+        )
     limit = exchange.limit()
     if limit == 0 and not exchange.flag("count"):
         raise BadRequestData("limit=0 goes with count=true only", field="limit")
@@ -101,7 +102,9 @@ class _Shown:
         if name not in _FORMATS:
             raise BadRequestData(f"format is one of {', '.join(_FORMATS)}", field="format")
         names = exchange.list_of("attrs") or exchange.list_of("pick")
-        self.attrs = frozenset(context.expand_name(n) for n in names if n not in ("id", "type", "scope")) or None
+        self.attrs = (
+            frozenset(context.expand_name(n) for n in names if n not in ("id", "type", "scope")) or None
+        )
         self._settings: dict[str, Any] = {
             "format": _FORMATS[name],
             "geojson": media_type == GEO_JSON,

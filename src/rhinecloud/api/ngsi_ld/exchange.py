@@ -27,7 +27,9 @@ _MAX_LIMIT = 1_000
 class HttpError(NgsiLdError):
     """What HTTP itself has to say, in the form of the standard's errors (CIM 009 §6.3.4)."""
 
-    def __init__(self, status: int, title: str, detail: str, headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
+    def __init__(
+        self, status: int, title: str, detail: str, headers: tuple[tuple[bytes, bytes], ...] = ()
+    ) -> None:
         super().__init__(detail)
         self.status = status  # type: ignore[misc]
         self.title = title  # type: ignore[misc]
@@ -111,7 +113,9 @@ class Exchange:
         media_type = self.media_type()
         if media_type not in (JSON, LD_JSON) and not (media_type == MERGE_PATCH and self.method == "PATCH"):
             accepted = f"{JSON} or {LD_JSON}"
-            raise HttpError(415, "Unsupported media type", f"the body is {media_type or 'untyped'}, not {accepted}")
+            raise HttpError(
+                415, "Unsupported media type", f"the body is {media_type or 'untyped'}, not {accepted}"
+            )
         if b"\\u0000" in self.body:
             raise BadRequestData("texts with the character U+0000 cannot be stored")
         try:
@@ -146,13 +150,16 @@ class Exchange:
         embedded = isinstance(document, dict) and "@context" in document
         if ld_json:
             if b"link" in self.headers and self.linked_context() is not None:
-                raise BadRequestData("application/ld+json carries its @context in the body, not in a Link header")
+                raise BadRequestData(
+                    "application/ld+json carries its @context in the body, not in a Link header"
+                )
             if not embedded:
                 raise BadRequestData("application/ld+json must carry an @context", field="/@context")
             return await self._contexts.get(document.pop("@context"))
         if embedded:
-            raise BadRequestData("application/json names its @context in a Link header, not in the body",
-                                 field="/@context")
+            raise BadRequestData(
+                "application/json names its @context in a Link header, not in the body", field="/@context"
+            )
         return await self.context()
 
     # What goes out --------------------------------------------------------------------------------------------
@@ -181,7 +188,9 @@ class Exchange:
         return best
 
 
-def respond(exchange: Exchange, body: Any, context: Context, media_type: str, *headers: tuple[bytes, bytes]) -> Answer:
+def respond(
+    exchange: Exchange, body: Any, context: Context, media_type: str, *headers: tuple[bytes, bytes]
+) -> Answer:
     """A 200 whose names are those of the context: in the body for JSON-LD, in a Link header otherwise (§6.3.6)."""
     if media_type == LD_JSON:
         member = context.as_member()
@@ -193,7 +202,10 @@ def respond(exchange: Exchange, body: Any, context: Context, media_type: str, *h
     url = context.urls[0] if context.urls else CORE_CONTEXT_URL
     link = f'<{url}>; rel="{CONTEXT_RELATION}"; type="{LD_JSON}"'.encode()
     if media_type == GEO_JSON:
-        if exchange.parameters.get("prefer") != "body=json" and exchange.headers.get(b"prefer") != b"body=json":
+        if (
+            exchange.parameters.get("prefer") != "body=json"
+            and exchange.headers.get(b"prefer") != b"body=json"
+        ):
             body = {**body, "@context": context.as_member()}
         return Answer(200, body, ((b"link", link), *headers), GEO_JSON)
     return Answer(200, body, ((b"link", link), *headers), JSON)

@@ -32,9 +32,7 @@ async def replace_entity(broker: Broker, exchange: Exchange, entity_id: str) -> 
     """PUT /entities/{id} (§5.6.18)."""
     document, context = await _fragment(exchange, entity_id)
     fragment = parse_fragment(document, context, nulls=False)
-    await broker.do(
-        Operation("replace", entity_id, fragment.types, fragment.scopes, fragment.attributes)
-    )
+    await broker.do(Operation("replace", entity_id, fragment.types, fragment.scopes, fragment.attributes))
     return _NO_CONTENT
 
 
