@@ -28,7 +28,7 @@ class SeriesNumbers:
         self._known: OrderedDict[SeriesKey, int] = OrderedDict()
 
     def missing(self, keys: set[SeriesKey]) -> set[SeriesKey]:
-        return keys - self._known.keys()
+        return {key for key in keys if key not in self._known}
 
     def add(self, found: dict[SeriesKey, int]) -> None:
         self._known.update(found)
