@@ -54,9 +54,6 @@ CONTENT = (
     "INSERT INTO lighting.lamp SELECT 'lamp ' || n, 'Größe ' || n FROM generate_series(1, 1000) n",
     "GRANT USAGE ON SCHEMA lighting TO lamp_reader",
     "GRANT SELECT ON lighting.lamp TO lamp_reader",
-    "CREATE SCHEMA IF NOT EXISTS rhinecloud",
-    "CREATE TABLE IF NOT EXISTS rhinecloud.bus_epoch (epoch bigint NOT NULL)",
-    "INSERT INTO rhinecloud.bus_epoch (epoch) SELECT 1 WHERE NOT EXISTS (SELECT FROM rhinecloud.bus_epoch)",
 )
 FINGERPRINT = "SELECT md5(string_agg(id || note, ',' ORDER BY id)) FROM lighting.lamp"
 
@@ -89,12 +86,17 @@ async def test_backup_and_restore_into_an_empty_installation(
         target = serve(data=folder)
     assert await value(target.database_url, FINGERPRINT) == fingerprint
     assert await value(target.database_url, "SELECT max(epoch) FROM rhinecloud.bus_epoch") > epoch
-    assert await value(target.database_url, "SELECT has_table_privilege('lamp_reader', 'lighting.lamp', 'SELECT')")
+    assert await value(
+        target.database_url, "SELECT has_table_privilege('lamp_reader', 'lighting.lamp', 'SELECT')"
+    )
 
     # Not over what is there, unless one insists; and then nothing of before remains.
     assert "not empty" in rhinecloud("restore", file, "--data", folder, code=1)
     await execute(
-        target.database_url, "DELETE FROM lighting.lamp", "CREATE SCHEMA later", "CREATE TABLE later.t (n int)"
+        target.database_url,
+        "DELETE FROM lighting.lamp",
+        "CREATE SCHEMA later",
+        "CREATE TABLE later.t (n int)",
     )
     rhinecloud("restore", file, "--data", folder, "--force")
     assert await value(target.database_url, FINGERPRINT) == fingerprint
@@ -116,9 +118,7 @@ async def test_a_damaged_backup_changes_nothing(server: Server, data_folder: Pat
     assert "is not a backup" in rhinecloud("restore", file, "--data", server.data, "--force", code=1)
 
 
-async def test_an_external_database_is_backed_up_and_restored(
-    database_url: str, data_folder: Path
-) -> None:
+async def test_an_external_database_is_backed_up_and_restored(database_url: str, data_folder: Path) -> None:
     file = data_folder.parent / "backup.tar"
     os.environ.pop("PGAPPNAME", None)
     await execute(

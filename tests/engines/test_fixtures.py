@@ -33,5 +33,5 @@ async def test_a_nats_per_test_has_streams(nats: NatsServer) -> None:
 
 
 def test_a_server_answers(server: Server) -> None:
-    assert httpx.get(server.base_url).status_code < 500
+    assert httpx.get(f"{server.base_url}/ngsi-ld/v1/entities?type=Lamp").status_code == 200
     assert server.mqtt_port > 0

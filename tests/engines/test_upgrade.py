@@ -54,7 +54,9 @@ async def test_upgrade_by_the_documented_command(serve: Serve, old_installation:
     assert str(await value(server.database_url, "SHOW server_version")).startswith("18")
     assert await value(server.database_url, "SELECT count(*) FROM lighting.lamp") == 1000
     assert await value(server.database_url, FINGERPRINT)
-    assert await value(server.database_url, "SELECT has_table_privilege('lamp_reader', 'lighting.lamp', 'SELECT')")
+    assert await value(
+        server.database_url, "SELECT has_table_privilege('lamp_reader', 'lighting.lamp', 'SELECT')"
+    )
     locale = "SELECT datlocale FROM pg_database WHERE datname = current_database()"
     assert await value(server.database_url, locale) == "C.UTF-8"
     server.stop()

@@ -30,3 +30,20 @@ def settings_from(arguments: argparse.Namespace, **defaults: Any) -> Settings:
         {name: value for name, value in vars(arguments).items() if name in Settings.__struct_fields__},
         defaults=defaults,
     )
+
+
+def reference_of_settings() -> list[str]:
+    """The rows of the table in docs/reference/settings.md; `python -m rhinecloud.commands.options` prints them."""
+    defaults = Settings()
+    rows = []
+    for name, text in descriptions().items():
+        default = getattr(defaults, name)
+        shown = "see text" if name == "data" else "" if default is None else f"`{str(default).lower()}`"
+        rows.append(
+            f"| `{ENVIRONMENT_PREFIX}{name.upper()}` | `--{name.replace('_', '-')}` | {shown} | {text} |"
+        )
+    return rows
+
+
+if __name__ == "__main__":
+    print("\n".join(reference_of_settings()))

@@ -51,6 +51,10 @@ class Child(abc.ABC):
         """More words about an end that was not asked for."""
         return ""
 
+    def may_try_again(self) -> bool:
+        """Whether an end before the first readiness was bad luck, of which nobody needs to hear."""
+        return False
+
     def doing(self) -> str:
         """What a slow start is about, for progress lines."""
         return "is starting"
@@ -96,6 +100,9 @@ class Child(abc.ABC):
         self.process = None
         self.is_ready = False
         if self._stopping:
+            return
+        if not self._ever_ready and self.may_try_again():
+            self._schedule(now)
             return
         if not self._ever_ready:
             raise EngineError(f"{self.name} did not start ({describe_exit(code)}).{self.explanation()}")

@@ -36,10 +36,21 @@ class Nats(Child):
         self.settings = settings
         self.log = Log(folder.logs / "nats.log")
         self.program: binaries.Program | None = None
-        # Chosen once: clients find the server at the same place after it was started again.
+        self._choose_ports()
+
+    def _choose_ports(self) -> None:
+        """Once: clients find the server at the same place after it was started again."""
+        self._choices = getattr(self, "_choices", 0) + 1
         self.port = free_port("127.0.0.1")
         self.monitor_port = free_port("127.0.0.1")
-        self.mqtt_port = settings.mqtt_port or free_port(settings.host)
+        self.mqtt_port = self.settings.mqtt_port or free_port(self.settings.host)
+
+    def may_try_again(self) -> bool:
+        """Another program may take a free port between the choice and the start."""
+        if self._choices > 5 or "address already in use" not in last_lines(self.log.path, 2):
+            return False
+        self._choose_ports()
+        return True
 
     @property
     def url(self) -> str:

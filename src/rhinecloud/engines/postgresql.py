@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import shutil
 import signal
 import socket
@@ -158,7 +159,7 @@ class PostgreSQL(Child):
         return len(lines) >= 8 and lines[0] == str(self.process.pid) and lines[7].strip() == "ready"
 
     def doing(self) -> str:
-        return "is recovering its data"
+        return "is reading its data; after a crash this takes a while"
 
     def explanation(self) -> str:
         return "" if self._ever_ready else last_lines(self.log.path)
@@ -280,9 +281,11 @@ def _in_use(process: int) -> bool:
 
 
 def free_port(host: str) -> int:
-    """A TCP port that nobody listens on now."""
+    """A TCP port that nobody listens on now, outside of the range from which outgoing connections take theirs."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.bind((host, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    for _ in range(1000):
+        port = random.randint(15_000, 32_000)
+        with socket.socket(family, socket.SOCK_STREAM) as probe, contextlib.suppress(OSError):
+            probe.bind((host, port))
+            return port
+    raise EngineError(f"No free port was found on {host}.")

@@ -1,0 +1,41 @@
+"""The reference pages say what there is: every setting, every command, every option."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+from rhinecloud.cli import COMMANDS, parser_for
+from rhinecloud.commands.options import reference_of_settings
+from rhinecloud.settings import Settings, descriptions, from_json, to_json
+
+REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
+
+
+def test_every_setting_is_documented_as_it_is() -> None:
+    text = (REFERENCE / "settings.md").read_text()
+    missing = [line for line in reference_of_settings() if line not in text]
+    assert not missing, "docs/reference/settings.md misses:\n" + "\n".join(missing)
+    assert all(descriptions().values())
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_and_option_is_documented(name: str) -> None:
+    text = (REFERENCE / "commands.md").read_text()
+    start = text.find(f"\n## rhinecloud {name}\n")
+    assert start >= 0, f"docs/reference/commands.md has no section 'rhinecloud {name}'"
+    end = text.find("\n## ", start + 1)
+    section = text[start : end if end > 0 else len(text)]
+    settings = {*Settings.__struct_fields__}
+    for action in parser_for(name)._actions:
+        if isinstance(action, argparse._HelpAction) or (action.dest in settings and "settings" in section):
+            continue
+        option = action.option_strings[0] if action.option_strings else action.dest.upper()
+        assert f"`{option}" in section, f"rhinecloud {name}: {option} is not documented"
+
+
+def test_settings_survive_the_way_to_a_worker() -> None:
+    settings = Settings(data=Path("/tmp/x"), workers=3, context_preload=Path("/tmp/y"), open=True)
+    assert from_json(to_json(settings)) == settings
