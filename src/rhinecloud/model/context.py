@@ -26,6 +26,8 @@ MAX_NAME: Final = 1024
 
 # §4.6.2: a letter, then letters, numbers and underscores; a prefix or a whole IRI is accepted too.
 _NAME = re.compile(r"[^\W\d_]\w*")
+_PREFIXED_NAME = re.compile(r"[^\W\d_]\w*:[^\W\d_]\w*")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*")
 _IRI = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:[^\s<>\"{}|\\^`\x00-\x20]+")
 _KEYWORD = re.compile(r"@[A-Za-z]+")
 _PREFIX_END = tuple(":/?#[]@")
@@ -42,6 +44,12 @@ def is_name(text: str) -> bool:
 def is_iri(text: str) -> bool:
     """Whether the text has the form of an absolute URI or IRI (scheme, then no blanks or delimiters)."""
     return _IRI.fullmatch(text) is not None
+
+
+def _is_writable_name(text: str) -> bool:
+    """What a document may name a type or an attribute by: a name, a prefixed name, an IRI, or a keyword."""
+    known = text in core_context.KEYWORD_ALIASES.values()
+    return known or is_name(text) or is_iri(text) or _PREFIXED_NAME.fullmatch(text) is not None
 
 
 class Context:
@@ -99,7 +107,7 @@ class Context:
             return iri
         if len(name) > MAX_NAME:
             raise BadRequestData(f"a name is longer than {MAX_NAME} characters")
-        if not is_name(name) and not is_iri(name) and name not in core_context.KEYWORD_ALIASES.values():
+        if not _is_writable_name(name):
             raise BadRequestData(f"{name!r} is no valid name: a letter, then letters, digits and underscores")
         iri = self.expand_term(name)
         if len(self._names) < MAX_CACHED:
@@ -150,16 +158,18 @@ class Context:
         return min(usable, key=lambda name: (len(name), name), default=iri)
 
 
-def _user_parts(documents: Any) -> list[Any]:
+def _user_parts(documents: Any, depth: int = 0) -> list[Any]:
     """The user's contexts in order, one level deep, without the core context (it is implied)."""
+    if depth > MAX_DEPTH:
+        raise BadRequestData(f"@contexts are nested more than {MAX_DEPTH} deep", field="/@context")
     if documents is None:
         return []
     if isinstance(documents, list | tuple):
-        return [part for document in documents for part in _user_parts(document)]
+        return [part for document in documents for part in _user_parts(document, depth + 1)]
     if isinstance(documents, str):
         return [] if core_context.is_core_context_url(documents) else [documents]
     if isinstance(documents, dict):
-        return _user_parts(documents["@context"]) if "@context" in documents else [documents]
+        return _user_parts(documents["@context"], depth + 1) if "@context" in documents else [documents]
     raise BadRequestData("an @context is a URL, an object or a list of these", field="/@context")
 
 
@@ -184,7 +194,9 @@ def _expand(term: str, prefixes: dict[str, str], vocabulary: str) -> str:
     if prefix == "_" or suffix.startswith("//"):
         return term
     namespace = prefixes.get(prefix)
-    return term if namespace is None else namespace + suffix
+    if namespace is not None:
+        return namespace + suffix
+    return term if _SCHEME.fullmatch(prefix) else vocabulary + term
 
 
 class _Builder:

@@ -17,7 +17,10 @@ GEOMETRY_TYPES: Final = frozenset(
 
 def is_geometry(value: Any) -> bool:
     """Whether the value looks like a geometry: a known type and coordinates."""
-    return isinstance(value, dict) and value.get("type") in GEOMETRY_TYPES and "coordinates" in value
+    if not isinstance(value, dict) or "coordinates" not in value:
+        return False
+    kind = value.get("type")
+    return isinstance(kind, str) and kind in GEOMETRY_TYPES
 
 
 def check_geometry(value: Any, path: Path) -> dict[str, Any]:
@@ -28,7 +31,7 @@ def check_geometry(value: Any, path: Path) -> dict[str, Any]:
     if isinstance(value, str):
         try:
             value = msgspec.json.decode(value)
-        except (msgspec.DecodeError, UnicodeError):
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
             raise bad(path, "the text is no GeoJSON geometry") from None
     if not isinstance(value, dict):
         raise bad(path, "a GeoProperty holds a GeoJSON geometry")

@@ -49,7 +49,12 @@ def parse_q(text: str, context: Context, *, expand_values: Collection[str] = ())
     """
     if len(text) > MAX_TEXT:
         raise TooComplexQuery(f"q is longer than {MAX_TEXT} characters", field="q")
-    return _Parser(text, context, frozenset(expand_values)).whole()
+    try:
+        return _Parser(text, context, frozenset(expand_values)).whole()
+    except BadRequestData as error:
+        # The context knows names, not where they come from.
+        error.field = "q"
+        raise
 
 
 def print_q(q: Q, context: Context) -> str:
@@ -234,15 +239,15 @@ class _Parser:
         bracketed = _BRACKETED_IRI.match(self.text, self.at)
         if bracketed is not None:
             self.at = bracketed.end()
-            return self.attribute_iri(bracketed[1])
+            return self.attribute_iri(bracketed[1], bracketed[1])
         written = None if linked else self.take_re(_WHOLE_IRI) or self.take_re(_PREFIXED)
         written = written or self.take_re(_NAME)
         if written is None:
             raise self.wrong("the name of an attribute")
-        return self.attribute_iri(written)
+        return self.attribute_iri(written, self.context.expand_name(written))
 
-    def attribute_iri(self, name: str) -> str:
-        iri = self.context.expand_name(name)
+    @staticmethod
+    def attribute_iri(name: str, iri: str) -> str:
         if iri[0] == "@" or iri in _NO_ATTRIBUTES:
             raise BadRequestData(f"q: {name!r} is no attribute", field="q")
         return iri
