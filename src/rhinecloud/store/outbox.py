@@ -1,10 +1,11 @@
 """Changes to be told, in the order of their ids, and how far each reader has come.
 
 Ids come from a sequence, so a transaction that commits late leaves a gap that fills afterwards. A gap is settled once
-every transaction that was running when it was first seen has ended (`pg_snapshot_xmin` has passed the
-`pg_snapshot_xmax` of that moment); what is missing then was rolled back. Changes are told strictly in the order of
-ids, and never past an unsettled gap: hence nothing is skipped, and two changes of one entity, whose ids were drawn
-under its row lock, are never told in the wrong order (see docs/decisions/0003-outbox-order.md).
+every transaction that was running when it was first seen has ended: `pg_snapshot_xmin` has reached a transaction id
+that was drawn at that moment, the fence. (`pg_snapshot_xmax` is no fence: it is one more than the newest transaction
+that has *ended*, so that one which runs may lie beyond it.) What is missing then was rolled back. Changes are told
+strictly in the order of ids, and never past an unsettled gap: hence nothing is skipped, and two changes of one entity,
+whose ids were drawn under its row lock, are never told in the wrong order (see docs/decisions/0003-outbox-order.md).
 """
 
 from __future__ import annotations
@@ -23,10 +24,11 @@ FROM (SELECT change FROM unnest($1::bytea[]) WITH ORDINALITY AS new (change, n) 
 """
 
 _AFTER = """
-SELECT id, at, change, pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS xmin,
-       pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS xmax
+SELECT id, at, change, pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS xmin
 FROM outbox WHERE id > $1 ORDER BY id LIMIT $2
 """
+
+_FENCE = "SELECT pg_current_xact_id()::text::bigint"
 
 _TOLD = "SELECT id, at, change FROM outbox WHERE id > $1 AND id <= $2 ORDER BY id LIMIT $3"
 
@@ -40,24 +42,21 @@ class OutboxRow(msgspec.Struct, frozen=True):
 
 
 class Gap(msgspec.Struct, frozen=True):
-    """An id that is missing after `after`, first seen when `xmax` was the next transaction to begin."""
+    """An id that is missing after `after`; who may still fill it has a transaction id below `fence`."""
 
     after: int
-    xmax: int
+    fence: int
 
 
-def settled_run(
-    ids: Sequence[int], last: int, gap: Gap | None, *, xmin: int, xmax: int
-) -> tuple[int, Gap | None]:
-    """How many of `ids` (ascending, all > last) may be told now, and the gap at which to wait.
+def settled_run(ids: Sequence[int], last: int, gap: Gap | None, *, xmin: int) -> tuple[int, int | None]:
+    """How many of `ids` (ascending, all > last) may be told now, and the id behind which one is still missing.
 
-    `gap` is what the previous call returned; `xmin` and `xmax` belong to the snapshot in which `ids` were read.
+    `gap` is the one at which reading stopped before; `xmin` belongs to the snapshot in which `ids` were read.
     """
     for count, identity in enumerate(ids):
-        if identity == last + 1 or (gap is not None and gap.after == last and xmin >= gap.xmax):
-            last = identity
-            continue
-        return count, gap if gap is not None and gap.after == last else Gap(last, xmax)
+        if identity != last + 1 and (gap is None or gap.after != last or xmin < gap.fence):
+            return count, last
+        last = identity
     return len(ids), None
 
 
@@ -71,13 +70,18 @@ async def append(connection: asyncpg.Connection, changes: Sequence[bytes]) -> No
 async def read_settled(
     connection: asyncpg.Connection, last: int, gap: Gap | None, limit: int
 ) -> tuple[list[OutboxRow], Gap | None]:
-    """The next changes that may be told after `last`, at most `limit`, and the gap at which reading stopped."""
+    """The next changes that may be told after `last`, at most `limit`, and the gap at which reading stopped.
+
+    Not inside a transaction: each statement needs a snapshot of its own, and the fence must end at once.
+    """
     records = await connection.fetch(_AFTER, last, limit)
     if not records:
         return [], None
-    count, gap = settled_run(
-        [r["id"] for r in records], last, gap, xmin=records[0]["xmin"], xmax=records[0]["xmax"]
-    )
+    count, missing_after = settled_run([r["id"] for r in records], last, gap, xmin=records[0]["xmin"])
+    if missing_after is None:
+        gap = None
+    elif gap is None or gap.after != missing_after:
+        gap = Gap(missing_after, await connection.fetchval(_FENCE))
     return [_row(r) for r in records[:count]], gap
 
 
