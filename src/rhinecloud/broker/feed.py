@@ -118,7 +118,7 @@ class Feed:
         while True:
             while watcher.waiting:
                 batch = watcher.waiting[0]
-                if batch.ids[-1] <= last:
+                if batch.until <= last:
                     watcher.waiting.popleft()
                 elif batch.prev <= last:
                     watcher.waiting.popleft()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -326,9 +326,11 @@ class Plan:
     def _stamped(self, instance: dict[str, Any], created: str) -> dict[str, Any]:
         return {**instance, "createdAt": created, "modifiedAt": self._now_text}
 
-    def _mark_geometry(self, state: _State, name: str, instances: Any) -> None:
-        if any(i["type"] == "GeoProperty" for i in instances):
-            self._geometries[(state.id, name)] = None
+    def _mark_geometry(self, state: _State, name: str, instances: Iterable[dict[str, Any]]) -> None:
+        for instance in instances:
+            if instance["type"] == "GeoProperty":
+                self._geometries[(state.id, name)] = None
+                return
 
     def _remember(self, entity_id: str, name: str, instance: dict[str, Any]) -> None:
         observed = instance.get("observedAt")

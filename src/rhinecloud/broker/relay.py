@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import asyncpg
@@ -15,6 +16,7 @@ from rhinecloud.store import Database, Unavailable, outbox
 READER = "#relay"
 _ELECTION = 0x52656C61  # "Rela": the advisory lock of the elected relay, with the tenant's hash
 _AT_ONCE = 500
+_LARGEST = 512 * 1024  # bytes of changes in one message; NATS takes 1 MiB unless told otherwise
 _POLL = 1.0  # seconds: only in case a wake-up was lost with a broken connection
 _log = logging.getLogger(__name__)
 
@@ -33,13 +35,43 @@ class Publisher(Protocol):
 
 class Batch(msgspec.Struct, frozen=True):
     """What is published: consecutive changes, each as JSON. `prev` is the id of the change told before the first:
-    whoever has not seen it has missed something and reads on from PostgreSQL."""
+    whoever has not seen it has missed something and reads on from PostgreSQL. A batch of no changes sends everyone
+    there: the change `prev` is too large for a message."""
 
     epoch: int
     prev: int
     ids: list[int]
     at: list[str]
     changes: list[msgspec.Raw]
+
+    @property
+    def until(self) -> int:
+        """The last id that the batch accounts for."""
+        return self.ids[-1] if self.ids else self.prev
+
+
+def batches(rows: Sequence[outbox.OutboxRow], epoch: int, last: int) -> Iterator[Batch]:
+    """Rows in messages of a bounded size, after the change `last`."""
+    part: list[outbox.OutboxRow] = []
+    size = 0
+    for row in rows:
+        if part and size + len(row.change) > _LARGEST:
+            yield _batch(part, epoch, last)
+            last, part, size = part[-1].id, [], 0
+        if len(row.change) > _LARGEST:
+            yield Batch(epoch, row.id, [], [], [])
+            last = row.id
+            continue
+        part.append(row)
+        size += len(row.change)
+    if part:
+        yield _batch(part, epoch, last)
+
+
+def _batch(rows: list[outbox.OutboxRow], epoch: int, prev: int) -> Batch:
+    return Batch(
+        epoch, prev, [r.id for r in rows], [r.at for r in rows], [msgspec.Raw(r.change) for r in rows]
+    )
 
 
 def subject_of(tenant: str) -> str:
@@ -83,13 +115,14 @@ class Relay:
                             if not connection.is_closed():
                                 await asyncio.shield(self._resign(connection))
             except Unavailable as error:
-                _log.warning("relay: PostgreSQL is away (%s)", error)
+                _log.warning("relay: %s; begins again", error)
             except Exception:
                 _log.exception("relay: begins again")
             await asyncio.sleep(_POLL)
 
     async def _resign(self, connection: asyncpg.Connection) -> None:
         with contextlib.suppress(Exception):
+            await connection.execute("RESET synchronous_commit")
             await connection.execute(
                 "SELECT pg_advisory_unlock($1, hashtext($2))", _ELECTION, self._database.tenant
             )
@@ -99,22 +132,18 @@ class Relay:
         tenant = self._database.tenant
         last = await outbox.position(connection, READER) or 0
         await self._publisher.ensure_changes(tenant, epoch)
+        # The position may lag behind after a crash: then some changes are told twice. It is not worth a flush.
+        await connection.execute("SET synchronous_commit = off")
         gap: outbox.Gap | None = None
         while True:
             self.position = last
             self._wake.clear()
             rows, gap = await outbox.read_settled(connection, last, gap, _AT_ONCE)
             if rows:
-                batch = Batch(
-                    epoch,
-                    last,
-                    [r.id for r in rows],
-                    [r.at for r in rows],
-                    [msgspec.Raw(r.change) for r in rows],
-                )
-                msg_id = f"{tenant}.{epoch}.{rows[0].id}-{rows[-1].id}"
-                # Advancing comes after the publication: a crash between the two tells twice, never not at all.
-                await self._publisher.publish(subject_of(tenant), self._encode(batch), msg_id)
+                for batch in batches(rows, epoch, last):
+                    # Advancing comes after publishing: a crash between the two tells twice, never not at all.
+                    msg_id = f"{tenant}.{epoch}.{batch.prev}-{batch.until}"
+                    await self._publisher.publish(subject_of(tenant), self._encode(batch), msg_id)
                 last = rows[-1].id
                 await outbox.advance(connection, READER, last)
             elif gap is not None:

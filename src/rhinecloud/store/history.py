@@ -44,6 +44,7 @@ _INSERT_SERIES = """
 INSERT INTO series (entity_id, attribute, dataset, unit, observed)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::boolean[])
 ON CONFLICT DO NOTHING
+RETURNING id, entity_id, attribute, dataset, unit, observed
 """
 
 _FIND_SERIES = """
@@ -96,10 +97,13 @@ async def series_ids(connection: asyncpg.Connection, keys: Iterable[SeriesKey]) 
     wanted = sorted(set(keys))
     if not wanted:
         return {}
-    parameters = _key_columns(wanted)
-    await connection.execute(_INSERT_SERIES, *parameters)
-    records = await connection.fetch(_FIND_SERIES, *parameters)
-    return {SeriesKey(*record[1:]): record[0] for record in records}
+    records = await connection.fetch(_INSERT_SERIES, *_key_columns(wanted))
+    found = {SeriesKey(*record[1:]): record[0] for record in records}
+    known = [key for key in wanted if key not in found]
+    if known:
+        records = await connection.fetch(_FIND_SERIES, *_key_columns(known))
+        found.update({SeriesKey(*record[1:]): record[0] for record in records})
+    return found
 
 
 async def find_series(
