@@ -21,4 +21,4 @@ class AssetsHook(BuildHookInterface):  # type: ignore[type-arg]
         script = Path(self.root) / "src/rhinecloud/web/build.py"
         if version == "editable" or os.environ.get("RHINECLOUD_SKIP_ASSETS") or not script.exists():
             return
-        subprocess.run([sys.executable, str(script), "--if-stale"], cwd=self.root, check=True)
+        subprocess.run([sys.executable, str(script)], cwd=self.root, check=True)

@@ -16,6 +16,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 VENV = os.path.join(ROOT, ".venv")
 PYTHON = os.path.join(VENV, "bin", "python")
 STAMP = os.path.join(VENV, "rhinecloud-set-up.json")
+WEB = os.path.join(ROOT, "src", "rhinecloud", "web")
 CACHE = os.path.join(ROOT, ".cache")
 OLDEST = (3, 11)
 
@@ -123,9 +124,35 @@ def follow_pip(command):
 
 
 def build_assets():
-    """The pages' scripts and styles; their own build says whether there is anything to do."""
-    if not os.path.exists(os.path.join(ROOT, "src", "rhinecloud", "web", "build.py")):
+    """The pages' scripts and styles; only when what they are made of has changed since the last time."""
+    if not os.path.exists(os.path.join(WEB, "build.py")):
         return
-    command = [PYTHON, "-m", "rhinecloud.web.build", "--if-stale"]
-    if subprocess.call(command, env=environment(), cwd=ROOT) != 0:
-        fail("The pages' assets could not be built; the lines above say why.")
+    digest = assets_digest()
+    stamp = os.path.join(CACHE, "assets")
+    try:
+        with open(stamp) as file:
+            fresh = file.read() == digest
+    except OSError:
+        fresh = False
+    if fresh and os.path.isdir(os.path.join(WEB, "static", "dist")):
+        return
+    say("Building the pages' scripts and styles (about half a minute) …")
+    if subprocess.call([PYTHON, "-m", "rhinecloud.web.build"], env=environment(), cwd=ROOT) != 0:
+        fail("The pages' scripts and styles could not be built; the lines above say why.")
+    os.makedirs(CACHE, exist_ok=True)
+    with open(stamp, "w") as file:
+        file.write(assets_digest())
+
+
+def assets_digest():
+    """Of everything below web/ that is no Python, for styles are cut down to what the templates use."""
+    digest = hashlib.sha256()
+    for folder, folders, files in os.walk(WEB):
+        folders[:] = sorted(name for name in folders if name not in ("node_modules", "dist", "__pycache__"))
+        for name in sorted(files):
+            if name == "build.py" or not name.endswith((".py", ".mo")):
+                path = os.path.join(folder, name)
+                digest.update(os.path.relpath(path, WEB).encode())
+                with open(path, "rb") as file:
+                    digest.update(file.read())
+    return digest.hexdigest()
