@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import asyncpg
 
-from rhinecloud.model import NgsiLdError
+from rhinecloud.model import BadRequestData, NgsiLdError
 from rhinecloud.store import Database, entities, history, intake, outbox
 from rhinecloud.store.history import SeriesKey
 
@@ -19,6 +19,7 @@ from .planning import Plan
 _BEGIN = "BEGIN; SELECT pg_current_xact_id()"  # the id is owned before a change id is drawn: see store.outbox
 _SERIES_KNOWN = 200_000
 _ATTEMPTS = 5
+_REFUSED = (asyncpg.DataError, asyncpg.ProgramLimitExceededError)  # of a value's form, or of its size
 
 
 class SeriesNumbers:
@@ -77,12 +78,21 @@ class Writer:
     async def _flush(self, units: list[Sequence[Operation]]) -> list[list[Verdict] | Exception]:
         try:
             return list(await self._commit(units))
-        except asyncpg.DataError as error:
-            # PostgreSQL refused a value that the model let through. One unit is to blame: find it by giving each a
-            # transaction of its own, so that the others are not punished.
-            if len(units) == 1:
-                return [error]
-            return [result for unit in units for result in await self._flush([unit])]
+        except _REFUSED as error:
+            # PostgreSQL refused a value that the model let through. One operation is to blame: it is found by giving
+            # each unit, then each of its operations, a transaction of its own, and the others are not punished.
+            if len(units) > 1:
+                return [result for unit in units for result in await self._flush([unit])]
+            (unit,) = units
+            if len(unit) == 1:
+                return [[BadRequestData(f"a value cannot be stored: {error}")]]
+            return [[verdict for operation in unit for verdict in await self._alone(operation)]]
+
+    async def _alone(self, operation: Operation) -> list[Verdict]:
+        (result,) = await self._flush([(operation,)])
+        if isinstance(result, Exception):
+            raise result
+        return result
 
     async def _commit(self, units: list[Sequence[Operation]]) -> list[list[Verdict]]:
         for attempt in range(_ATTEMPTS):

@@ -6,9 +6,12 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from importlib import resources
 
 import asyncpg
+
+from . import partitions
 
 _TENANT = re.compile(r"[a-z][a-z0-9_]{0,30}")
 _MIGRATION_LOCK = 0x5268696E  # "Rhin": one migration at a time over all workers
@@ -131,6 +134,10 @@ async def migrate_schema(connection: asyncpg.Connection, tenant: str) -> list[st
                         "INSERT INTO rhinecloud.migration (scope, name) VALUES ($1, $2)", scope, name
                     )
                 applied.append(name)
+        # The first value of a day shall find its partition.
+        await connection.execute(f"SET search_path TO {schema_of(tenant)}, public")
+        for table in ("history", "outbox"):
+            await partitions.ensure(connection, table, datetime.now(UTC).date())
         await connection.execute(
             "INSERT INTO rhinecloud.tenant (name) VALUES ($1) ON CONFLICT DO NOTHING", tenant
         )

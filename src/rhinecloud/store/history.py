@@ -178,8 +178,6 @@ async def totals(connection: asyncpg.Connection | asyncpg.Pool, series: Sequence
 
 
 def _micros(at: datetime) -> int:
-    if at.year <= 1:
-        return -(2**62)
     return (at - datetime.fromtimestamp(0, UTC)) // _MICROSECOND
 
 
@@ -234,14 +232,18 @@ async def compact(connection: asyncpg.Connection, day: date) -> int:
             return 0
         await connection.execute(f"LOCK TABLE {name} IN SHARE MODE")
         moved = await _compact_table(connection, name, datetime.max.replace(tzinfo=UTC))
-        await connection.execute("SET LOCAL lock_timeout = '10s'")
+        # Writers and readers of all history queue behind this lock while it waits.
+        await connection.execute("SET LOCAL lock_timeout = '1s'")
         await connection.execute(f"DROP TABLE {name}")
     return moved
 
 
 async def compact_default(connection: asyncpg.Connection, before: datetime) -> int:
-    """The same for what arrived before `before` while no partition of its day was there."""
-    async with connection.transaction():
+    """The same for what arrived before `before` while no partition of its day was there.
+
+    One snapshot for all statements: what commits meanwhile is neither moved nor deleted.
+    """
+    async with connection.transaction(isolation="repeatable_read"):
         moved = await _compact_table(connection, "history_default", before)
         await connection.execute("DELETE FROM history_default WHERE arrived < $1", before)
     return moved
@@ -292,6 +294,8 @@ async def _merge(connection: asyncpg.Connection, records: Sequence[asyncpg.Recor
             order = np.argsort(times, kind="stable")
             times, values = times[order], values[order]
         tick, offsets, wide = encode_offsets(times)
+        with np.errstate(over="ignore"):  # a sum may be infinite
+            total = float(values.sum())
         zero = datetime.fromtimestamp(0, UTC)
         rows.append(
             (
@@ -302,7 +306,7 @@ async def _merge(connection: asyncpg.Connection, records: Sequence[asyncpg.Recor
                 len(times),
                 float(values.min()),
                 float(values.max()),
-                float(values.sum()),
+                total,
                 tick,
                 offsets,
                 wide,

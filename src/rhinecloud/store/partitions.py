@@ -25,7 +25,7 @@ async def ensure(connection: asyncpg.Connection, table: str, today: date, *, ahe
             continue
         try:
             async with connection.transaction():
-                await connection.execute("SET LOCAL lock_timeout = '4s'")
+                await connection.execute("SET LOCAL lock_timeout = '1s'")
                 await connection.execute(
                     f"CREATE TABLE {name} PARTITION OF {table} "
                     f"FOR VALUES FROM ('{day}') TO ('{day + timedelta(days=1)}')"
@@ -60,7 +60,7 @@ async def drop_before(connection: asyncpg.Connection, table: str, day: date) -> 
         if old < day:
             name = name_of(table, old)
             async with connection.transaction():
-                await connection.execute("SET LOCAL lock_timeout = '4s'")
+                await connection.execute("SET LOCAL lock_timeout = '1s'")
                 await connection.execute(f"DROP TABLE {name}")
             dropped.append(name)
     return dropped

@@ -61,7 +61,7 @@ class NgsiLdApi:
         except Overloaded as error:
             answer = _away("Overloaded: more requests are waiting than can be served", error.retry_after)
         except asyncpg.DataError as error:
-            answer = _problem(BadRequestData(f"a value cannot be stored: {error}"))
+            answer = _problem(BadRequestData(f"a value cannot be used: {error}"))
         except Unavailable as error:
             _log.warning("the store is away: %s", error)
             answer = _away("The store is away; it is not known whether the request was carried out", 2)
