@@ -127,8 +127,9 @@ async def points(
     if types:
         where.append(f"e.types && {parameters.add(list(types))}::text[]")
     values = "".join(
-        f", (SELECT coalesce(i->'value', i->'object', i->'vocab', i->'json') FROM "
-        f"jsonb_array_elements(e.attributes->{parameters.add(name)}::text) AS i WHERE NOT i ? 'datasetId' LIMIT 1)::text"
+        ", (SELECT coalesce(i->'value', i->'object', i->'vocab', i->'json') "
+        f"FROM jsonb_array_elements(e.attributes->{parameters.add(name)}::text) AS i "
+        "WHERE NOT i ? 'datasetId' LIMIT 1)::text"
         for name in attributes
     )
     records = await pool.fetch(
