@@ -49,7 +49,7 @@ def wanted_stamp(extras):
     with open(os.path.join(ROOT, "pyproject.toml"), "rb") as file:
         project = hashlib.sha256(file.read()).hexdigest()
     # The folder counts: an editable install and the scripts in .venv/bin name it.
-    return {"project": project, "python": sys.version, "folder": ROOT, "extras": sorted(extras)}
+    return {"project": project, "folder": ROOT, "extras": sorted(extras)}
 
 
 def read_stamp():
@@ -69,20 +69,22 @@ def prepare(extras=("assets",)):
         )
     before = read_stamp()
     wanted = wanted_stamp(set(extras) | set(before.get("extras", ())))
-    if before != wanted or not works(PYTHON):
+    # Not merely "the stamp is there": a system upgrade may have taken the interpreter's packages away.
+    if before != wanted or not works("import rhinecloud"):
         install(wanted, before)
     build_assets()
 
 
-def works(python):
-    return os.path.exists(python) and subprocess.call([python, "-c", ""], stderr=subprocess.DEVNULL) == 0
+def works(statement):
+    """Whether the environment's interpreter is there and can do that."""
+    return os.path.exists(PYTHON) and subprocess.call([PYTHON, "-c", statement], stderr=subprocess.DEVNULL) == 0
 
 
 def install(wanted, before):
     begun = time.time()
     say("Setting up Rhine Cloud in %s (needed once; about a minute) …" % VENV)
-    foreign = before.get("folder", ROOT) != ROOT or before.get("python", sys.version) != sys.version
-    if foreign or not works(PYTHON):
+    moved = before.get("folder", ROOT) != ROOT
+    if moved or not works("import sys; sys.exit(sys.version_info < (%d, %d))" % OLDEST):
         # Debian's python3 without python3-venv cannot put pip into the environment; ours needs none there.
         make = [sys.executable, "-m", "venv", "--without-pip", "--clear", VENV]
         if subprocess.call(make, env=environment()) != 0:
