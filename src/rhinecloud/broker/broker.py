@@ -21,8 +21,8 @@ from .operations import Applied, Change, Operation, Verdict
 from .relay import READER, Publisher, Relay
 from .writer import SeriesNumbers, Writer, write
 
-FOREVER_AGO = datetime(1, 1, 2, tzinfo=UTC)
-FOREVER = datetime(9999, 12, 30, tzinfo=UTC)
+FOREVER_AGO = datetime.min.replace(tzinfo=UTC)
+FOREVER = datetime.max.replace(tzinfo=UTC)
 
 
 class Bus(Publisher, Subscriber, Protocol):

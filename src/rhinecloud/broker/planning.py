@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -21,6 +21,8 @@ _decode_attributes = msgspec.json.Decoder(dict[str, list[dict[str, Any]]]).decod
 _PLAIN_MEMBERS = frozenset(
     {"type", "value", "unitCode", "observedAt", "datasetId", "createdAt", "modifiedAt"}
 )
+_FIRST = datetime.min.replace(tzinfo=UTC) + timedelta(microseconds=1)
+_LAST = datetime.max.replace(tzinfo=UTC) - timedelta(microseconds=1)
 _EXACT = 2**53  # integers up to here are exact as a float64
 
 
@@ -392,8 +394,9 @@ _APPLY: dict[str, Callable[[Plan, _State, Operation], Applied]] = {
 
 
 def instant(text: str) -> datetime:
-    """A normalised RFC 3339 text as an instant."""
-    return datetime.fromisoformat(text)
+    """A normalised RFC 3339 text as an instant; the first and the last of all, which PostgreSQL's driver takes for
+    infinity and some clocks say instead of nothing, a microsecond inwards."""
+    return min(max(datetime.fromisoformat(text), _FIRST), _LAST)
 
 
 def is_plain_number(instance: dict[str, Any]) -> bool:

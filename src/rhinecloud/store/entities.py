@@ -41,7 +41,7 @@ _decode_attributes = msgspec.json.Decoder(dict[str, list[dict[str, Any]]]).decod
 
 def rfc3339(at: datetime) -> str:
     """A UTC instant as text, without trailing zeros in the fraction."""
-    text = at.strftime("%Y-%m-%dT%H:%M:%S")
+    text = at.replace(tzinfo=None).isoformat(timespec="seconds")
     fraction = f"{at.microsecond:06d}".rstrip("0")
     return f"{text}.{fraction}Z" if fraction else f"{text}Z"
 

@@ -203,7 +203,7 @@ def decode_chunk(record: asyncpg.Record) -> tuple[npt.NDArray[np.int64], npt.NDA
 
 _WRITE_CHUNK = """
 INSERT INTO chunk (series, month, at0, at1, n, vmin, vmax, vsum, tick, offsets, wide, values)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+VALUES ($1, $2::text::date, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 ON CONFLICT (series, month) DO UPDATE SET
     at0 = excluded.at0, at1 = excluded.at1, n = excluded.n, vmin = excluded.vmin, vmax = excluded.vmax,
     vsum = excluded.vsum, tick = excluded.tick, offsets = excluded.offsets, wide = excluded.wide,
@@ -276,11 +276,12 @@ async def _merge(connection: asyncpg.Connection, records: Sequence[asyncpg.Recor
         (record["series"], record["month"]): record
         for record in await connection.fetch(
             """
-            SELECT c.* FROM chunk c JOIN unnest($1::bigint[], $2::date[]) AS k (series, month) USING (series, month)
+            SELECT c.* FROM chunk c
+            JOIN unnest($1::bigint[], $2::text[]::date[]) AS k (series, month) USING (series, month)
             ORDER BY c.series, c.month FOR UPDATE OF c
             """,
             [r["series"] for r in records],
-            [r["month"] for r in records],
+            [r["month"].isoformat() for r in records],
         )
     }
     rows = []
@@ -300,7 +301,7 @@ async def _merge(connection: asyncpg.Connection, records: Sequence[asyncpg.Recor
         rows.append(
             (
                 record["series"],
-                record["month"],
+                record["month"].isoformat(),  # as text: the driver writes the first date of all as -infinity
                 zero + int(times[0]) * _MICROSECOND,
                 zero + int(times[-1]) * _MICROSECOND,
                 len(times),
