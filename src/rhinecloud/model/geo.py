@@ -136,6 +136,8 @@ def _near(query: GeoQuery, reference: Any, target: Any) -> bool:
 
 def distance_metres(one: Any, other: Any) -> float:
     """Shortest distance of two shapes in metres on WGS 84, geodesic between their nearest points."""
+    if one.geom_type == other.geom_type == "Point":
+        return abs(float(_geodesic()(one.x, one.y, other.x, other.y)[2]))
     import shapely
     from shapely.affinity import scale, translate
 

@@ -7,8 +7,8 @@ attribute may be given by its whole IRI, best in angle brackets (``<https://…>
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
-from typing import Final
+from collections.abc import Callable, Collection
+from typing import Final, Literal
 
 import msgspec
 
@@ -16,7 +16,7 @@ from rhinecloud.model.context import Context
 from rhinecloud.model.core_context import NGSI_LD, TERMS
 from rhinecloud.model.entity import VALUE_MEMBER
 from rhinecloud.model.errors import BadRequestData, TooComplexQuery
-from rhinecloud.model.patterns import check_pattern
+from rhinecloud.model.patterns import compile_pattern
 from rhinecloud.model.query_tree import (
     ENTITY_MEMBERS,
     PATH_MEMBERS,
@@ -26,6 +26,7 @@ from rhinecloud.model.query_tree import (
     Comparison,
     Exists,
     LinkedPath,
+    Operator,
     Or,
     Pattern,
     Q,
@@ -118,6 +119,16 @@ _NAME = re.compile(r"[^\W\d_]\w*")
 _PREFIXED = re.compile(r"[^\W\d_]\w*:[^\W\d_]\w*")
 _WHOLE_IRI = re.compile(r"[A-Za-z][A-Za-z0-9+\-]*:(?://|\w+:)[^\s=!<>~;|()\[\]{},\"]+")
 _BRACKETED_IRI = re.compile(r"<([A-Za-z][A-Za-z0-9+.\-]*:[^\s<>\"{}|\\^`]+)>")
+_OPERATORS: Final[dict[str, Operator]] = {
+    "==": "==",
+    "!=": "!=",
+    ">=": ">=",
+    ">": ">",
+    "<=": "<=",
+    "<": "<",
+    "~=": "~=",
+    "!~=": "!~=",
+}
 _OPERATOR = re.compile(r"!~=|~=|==|!=|>=|<=|>|<")
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _JSON_MEMBER = re.compile(r"[^\]\[.\"=<>;|]+")
@@ -125,7 +136,9 @@ _BARE_PATTERN = re.compile(r"\\.|\[\^?\]?(?:[^\]\\]|\\.)*\]|.", re.DOTALL)
 # What may follow an unquoted value.
 _END = r"(?=\.\.|[\s;|),]|$)"
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?" + _END)
-_TEMPORALS: Final = (
+_TEMPORALS: Final[
+    tuple[tuple[Literal["dateTime", "date", "time"], re.Pattern[str], Callable[[str], str | None]], ...]
+] = (
     (
         "dateTime",
         re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:\d\d)" + _END),
@@ -205,11 +218,11 @@ class _Parser:
         path = self.path(0)
         written = self.text[start : self.at]
         self.blanks()
-        operator = self.take_re(_OPERATOR)
+        operator = _OPERATORS.get(self.take_re(_OPERATOR) or "")
         if operator is None:
             return Exists(path)
         expand = written in self.expand_values
-        return Comparison(path, operator, self.value(path, operator, expand))  # type: ignore[arg-type]
+        return Comparison(path, operator, self.value(path, operator, expand))
 
     # ---- attribute paths
 
@@ -314,7 +327,7 @@ class _Parser:
                 text = normal(written)
                 if text is None:
                     raise self.wrong(f"a {kind} that exists instead of {written!r} before here,")
-                return Temporal(kind, text)  # type: ignore[arg-type]
+                return Temporal(kind, text)
         number = self.take_re(_NUMBER)
         if number is not None:
             return self.number(number)
@@ -357,7 +370,7 @@ class _Parser:
         # An escaped quote means the quote itself; all other escapes belong to the expression.
         text = re.sub(r"\\(.)", lambda found: '"' if found[1] == '"' else found[0], text, flags=re.DOTALL)
         try:
-            check_pattern(text)
+            compile_pattern(text)
         except ValueError as error:
             raise BadRequestData(f"q: the regular expression {text!r} {error}", field="q") from None
         return Pattern(text)

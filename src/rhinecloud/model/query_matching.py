@@ -100,6 +100,8 @@ def _target(instance: Instance, json_path: tuple[str, ...]) -> Target:
     link = kind in ("Relationship", "ListRelationship")
     if kind == "LanguageProperty" and isinstance(value, dict):
         return Target(_in_language(value, json_path))
+    if not json_path and kind == "Property":
+        value = _literal(value)
     for member in json_path:
         if link or kind == "VocabProperty" or not isinstance(value, dict) or member not in value:
             return Target(_UNDEFINED, link)
@@ -140,18 +142,18 @@ def _equal(value: Any, wanted: Value) -> bool:
     if isinstance(wanted, ValueList):
         return any(_equal(value, one) for one in wanted.values)
     if isinstance(value, list):
-        return any(_equal(one, wanted) for one in value)
+        # One level only: a list in a list is no literal that could be equal.
+        return any(not isinstance(one, list) and _equal(one, wanted) for one in value)
     if isinstance(wanted, Range):
         low, high = _order(value, wanted.low), _order(value, wanted.high)
         return low is not None and high is not None and low >= 0 >= high
     if isinstance(wanted, bool):
-        return _literal(value) is wanted
+        return value is wanted
     return not isinstance(wanted, Pattern) and _order(value, wanted) == 0
 
 
 def _order(value: Any, wanted: Single) -> int | None:
     """-1, 0 or 1 for less than, equal to or greater than what is wanted; None for unlike types."""
-    value = _literal(value)
     left: Any
     right: Any
     if isinstance(wanted, bool):
@@ -182,9 +184,8 @@ def _meets_pattern(value: Any, op: str, wanted: Pattern) -> bool:
     """A list matches if an element does, as for equality; what is no text never matches (§4.9)."""
     if isinstance(value, list):
         texts = [one for one in value if isinstance(one, str)]
-        found = any(compile_pattern(wanted.text).search(one) for one in texts)
+        found = any(compile_pattern(wanted.text).found_in(one) for one in texts)
         return found if op == "~=" else bool(texts) and not found
-    text = _literal(value)
-    if not isinstance(text, str):
+    if not isinstance(value, str):
         return False
-    return (compile_pattern(wanted.text).search(text) is not None) == (op == "~=")
+    return compile_pattern(wanted.text).found_in(value) == (op == "~=")
