@@ -40,9 +40,13 @@ from rhinecloud.model.errors import (
 from rhinecloud.model.geo import GeoQuery, parse_geo_query
 from rhinecloud.model.geo import matcher as geometry_matcher
 from rhinecloud.model.geo import matches as matches_geometry
+from rhinecloud.model.geojson import check_geometry, is_geometry
 from rhinecloud.model.query_language import parse_q, print_q
 from rhinecloud.model.query_matching import matches
 from rhinecloud.model.query_tree import (
+    ENTITY_MEMBERS,
+    PATH_MEMBERS,
+    TIME_MEMBERS,
     And,
     AttributePath,
     Comparison,
@@ -73,6 +77,7 @@ __all__ = [
     "Conflict",
     "Context",
     "DEFAULT_VOCABULARY",
+    "ENTITY_MEMBERS",
     "Entity",
     "Exists",
     "Format",
@@ -86,6 +91,8 @@ __all__ = [
     "LinkedPath",
     "Loader",
     "NULL",
+    "PATH_MEMBERS",
+    "TIME_MEMBERS",
     "NgsiLdError",
     "NoMultiTenantSupport",
     "NonexistentTenant",
@@ -104,9 +111,11 @@ __all__ = [
     "Uri",
     "VALUE_MEMBER",
     "ValueList",
+    "check_geometry",
     "feature_collection",
     "geometry_matcher",
     "geometry_of",
+    "is_geometry",
     "is_null",
     "matches",
     "matches_geometry",

@@ -6,9 +6,10 @@ import re
 from collections.abc import Callable
 from typing import Any, Final
 
-MAX_STATES: Final = 5_000
+MAX_STATES: Final = 2_000
 MAX_NESTING: Final = 50
-MAX_REMEMBERED: Final = 2_000
+MAX_REMEMBERED: Final = 20_000
+"""States in all remembered sets of one expression, which bounds its memory to a few MB."""
 
 _Test = Callable[[str], object]
 _States = frozenset[int]
@@ -117,6 +118,7 @@ class Automaton:
         self._edges: list[str] = [""]
         self._next: list[tuple[int, ...]] = [()]
         self._steps: dict[tuple[_States, str], _States] = {}
+        self._remembered = 0
         start = _Builder(parts, self).whole()
         self._first = self._reach([start], "^")
         self._start = self._reach([start], "")
@@ -161,7 +163,9 @@ class Automaton:
             after = [self._next[one][0] for one in states if (test := self._tests[one]) and test(character)]
             # A match may begin anywhere.
             known = self._reach(after, "") | self._start
-            if len(self._steps) >= MAX_REMEMBERED:
+            self._remembered += len(known)
+            if self._remembered > MAX_REMEMBERED:
                 self._steps.clear()
+                self._remembered = len(known)
             self._steps[states, character] = known
         return known

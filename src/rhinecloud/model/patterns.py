@@ -50,7 +50,7 @@ class SafePattern:
         return self._automaton.found_in(text)
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=64)
 def compile_pattern(text: str) -> SafePattern:
     """The expression; ValueError, with the reason to put behind it, if it is none that we evaluate."""
     if len(text) > MAX_PATTERN:
