@@ -1,0 +1,97 @@
+"""The pages as one ASGI application: routes, error pages, headers."""
+
+from __future__ import annotations
+
+import logging
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import Receive, Scope, Send
+
+from rhinecloud.broker import Overloaded, Unavailable
+from rhinecloud.model import NgsiLdError
+
+from . import city_map, health, object_pages, start
+from .assets import Assets
+from .security import SecurityHeaders, content_security_policy
+from .shell import City, Shell
+
+_log = logging.getLogger(__name__)
+
+
+class WebApp:
+    """The pages; `close` ends the live views when the server stops."""
+
+    def __init__(self, city: City) -> None:
+        self.shell = Shell(city, Assets())
+        shell = self.shell
+        pages = Starlette(
+            routes=[
+                *start.routes(shell),
+                *city_map.routes(shell),
+                *object_pages.routes(shell),
+                *health.routes(shell),
+                Route("/static/{path:path}", shell.assets.serve),
+                Route("/robots.txt", _robots),
+            ],
+            exception_handlers={
+                HTTPException: self._http_error,
+                NgsiLdError: self._graph_error,
+                Unavailable: self._unavailable,
+                Overloaded: self._unavailable,
+                Exception: self._failure,
+            },
+        )
+        # Outside of Starlette's own handling of failures, so that the page of a failure has the headers too.
+        self._app = SecurityHeaders(
+            pages, content_security_policy(getattr(city.settings, "map_style_url", None))
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        await self._app(scope, receive, send)
+
+    def close(self) -> None:
+        """End the live views and the watch of the graph."""
+        self.shell.live.close()
+        self.shell.follower.close()
+
+    def _error(self, request: Request, status: int) -> Response:
+        known = status if status in (403, 404, 503) else 500 if status >= 500 else 400
+        response = self.shell.renderer.page(request, "error.html", status, code=status, known=known)
+        if status == 503:
+            response.headers["Retry-After"] = "5"
+        return response
+
+    async def _http_error(self, request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        response = self._error(request, error.status_code)
+        response.headers.update(error.headers or {})
+        return response
+
+    async def _graph_error(self, request: Request, error: Exception) -> Response:
+        return self._error(request, getattr(error, "status", 500))
+
+    async def _unavailable(self, request: Request, error: Exception) -> Response:
+        _log.warning("a page cannot be made now: %s", error)
+        return self._error(request, 503)
+
+    async def _failure(self, request: Request, error: Exception) -> Response:
+        return self._error(request, 500)
+
+
+async def _robots(request: Request) -> Response:
+    return PlainTextResponse("User-agent: *\nDisallow: /live/\nDisallow: /map/\n")
+
+
+def create_app(city: City) -> WebApp:
+    """The pages of a city. Raises NotBuilt if there are no assets."""
+    return WebApp(city)
+
+
+def create_routes(city: City) -> list[BaseRoute]:
+    """The pages as routes; they take every path, so they come last. Raises NotBuilt if there are no assets."""
+    return [Mount("/", app=create_app(city))]

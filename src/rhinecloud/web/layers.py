@@ -1,0 +1,196 @@
+"""How entity types look on the map: data, no code. A type without a layer is shown as `OTHER`.
+
+A point has one state at a time: the first of its layer whose rules all hold, else the last. Shape and size tell
+states apart where colours cannot; the colours are of the Okabe-Ito family, with ≥ 3:1 against the map's ground.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from rhinecloud.model import CORE
+
+Shape = Literal["disc", "ring", "triangle", "square", "frame", "diamond"]
+Label = tuple[str, str]  # German, English
+
+STATES_A_LAYER = 16
+GONE = 255  # code of a point that is no more
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """A condition on one attribute's value: `is` one of `values`, or `least` a number (in the attribute's unit)."""
+
+    attribute: str
+    values: tuple[str, ...] = ()
+    least: float | None = None
+
+    def holds(self, found: Any) -> bool:
+        """Whether the attribute's value fulfils the rule; an absent value (None) never does."""
+        if self.least is not None:
+            return isinstance(found, (int, float)) and not isinstance(found, bool) and found >= self.least
+        return isinstance(found, str) and found.casefold() in self.values
+
+
+class State(msgspec.Struct, frozen=True):
+    """One look of a point. `light` and `dark`: colours on the two grounds; `size`: diameter in CSS pixels."""
+
+    key: str
+    label: Label
+    shape: Shape
+    light: str
+    dark: str
+    size: float = 8
+    rules: tuple[Rule, ...] = ()
+    alarm: bool = False  # drawn above the others
+
+
+class Layer(msgspec.Struct, frozen=True):
+    """What the map knows of an entity type. `flash`: seconds for which a new value shows as the first state."""
+
+    type: str
+    label: Label
+    states: tuple[State, ...]
+    flash: float = 0.0
+
+    def attributes(self) -> tuple[str, ...]:
+        """IRIs of the attributes that the states look at."""
+        return tuple(dict.fromkeys(CORE.expand_term(r.attribute) for s in self.states for r in s.rules))
+
+
+_DEFECTS = ("defective", "defectivelamp", "brokenlantern", "brokensupport", "columnissue", "outofservice")
+_ON = Rule("powerState", ("on", "bootingup"))
+
+LAYERS: tuple[Layer, ...] = (
+    Layer(
+        "Streetlight",
+        ("Straßenlaternen", "Street lights"),
+        (
+            State(
+                "defective",
+                ("gestört", "out of order"),
+                "triangle",
+                "#b3123f",
+                "#ff7a9c",
+                12,
+                (Rule("status", _DEFECTS),),
+                True,
+            ),
+            State(
+                "bright",
+                ("an, hell", "on, bright"),
+                "disc",
+                "#b35c00",
+                "#ffd24d",
+                8,
+                (_ON, Rule("illuminanceLevel", least=0.67)),
+            ),
+            State(
+                "medium",
+                ("an, mittel", "on, medium"),
+                "disc",
+                "#a0660f",
+                "#e0a83a",
+                6.5,
+                (_ON, Rule("illuminanceLevel", least=0.34)),
+            ),
+            State(
+                "dim",
+                ("an, gedimmt", "on, dimmed"),
+                "disc",
+                "#8a6a30",
+                "#b98a3a",
+                5,
+                (_ON, Rule("illuminanceLevel", least=0.0)),
+            ),
+            State("on", ("an", "on"), "disc", "#b35c00", "#ffd24d", 7, (_ON,)),
+            State(
+                "off", ("aus", "off"), "ring", "#4a6385", "#8fa6c9", 6, (Rule("powerState", ("off", "low")),)
+            ),
+            State("unknown", ("keine Angabe", "not reported"), "disc", "#7d8594", "#737d90", 4),
+        ),
+    ),
+    Layer(
+        "TrafficFlowObserved",
+        ("Verkehrszählung", "Traffic counters"),
+        (
+            State(
+                "now",
+                ("Fahrzeug gerade jetzt", "vehicle right now"),
+                "square",
+                "#0060a8",
+                "#5cc8ff",
+                18,
+                (),
+                True,
+            ),
+            State("idle", ("in Ruhe", "idle"), "frame", "#0060a8", "#5cc8ff", 13, (), True),
+        ),
+        flash=2.5,
+    ),
+    Layer(
+        "RoadSegment",
+        ("Straßenabschnitte", "Road segments"),
+        (
+            State(
+                "closed",
+                ("gesperrt", "closed"),
+                "triangle",
+                "#b3123f",
+                "#ff7a9c",
+                11,
+                (Rule("status", ("closed",)),),
+                True,
+            ),
+            State("open", ("offen", "open"), "diamond", "#00735c", "#3ecfae", 8),
+        ),
+    ),
+)
+
+OTHER = Layer(
+    "",
+    ("Weitere Objekte", "Other objects"),
+    (State("object", ("vorhanden", "present"), "diamond", "#6b3fa0", "#c3a1f2", 8),),
+)
+
+_TABLE: tuple[Layer, ...] = (*LAYERS, OTHER)
+_BY_IRI = {CORE.expand_type(layer.type): number for number, layer in enumerate(LAYERS)}
+FALLBACK = len(LAYERS)
+ATTRIBUTES: tuple[str, ...] = tuple(dict.fromkeys(iri for layer in LAYERS for iri in layer.attributes()))
+
+
+def number_of(types: tuple[str, ...]) -> int:
+    """The layer of an entity with these types (IRIs): its first known type decides."""
+    return next((_BY_IRI[iri] for iri in types if iri in _BY_IRI), FALLBACK)
+
+
+def layer(number: int) -> Layer:
+    """The layer under a number of `number_of`."""
+    return _TABLE[number]
+
+
+def state_code(number: int, values: Mapping[str, Any]) -> int:
+    """The code (layer and state in one byte) of a point with these attribute values, by IRI."""
+    shown = _TABLE[number]
+    if shown.flash:
+        return number * STATES_A_LAYER + len(shown.states) - 1
+    for position, state in enumerate(shown.states[:-1]):
+        if all(rule.holds(values.get(CORE.expand_term(rule.attribute))) for rule in state.rules):
+            return number * STATES_A_LAYER + position
+    return number * STATES_A_LAYER + len(shown.states) - 1
+
+
+def flash_code(number: int) -> int | None:
+    """The code of a point that has just told something, if its layer shows that."""
+    return number * STATES_A_LAYER if _TABLE[number].flash else None
+
+
+def codes() -> dict[int, tuple[Layer, State]]:
+    """Every code that a point may have."""
+    return {
+        number * STATES_A_LAYER + position: (shown, state)
+        for number, shown in enumerate(_TABLE)
+        for position, state in enumerate(shown.states)
+    }

@@ -1,0 +1,63 @@
+"""What all pages share: the city that is shown, its renderer, its live views, its points."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, Protocol
+
+from starlette.requests import Request
+
+from rhinecloud.broker import Broker
+
+from .assets import Assets
+from .follower import Follower
+from .live import Live
+from .points import MapSource
+from .rendering import Renderer
+
+
+class City(Protocol):
+    """What the pages need of who serves them. `health` may be a coroutine or give its figures at once."""
+
+    @property
+    def broker(self) -> Broker:
+        """The graph."""
+        ...
+
+    @property
+    def settings(self) -> Any:
+        """The settings: `map_style_url`, `public_url`; `city_name`, `time_zone` and `map_outline` where they exist."""
+        ...
+
+    def health(self) -> Any:
+        """Figures of the engines and of this process, as nested dicts."""
+        ...
+
+
+class Shell:
+    """What every page's module is handed."""
+
+    def __init__(self, city: City, assets: Assets) -> None:
+        self.city = city
+        self.assets = assets
+        self.broker = city.broker
+        self.settings = city.settings
+        self.renderer = Renderer(
+            assets,
+            getattr(city.settings, "city_name", None) or "Duisburg",
+            getattr(city.settings, "time_zone", None) or "Europe/Berlin",
+        )
+        self.live = Live()
+        self.follower = Follower(city.broker)
+        self.map = MapSource(city.broker)
+        self.map.notify = lambda: self.live.notify("map")
+        self.follower.add(self.map.take)
+
+    async def health(self) -> dict[str, Any]:
+        """The city's figures."""
+        found = self.city.health()
+        return dict(await found if inspect.isawaitable(found) else found)
+
+    def public_url(self, request: Request) -> str:
+        """The address under which others reach this installation, without a slash at its end."""
+        return str(getattr(self.settings, "public_url", None) or request.base_url).rstrip("/")

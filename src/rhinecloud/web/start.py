@@ -1,0 +1,65 @@
+"""The start page: what the city's cloud is right now."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from . import language as languages
+from .health import summary
+from .layers import LAYERS
+from .live import Channel, Fragment, StreamRoute
+from .names import short
+from .shell import Shell
+
+_SHOWN_TYPES = 8
+_LABELS = {layer.type: layer.label for layer in LAYERS}
+
+
+class TypeCount(msgspec.Struct, frozen=True):
+    """A type of objects and how many there are; `label` is its name in a language, else its term."""
+
+    iri: str
+    term: str
+    label: tuple[str, str]
+    count: int
+
+
+async def figures(shell: Shell) -> dict[str, Any]:
+    """What the page's live part shows."""
+    await shell.follower.ready()
+    counts = shell.follower.counts()
+    seconds = shell.follower.per_second()
+    types = [TypeCount(iri, short(iri), _LABELS.get(short(iri), (short(iri),) * 2), n) for iri, n in counts]
+    return {
+        "types": types[:_SHOWN_TYPES],
+        "more": max(0, len(types) - _SHOWN_TYPES),
+        "total": sum(n for _, n in counts),
+        "seconds": seconds,
+        "peak": max(10, *seconds),
+        "rate": sum(seconds[-10:]) / 10,
+        "health": await summary(shell),
+    }
+
+
+def routes(shell: Shell) -> list[BaseRoute]:
+    """`/` and its live part."""
+
+    async def page(request: Request) -> Response:
+        return shell.renderer.page(request, "start.html", **await figures(shell))
+
+    def channel(request: Request) -> Channel:
+        code = languages.choose(request)
+        key = f"start:{code}"
+
+        async def render() -> str:
+            shell.live.notify_later(key, 1.0)  # the rate changes by itself
+            return shell.renderer.part("parts/figures.html", code, **await figures(shell))
+
+        return shell.live.channel(key, lambda: Fragment(render), rate=1.0)
+
+    return [Route("/", page), StreamRoute("/live/start", shell.live, channel)]
