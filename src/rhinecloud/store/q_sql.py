@@ -54,7 +54,7 @@ def type_condition(selection: TypeSelection, parameters: Parameters) -> str:
         for alternative in selection.alternatives
         if len(alternative) > 1
     ]
-    return "(" + " OR ".join(parts) + ")"
+    return "(" + " OR ".join(parts) + ")" if parts else "true"
 
 
 def condition(q: Q, parameters: Parameters) -> Condition:
