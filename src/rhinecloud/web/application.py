@@ -40,7 +40,7 @@ class WebApp:
             exception_handlers={
                 HTTPException: self._http_error,
                 NgsiLdError: self._graph_error,
-                Unavailable: self._unavailable,
+                **dict.fromkeys(Unavailable, self._unavailable),
                 Overloaded: self._unavailable,
                 Exception: self._failure,
             },

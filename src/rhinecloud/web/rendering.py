@@ -71,11 +71,11 @@ class Renderer:
         """The language of who asks."""
         return self._languages[languages.choose(request)]
 
-    def part(self, template: str, code: str, **values: Any) -> str:
+    def part(self, template: str, code: str, /, **values: Any) -> str:
         """A piece of a page, the same for all who read this language."""
         return self._environments[code].get_template(template).render(**values)
 
-    def page(self, request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
+    def page(self, request: Request, template: str, status: int = 200, /, **values: Any) -> HTMLResponse:
         """A page, or only its part if the template is one; keeps the choice of language and theme if one is made."""
         code = languages.choose(request)
         theme = _theme(request)
@@ -142,7 +142,7 @@ def _with(request: Request, name: str, value: str) -> str:
 
 def _safe_json(value: Any) -> str:
     """JSON that may stand inside of a script element."""
-    return msgspec.json.encode(value).decode().replace("<", "\\u003c")
+    return msgspec.json.encode(value, enc_hook=str).decode().replace("<", "\\u003c")
 
 
 __all__ = ["NAVIGATION", "Place", "Renderer"]

@@ -29,8 +29,9 @@ function purge() {
         css: [{ raw: root.toString() }],
         safelist: {
           // Names that templates put together from data: without them badges vanish and no checker says so.
-          standard: [/^kern-(badge|alert|btn|progress)(--|$)/, /^kern-icon--(info|success|warning|danger)$/, /^u-/, /^maplibregl-/],
-          greedy: [/data-kern-theme/],
+          standard: [/^kern-(badge|alert|btn|progress)(--|$)/, /^kern-icon--(info|success|warning|danger|light-mode|dark-mode|brightness-medium)$/, /^u-/, /^maplibregl-/],
+          // The themes' own rules stand under :is(…), which is taken for unused: then dark pages have light inks.
+          greedy: [/kern-theme/, /kern-(light|dark|level)/],
         },
       });
       root.removeAll();

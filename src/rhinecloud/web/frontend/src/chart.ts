@@ -7,6 +7,7 @@ interface Series {
   values: number[];
   name: string;
   unit: string;
+  zone: string;
 }
 
 const drawn = new WeakMap<HTMLElement, uPlot>();
@@ -29,6 +30,7 @@ function draw(place: HTMLElement): void {
     {
       width: Math.max(220, place.clientWidth),
       height: 260,
+      tzDate: (at) => uPlot.tzDate(new Date(at * 1000), series.zone),
       cursor: { points: { size: 8 } },
       legend: { show: false },
       series: [
@@ -46,7 +48,7 @@ function draw(place: HTMLElement): void {
           ...axis,
           values: (_plot, splits, _axis, _space, step) =>
             splits.map((at) => {
-              const d = new Date(at * 1000);
+              const d = uPlot.tzDate(new Date(at * 1000), series.zone);
               if (step >= 86400) return `${two(d.getDate())}.${two(d.getMonth() + 1)}.`;
               const clock = `${two(d.getHours())}:${two(d.getMinutes())}`;
               return step >= 60 ? clock : `${clock}:${two(d.getSeconds())}`;

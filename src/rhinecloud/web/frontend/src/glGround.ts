@@ -21,7 +21,7 @@ void main() {
   v_size = look.r * 64.0 * u_scale;
   float size = v_size;
   if (v_flash > 0.0) size = v_size * (1.0 + 2.2 * (1.0 - v_flash));
-  if (u_halo > 0.5) size = v_size + 20.0 * u_scale + 8.0;
+  if (u_halo > 0.5) size = v_size + 12.0 * u_scale + 10.0;
   gl_Position = shown ? u_matrix * vec4(a_xy, 0.0, 1.0) : vec4(2.0, 2.0, 2.0, 1.0);
   gl_PointSize = size;
   v_size = v_size / size;
@@ -46,7 +46,7 @@ void main() {
   vec2 p = gl_PointCoord * 2.0 - 1.0;
   float soft = fwidth(p.x) * 1.2;
   if (u_halo > 0.5) {
-    float ring = abs(length(p) - 0.8) - 0.14;
+    float ring = abs(length(p) - 0.84) - 0.09;
     colour = vec4(u_ink, 1.0) * smoothstep(soft, -soft, ring);
     return;
   }

@@ -112,7 +112,7 @@ export class Points {
     if (!lons.length) return null;
     const cut = (values: number[]): [number, number] => {
       const sorted = Float64Array.from(values).sort();
-      const off = sorted.length > 200 ? Math.floor(sorted.length * 0.005) : 0;
+      const off = sorted.length > 200 ? Math.floor(sorted.length * 0.001) : 0;
       return [sorted[off], sorted[sorted.length - 1 - off]];
     };
     const [west, east] = cut(lons);
