@@ -77,7 +77,9 @@ def prepare(extras=("assets",)):
 
 def works(statement):
     """Whether the environment's interpreter is there and can do that."""
-    return os.path.exists(PYTHON) and subprocess.call([PYTHON, "-c", statement], stderr=subprocess.DEVNULL) == 0
+    return (
+        os.path.exists(PYTHON) and subprocess.call([PYTHON, "-c", statement], stderr=subprocess.DEVNULL) == 0
+    )
 
 
 def install(wanted, before):

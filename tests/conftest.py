@@ -1,13 +1,14 @@
 """Real engines for the tests: a PostgreSQL per test process, a database and a NATS per test, whole servers.
 
-With RHINECLOUD_DATABASE_URL / RHINECLOUD_NATS_URL in the environment the same tests run on those instead; the
-role then needs CREATEDB, and NATS must not be shared with another run (`-n0`).
+With RHINECLOUD_DATABASE_URL / RHINECLOUD_NATS_URL / RHINECLOUD_MQTT_URL in the environment the same tests run
+on those instead; the role then needs CREATEDB, and NATS must not be shared with another run (`-n0`).
 
 Fixtures: `engines`, `database_url`, `module_database_url`, `nats`, `server`, `serve`, `data_folder`.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import signal
@@ -21,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+import nats as nats_client
 import pytest
 
 from rhinecloud.engines import Engines, NatsCredentials, binaries
@@ -31,6 +33,7 @@ from rhinecloud.settings import Settings
 
 EXTERNAL_DATABASE = os.environ.get("RHINECLOUD_DATABASE_URL") or None
 EXTERNAL_NATS = os.environ.get("RHINECLOUD_NATS_URL") or None
+EXTERNAL_MQTT = urlsplit(os.environ.get("RHINECLOUD_MQTT_URL", ""))
 TEMPLATE = "rhinecloud_test_template"
 START_PATIENCE = 60.0
 
@@ -144,11 +147,22 @@ def wait_for(child: Nats, seconds: float = START_PATIENCE) -> None:
         time.sleep(0.005)
 
 
+async def _forget_streams(url: str) -> None:
+    """What an earlier test left; the streams of the MQTT side belong to the server."""
+    client = await nats_client.connect(url)
+    streams = client.jetstream()
+    for stream in await streams.streams_info():
+        if not str(stream.config.name).startswith("$MQTT"):
+            await streams.delete_stream(str(stream.config.name))
+    await client.close()
+
+
 @pytest.fixture
 def nats(programs: Path) -> Iterator[NatsServer]:
     """A fresh NATS for one test (50 ms)."""
     if EXTERNAL_NATS is not None:
-        yield NatsServer(EXTERNAL_NATS, NatsCredentials(), None, None, None)
+        asyncio.run(_forget_streams(EXTERNAL_NATS))
+        yield NatsServer(EXTERNAL_NATS, NatsCredentials(), EXTERNAL_MQTT.hostname, EXTERNAL_MQTT.port, None)
         return
     parent = new_folder()
     folder = DataFolder(parent / "data", programs)
@@ -184,7 +198,8 @@ class Server:
     @property
     def database_url(self) -> str:
         """Address of its database."""
-        return EXTERNAL_DATABASE or f"postgresql://rhinecloud@/rhinecloud?host={self.data}/run"
+        given = self.environ.get("RHINECLOUD_DATABASE_URL")
+        return given or f"postgresql://rhinecloud@/rhinecloud?host={self.data}/run"
 
     def wait_ready(self, seconds: float = START_PATIENCE) -> Server:
         """Wait for the announcement and read the addresses from it."""
@@ -217,7 +232,7 @@ class Server:
 Serve = Callable[..., Server]
 
 
-def _server_factory() -> Iterator[Serve]:
+def _server_factory(database_url: str | None) -> Iterator[Serve]:
     started: list[Server] = []
     folders: list[Path] = []
 
@@ -228,6 +243,8 @@ def _server_factory() -> Iterator[Serve]:
         environ: Mapping[str, str] | None = None,
         wait: bool = True,
     ) -> Server:
+        own = {"RHINECLOUD_DATABASE_URL": database_url} if database_url is not None else {}
+        own |= environ or {}
         if data is None:
             folders.append(new_folder())
             data = folders[-1] / "data"
@@ -244,9 +261,9 @@ def _server_factory() -> Iterator[Serve]:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 text=True,
-                env={**os.environ, **(environ or {})},
+                env={**os.environ, **own},
             )
-        server = Server(data=data, process=process, log=log)
+        server = Server(data=data, process=process, log=log, environ=own)
         started.append(server)
         return server.wait_ready() if wait else server
 
@@ -263,16 +280,22 @@ def _server_factory() -> Iterator[Serve]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _external_database(request: pytest.FixtureRequest) -> str | None:
+    """A database of its own on the external server, if one is set."""
+    url: str | None = request.getfixturevalue("module_database_url") if EXTERNAL_DATABASE else None
+    return url
+
+
 @pytest.fixture
-def serve() -> Iterator[Serve]:
+def serve(request: pytest.FixtureRequest) -> Iterator[Serve]:
     """Start servers: `serve("--workers=2", data=folder)`; all are stopped at the end of the test."""
-    yield from _server_factory()
+    yield from _server_factory(_external_database(request))
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     """One running server for the tests of a module."""
-    factory = _server_factory()
+    factory = _server_factory(_external_database(request))
     yield next(factory)()
     for _ in factory:
         pass

@@ -70,6 +70,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     nats_credentials: Annotated[
         Path | None, Meta(description="Credentials file (.creds) for the city's own NATS.")
     ] = None
+    mqtt_url: Annotated[
+        str | None,
+        Meta(description="Where devices reach the city's own NATS by MQTT (mqtt://host:port), to be shown."),
+    ] = None
     nats_sync_always: Annotated[
         bool,
         Meta(

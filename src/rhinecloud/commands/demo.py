@@ -7,7 +7,6 @@ usual ones are in use. Nothing outside this machine can reach it.
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import os
 import sys
 from urllib.parse import urlsplit
@@ -45,7 +44,8 @@ def _usual_or_free(settings: Settings, name: str) -> int:
 
 def simulated_city(supervisor: Supervisor) -> Companion | None:
     """The process that plays the city's devices; it knows addresses only, like any device."""
-    if importlib.util.find_spec("rhinecloud.demo") is None or supervisor.engines.mqtt_url is None:
+    if supervisor.engines.mqtt_url is None:
+        say("No address for MQTT is known (RHINECLOUD_MQTT_URL): no devices are simulated.")
         return None
     mqtt = urlsplit(supervisor.engines.mqtt_url).netloc
     command = [sys.executable, "-m", "rhinecloud.demo", "--http", supervisor.url, "--mqtt", mqtt]

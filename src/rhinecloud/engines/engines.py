@@ -67,8 +67,8 @@ class Engines:
 
     @property
     def mqtt_url(self) -> str | None:
-        """mqtt://host:port of the embedded side; None for the city's own NATS."""
-        return self.nats.mqtt_url if self.nats is not None else None
+        """mqtt://host:port of the embedded side, or what the settings say of the city's own NATS."""
+        return self.nats.mqtt_url if self.nats is not None else self.settings.mqtt_url
 
     @property
     def nats_monitor_url(self) -> str | None:

@@ -33,8 +33,8 @@ class WorkerHandover(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a worker needs to begin.
 
     `listen_fd` is the listening socket that all workers share. A worker writes one line to `ready_fd` when it
-    answers requests, and closes it. `mqtt_url` (mqtt://host:port) and `nats_monitor_url` (HTTP) are None
-    when the city's own NATS is used.
+    answers requests, and closes it. With the city's own NATS `nats_monitor_url` (HTTP) is None, and
+    `mqtt_url` (mqtt://host:port) what the settings say.
     """
 
     settings: Settings
