@@ -91,8 +91,10 @@ def _comparison(path: AttributePath, op: str, value: Value, parameters: Paramete
     test = _test(path, op, value, variables) if plain else None
     if test is None:
         return _exists(path, parameters)._replace(exact=False)
-    steps = "".join(f"[*].{json.dumps(name)}" for name in path.sub_path if name not in PATH_MEMBERS)
-    document = f"strict $.{json.dumps(path.attribute)}{steps}[*] ? ({test})"
+    # An instance without the sub-attribute is an error in strict mode: inside a predicate it is merely not true.
+    for name in reversed([name for name in path.sub_path if name not in PATH_MEMBERS]):
+        test = f"exists(@.{json.dumps(name)}[*] ? ({test}))"
+    document = f"strict $.{json.dumps(path.attribute)}[*] ? ({test})"
     given = msgspec.json.encode(variables).decode()
     return Condition(
         f"jsonb_path_exists(e.attributes, {parameters.add(document)}::jsonpath, {parameters.add(given)}::jsonb, true)",
@@ -131,9 +133,9 @@ def _test(path: AttributePath, op: str, value: Value, variables: dict[str, Any])
         if path.json_path and path.json_path[0] != "*" and len(path.json_path) == 1:
             targets.append(f"@.languageMap{inner}")
         elif op == "==" and (not path.json_path or path.json_path == ("*",)):
-            targets += ["@.languageMap.*", "@.languageMap.*[*]"]
+            targets.append("@.languageMap.*")
     if op == "==":  # one element of a list is enough; an order on a list is not defined
-        targets += [f"{target}[*]" for target in targets if not target.endswith("*]")]
+        predicate = f"({predicate} || exists(@[*] ? {predicate}))"
     return " || ".join(f"exists({target} ? {predicate})" for target in targets)
 
 
