@@ -122,13 +122,13 @@ class _Batch(msgspec.Struct):
     line: int
     entities: list[dict[str, Any]] = []
     origins: list[Record] = []
+    ids: set[str] = set()
     rejected: list[tuple[Record, str]] = []
     skipped: int = 0
 
 
 def _batches(found: Iterator[Record], build: Build, *, after: int, size: int) -> Iterator[_Batch]:
     batch = _Batch(after)
-    ids: set[str] = set()
     for record in found:
         if record.line <= after:
             continue
@@ -140,13 +140,12 @@ def _batches(found: Iterator[Record], build: Build, *, after: int, size: int) ->
         except Rejected as error:
             reason = str(error)
         full = len(batch.entities) >= size or len(batch.rejected) >= size
-        if full or (entity is not None and entity["id"] in ids):
+        if full or (entity is not None and entity["id"] in batch.ids):
             yield batch
             batch = _Batch(batch.line)
-            ids.clear()
         batch.line = record.line
         if entity is not None:
-            ids.add(entity["id"])
+            batch.ids.add(entity["id"])
             batch.entities.append(entity)
             batch.origins.append(record)
         elif reason is not None:
@@ -178,7 +177,10 @@ async def _send(
         sender = Upsert(client, mapping, lambda text: print(f"\n{text}", file=sys.stderr))
         try:
             for batch in batches:
-                while len(under_way) >= _AT_ONCE:
+                # Never the same entity twice at once: the later record has to win.
+                while len(under_way) >= _AT_ONCE or any(
+                    not earlier.ids.isdisjoint(batch.ids) for earlier, _ in under_way
+                ):
                     await settle()
                 under_way.append((batch, asyncio.create_task(_deliver(sender, batch.entities))))
                 await asyncio.sleep(0)

@@ -14,6 +14,7 @@ from shapely.geometry import shape
 
 from rhinecloud.gateways.importing.mapping import Geometry, MappingError
 
+_MARGIN = 2.0  # degrees around the area for which a coordinate system is made
 _MULTI = {"Point": "MultiPoint", "LineString": "MultiLineString", "Polygon": "MultiPolygon"}
 
 
@@ -34,6 +35,8 @@ def reader(spec: Geometry) -> Reader:
     degrees = crs.equals(pyproj.CRS.from_epsg(4326), ignore_axis_order=True)
     transformer = None if degrees else pyproj.Transformer.from_crs(crs, 4326, always_xy=True)
 
+    least_lon, least_lat, most_lon, most_lat = _area(crs)
+
     def read(record: dict[str, Any], own: Any) -> dict[str, Any] | None:
         geometry = _found(spec, record, own)
         if geometry is None or geometry.is_empty:
@@ -43,13 +46,27 @@ def reader(spec: Geometry) -> Reader:
         geometry = shapely.force_2d(geometry) if shapely.has_z(geometry) else geometry
         west, south, east, north = geometry.bounds
         # Written so that NaN and the infinity of a failed projection are refused too.
-        if not (-180 <= west <= east <= 180 and -90 <= south <= north <= 90):
+        if not (least_lon <= west <= east <= most_lon and least_lat <= south <= north <= most_lat):
             raise BadGeometry(
-                f"the position {west}, {south} is outside the world; is the crs {spec.crs} right?"
+                f"the position {west:.4f}, {south:.4f} (degrees) is outside the area of {spec.crs}; "
+                "is that the crs?"
             )
         return _rounded(to_geojson(geometry), spec.decimals)
 
     return read
+
+
+def _area(crs: pyproj.CRS) -> tuple[float, float, float, float]:
+    """West, south, east, north in degrees of where the coordinate system is in use, with a margin."""
+    area = crs.area_of_use
+    if area is None or area.west > area.east:
+        return -180.0, -90.0, 180.0, 90.0
+    return (
+        max(-180.0, area.west - _MARGIN),
+        max(-90.0, area.south - _MARGIN),
+        min(180.0, area.east + _MARGIN),
+        min(90.0, area.north + _MARGIN),
+    )
 
 
 def _found(spec: Geometry, record: dict[str, Any], own: Any) -> Any:
