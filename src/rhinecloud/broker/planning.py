@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from rhinecloud.model import NULL, AlreadyExists, BadRequestData, NgsiLdError, ResourceNotFound, is_null
+from rhinecloud.model.core_context import TERMS
 from rhinecloud.store.entities import Place, StoredEntity, rfc3339
 from rhinecloud.store.history import HistoryRow, SeriesKey
 
@@ -21,6 +22,7 @@ _decode_attributes = msgspec.json.Decoder(dict[str, list[dict[str, Any]]]).decod
 _PLAIN_MEMBERS = frozenset(
     {"type", "value", "unitCode", "observedAt", "datasetId", "createdAt", "modifiedAt"}
 )
+_SCOPE = TERMS["scope"]
 _FIRST = datetime.min.replace(tzinfo=UTC) + timedelta(microseconds=1)
 _LAST = datetime.max.replace(tzinfo=UTC) - timedelta(microseconds=1)
 _EXACT = 2**53  # integers up to here are exact as a float64
@@ -145,7 +147,10 @@ class Plan:
         if not state.exists and operation.create_missing:
             return self._create(state, operation)
         _require(state)
-        everything = self._add_types_and_scopes(state, operation, replace_scopes=operation.overwrite)
+        scopes = operation.scopes
+        if scopes is not None and not operation.overwrite:
+            scopes = tuple(dict.fromkeys((*state.scopes, *scopes)))
+        everything = self._add_types_and_scopes(state, operation.types, scopes)
         old: Instances = {}
         skipped = []
         for name, instances in operation.attributes.items():
@@ -163,16 +168,21 @@ class Plan:
 
     def _update(self, state: _State, operation: Operation) -> Applied:
         _require(state)
-        everything = self._add_types_and_scopes(state, operation, replace_scopes=True)
+        scopes = operation.scopes if state.scopes else None  # §5.6.2: only a scope that is there is replaced
+        everything = self._add_types_and_scopes(state, operation.types, scopes)
         old: Instances = {}
-        skipped = []
         for name, instances in operation.attributes.items():
-            if name not in state.attributes:
-                skipped.append(NotUpdated(name, "the entity has no such attribute"))
-                continue
-            old[name] = state.attributes[name]
-            self._set(state, name, instances)
-        return self._updated(state, old, tuple(skipped), everything)
+            before = state.attributes.get(name, [])
+            present = {i.get("datasetId") for i in before}
+            for instance in instances:
+                if not is_null(instance):
+                    self._set(state, name, [instance])
+                elif instance.get("datasetId") in present:
+                    self._drop(state, name, instance.get("datasetId"))
+                else:
+                    continue
+                old[name] = before
+        return self._updated(state, old, (), everything)
 
     def _partial_update(self, state: _State, operation: Operation) -> Applied:
         _require(state)
@@ -202,25 +212,30 @@ class Plan:
 
     def _merge(self, state: _State, operation: Operation) -> Applied:
         _require(state)
-        everything = self._add_types_and_scopes(state, operation, replace_scopes=True)
+        everything = self._add_types_and_scopes(state, operation.types, operation.scopes)
         old: Instances = {}
         for name, instances in operation.attributes.items():
-            old[name] = state.attributes.get(name, [])
+            before = state.attributes.get(name, [])
             for patch in instances:
                 dataset = patch.get("datasetId")
-                current = next((i for i in old[name] if i.get("datasetId") == dataset), None)
+                current = next((i for i in before if i.get("datasetId") == dataset), None)
                 if is_null({"type": current["type"], **patch} if current else patch):
-                    if current is not None:
-                        self._drop(state, name, dataset)
+                    if current is None:
+                        continue
+                    self._drop(state, name, dataset)
                 elif current is None or current["type"] != patch.get("type", current["type"]):
                     self._set(state, name, [_without_nulls(patch)])
                 else:
                     self._set(state, name, [_merged(current, patch)])
+                old[name] = before
         return self._updated(state, old, (), everything)
 
     def _delete_attribute(self, state: _State, operation: Operation) -> Applied:
         _require(state)
         name = operation.attribute or ""
+        if name == _SCOPE and state.scopes:
+            state.scopes = ()
+            return self._updated(state, {}, (), True)
         if name not in state.attributes:
             raise ResourceNotFound(f"{state.id} has no such attribute", field=f"/{name}")
         old = {name: state.attributes[name]}
@@ -274,15 +289,15 @@ class Plan:
             self._tell(state, "update", tuple(old), old, everything=everything)
         return Applied(updated=tuple(old), not_updated=skipped)
 
-    def _add_types_and_scopes(self, state: _State, operation: Operation, *, replace_scopes: bool) -> bool:
+    def _add_types_and_scopes(
+        self, state: _State, types: tuple[str, ...], scopes: tuple[str, ...] | None
+    ) -> bool:
         """Types only ever grow here (CIM 009 §4.16); returns whether anything changed."""
-        added = tuple(t for t in operation.types if t not in state.types)
-        scopes = state.scopes
-        if operation.scopes is not None and (replace_scopes or not scopes):
-            scopes = operation.scopes
-        changed = bool(added) or scopes != state.scopes
+        added = tuple(t for t in types if t not in state.types)
+        changed = bool(added) or (scopes is not None and scopes != state.scopes)
         state.types += added
-        state.scopes = scopes
+        if scopes is not None:
+            state.scopes = scopes
         return changed
 
     def _set_all(

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import asyncpg
 
-from rhinecloud.model import BadRequestData, NgsiLdError
+from rhinecloud.model import BadRequestData
 from rhinecloud.store import Database, entities, history, intake, outbox
 from rhinecloud.store.history import SeriesKey
 
@@ -76,20 +76,23 @@ class Writer:
         await self._gathering.close()
 
     async def _flush(self, units: list[Sequence[Operation]]) -> list[list[Verdict] | Exception]:
+        return [result for part in _apart(units) for result in await self._flush_part(part)]
+
+    async def _flush_part(self, units: list[Sequence[Operation]]) -> list[list[Verdict] | Exception]:
         try:
             return list(await self._commit(units))
         except _REFUSED as error:
             # PostgreSQL refused a value that the model let through. One operation is to blame: it is found by giving
             # each unit, then each of its operations, a transaction of its own, and the others are not punished.
             if len(units) > 1:
-                return [result for unit in units for result in await self._flush([unit])]
+                return [result for unit in units for result in await self._flush_part([unit])]
             (unit,) = units
             if len(unit) == 1:
                 return [[BadRequestData(f"a value cannot be stored: {error}")]]
             return [[verdict for operation in unit for verdict in await self._alone(operation)]]
 
     async def _alone(self, operation: Operation) -> list[Verdict]:
-        (result,) = await self._flush([(operation,)])
+        (result,) = await self._flush_part([(operation,)])
         if isinstance(result, Exception):
             raise result
         return result
@@ -125,6 +128,20 @@ class Writer:
         return answers
 
 
+def _apart(units: list[Sequence[Operation]]) -> list[list[Sequence[Operation]]]:
+    """Units in parts, one transaction each, so that a delivery that came twice meets what it did the first time."""
+    parts: list[list[Sequence[Operation]]] = [[]]
+    seen: set[str] = set()
+    for unit in units:
+        deliveries = {operation.delivery for operation in unit if operation.delivery is not None}
+        if not seen.isdisjoint(deliveries):
+            parts.append([])
+            seen = set()
+        seen |= deliveries
+        parts[-1].append(unit)
+    return parts
+
+
 async def write(
     connection: asyncpg.Connection, operations: Sequence[Operation], known: SeriesNumbers
 ) -> tuple[list[Verdict], bool, dict[SeriesKey, int]]:
@@ -143,13 +160,14 @@ async def write(
         else Applied(duplicate=True)
         for operation in operations
     ]
-    failed = {
+    applied = {
         operation.delivery
         for operation, verdict in zip(operations, verdicts, strict=True)
-        if operation.delivery is not None and isinstance(verdict, NgsiLdError)
+        if isinstance(verdict, Applied)
     }
-    if failed:  # not applied, hence not remembered
-        await intake.disown(connection, sorted(failed))
+    failed = sorted(deliveries - applied)
+    if failed:  # nothing of them was applied: they may come again
+        await intake.disown(connection, failed)
     await entities.insert(connection, plan.inserts())
     whole, attributes = plan.updates()
     await entities.update(connection, whole)
@@ -162,10 +180,9 @@ async def write(
     if plan.history:
         keys = {row.key for row in plan.history}
         missing = known.missing(keys)
+        numbers = {key: known[key] for key in keys - missing}  # now: while we wait, others may push them out
         if missing:
             found = await history.series_ids(connection, missing)
-        await history.append(
-            connection, plan.history, {key: found[key] if key in found else known[key] for key in keys}
-        )
+        await history.append(connection, plan.history, numbers | found)
     await outbox.append(connection, plan.changes)
     return verdicts, bool(plan.changes), found

@@ -11,6 +11,7 @@ import asyncpg
 from rhinecloud.broker import Broker, Overloaded, Unavailable
 from rhinecloud.broker.contexts import Contexts
 from rhinecloud.model import BadRequestData, InternalError, NgsiLdError, NonexistentTenant
+from rhinecloud.model.values import check_uri
 
 from . import batches, consumption, provision
 from .exchange import PROBLEM, Answer, Exchange, HttpError, decode_segments, encode
@@ -79,6 +80,8 @@ class NgsiLdApi:
         path = raw.decode("latin-1").partition("?")[0]
         segments = decode_segments(path.removeprefix(_ROOT).rstrip("/"))
         operation, arguments = _find(segments, "GET" if scope["method"] == "HEAD" else scope["method"])
+        if arguments:
+            check_uri(arguments[0], ("id",))
         body = await _read(receive, headers) if scope["method"] in ("POST", "PUT", "PATCH") else b""
         exchange = Exchange(scope["method"], segments, scope["query_string"], headers, body, self._contexts)
         return await operation(self._broker, exchange, *arguments)

@@ -66,8 +66,8 @@ def _fragment(
 
 async def _run(broker: Broker, exchange: Exchange, read: Callable[[Any, Context], Operation]) -> Answer:
     documents = exchange.document()
-    if not isinstance(documents, list) or not documents:
-        raise BadRequestData("the body is a list of entities, not empty")
+    if not isinstance(documents, list) or not documents or None in documents:
+        raise BadRequestData("the body is a list of entities, neither empty nor with null in it")
     _check_number(documents)
     ids: list[str] = []
     verdicts: list[Applied | NgsiLdError | None] = []

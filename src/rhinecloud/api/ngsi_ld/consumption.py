@@ -19,6 +19,7 @@ from rhinecloud.model import (
     parse_type_selection,
     render,
 )
+from rhinecloud.model.values import check_uri
 
 from .exchange import GEO_JSON, Answer, Exchange, respond
 
@@ -81,7 +82,7 @@ def parse_query(exchange: Exchange, context: Context) -> Query:
         raise BadRequestData("limit=0 goes with count=true only", field="limit")
     return Query(
         types=parse_type_selection(given["type"], context) if given.get("type") else None,
-        ids=exchange.list_of("id"),
+        ids=tuple(check_uri(entity_id, ("id",)) for entity_id in exchange.list_of("id")),
         id_pattern=given.get("idPattern"),
         attrs=attrs or pick,
         q=parse_q(q, context) if q else None,

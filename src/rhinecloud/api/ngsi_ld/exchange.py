@@ -91,8 +91,8 @@ class Exchange:
         text = self.parameters.get(name)
         if text is None:
             return default
-        if not text.isascii() or not text.isdigit() or int(text) > most:
-            raise BadRequestData(f"{name} is a whole number from 0 to {most}, not {text!r}", field=name)
+        if not text.isascii() or not text.isdigit() or len(text) > 20 or int(text) > most:
+            raise BadRequestData(f"{name} is a whole number from 0 to {most}, not {text!r:.40}", field=name)
         return int(text)
 
     def flag(self, name: str) -> bool:

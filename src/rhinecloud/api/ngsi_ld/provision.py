@@ -70,7 +70,7 @@ async def append_attributes(broker: Broker, exchange: Exchange, entity_id: str) 
 async def update_attributes(broker: Broker, exchange: Exchange, entity_id: str) -> Answer:
     """PATCH /entities/{id}/attrs (§5.6.2)."""
     document, context = await _fragment(exchange, entity_id)
-    fragment = parse_fragment(document, context, nulls=False)
+    fragment = parse_fragment(document, context, nulls=True)
     applied = await broker.do(
         Operation("update", entity_id, fragment.types, fragment.scopes, fragment.attributes)
     )
