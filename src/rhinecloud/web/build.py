@@ -7,6 +7,7 @@ installed into this Python's environment on demand. Skips what is up to date. Pr
 from __future__ import annotations
 
 import argparse
+import fcntl
 import hashlib
 import importlib.util
 import json
@@ -15,6 +16,8 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 WEB = Path(__file__).parent
@@ -137,8 +140,22 @@ def install_packages(node: list[str], npm: list[str]) -> None:
 
 def build(force: bool = False) -> bool:
     """Build unless up to date; whether something was built. Raises BuildError."""
-    if not force and up_to_date():
-        return False
+    with _alone():
+        if not force and up_to_date():
+            return False
+        return _build()
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Several may want the assets at once (tests in parallel): one builds, the others wait and find it done."""
+    _cache().mkdir(parents=True, exist_ok=True)
+    with (_cache().parent / "web-build.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _build() -> bool:
     if not (FRONTEND / "package-lock.json").exists():
         raise BuildError("the sources of the pages are not here; an installed wheel brings them built")
     node, npm = find_node()

@@ -20,6 +20,11 @@ function purge() {
   return {
     postcssPlugin: "purge",
     async Once(root: Root) {
+      // The themes' rules stand under :is(…), which is taken for unused: without them dark pages have light inks.
+      root.walkRules((rule) => {
+        const tokens = rule.nodes.every((node) => node.type === "comment" || (node.type === "decl" && node.prop.startsWith("--")));
+        if (tokens && rule.nodes.length) rule.before(postcss.comment({ text: "purgecss ignore" }));
+      });
       const content = [...files(templates, /\.html$/), ...files(join(here, "src"), /\.ts$/)].map((name) => ({
         raw: readFileSync(name, "utf8"),
         extension: "html",
@@ -30,8 +35,7 @@ function purge() {
         safelist: {
           // Names that templates put together from data: without them badges vanish and no checker says so.
           standard: [/^kern-(badge|alert|btn|progress)(--|$)/, /^kern-icon--(info|success|warning|danger|light-mode|dark-mode|brightness-medium)$/, /^u-/, /^maplibregl-/],
-          // The themes' own rules stand under :is(…), which is taken for unused: then dark pages have light inks.
-          greedy: [/kern-theme/, /kern-(light|dark|level)/],
+          greedy: [/data-kern-theme/],
         },
       });
       root.removeAll();
