@@ -109,26 +109,30 @@ class Publisher:
     async def _serve(self, client: aiomqtt.Client) -> None:
         """Publish what waits, several at once; what fails goes back to the front in its order."""
         sending: deque[tuple[tuple[str, bytes, asyncio.Future[None]], asyncio.Task[None]]] = deque()
+        # A publication does not notice that its connection is gone; the stream of incoming messages does.
+        broken = asyncio.create_task(_listen(client))
         try:
             while True:
-                while self._waiting:
+                while self._waiting and not broken.done():
                     item = self._waiting.popleft()
                     task = asyncio.create_task(client.publish(item[0], item[1], qos=1, timeout=30))
                     sending.append((item, task))
                     await asyncio.sleep(0)
                     self._settle(sending)
                 self._something.clear()
-                if not sending:
-                    # A connection that broke while nothing is sent shows itself with the next message.
-                    await self._something.wait()
-                    continue
                 waker = asyncio.create_task(self._something.wait())
-                await asyncio.wait({waker, sending[0][1]}, return_when=asyncio.FIRST_COMPLETED)
+                about = {waker, broken} | ({sending[0][1]} if sending else set())
+                await asyncio.wait(about, return_when=asyncio.FIRST_COMPLETED)
                 waker.cancel()
                 self._settle(sending)
+                if broken.done():
+                    broken.result()
+                    return
         finally:
+            broken.cancel()
             for _, task in sending:
                 task.cancel()
+            await asyncio.gather(broken, return_exceptions=True)
             results = await asyncio.gather(*(task for _, task in sending), return_exceptions=True)
             for (item, _), result in zip(reversed(sending), reversed(results), strict=True):
                 if result is None:
@@ -149,3 +153,9 @@ class Publisher:
         self.acknowledged += 1
         with contextlib.suppress(asyncio.InvalidStateError):
             acknowledged.set_result(None)
+
+
+async def _listen(client: aiomqtt.Client) -> None:
+    """Nothing comes, for nothing is subscribed; raises MqttError when the connection breaks."""
+    async for _ in client.messages:
+        pass

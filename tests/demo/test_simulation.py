@@ -1,0 +1,134 @@
+"""The simulated Duisburg without a server: streets, traffic, stations, inventory."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from rhinecloud.demo.inventory import inventory
+from rhinecloud.demo.mqtt import address
+from rhinecloud.demo.stations import STATIONS, report
+from rhinecloud.demo.streets import city
+from rhinecloud.demo.traffic import DIMMED, MOST_DEFECTS, Traffic
+from rhinecloud.gateways.profiles import read as read_message
+
+DEMO = Path(__file__).parents[2] / "src/rhinecloud/demo"
+
+
+@pytest.mark.parametrize("lamps", [1, 71, 2_000, 10_000])
+def test_every_lamp_stands_in_duisburg_and_has_its_own_name(lamps: int) -> None:
+    streets = city(lamps)
+    keys = [street.lamp_key(n) for street in streets for n in range(len(street.lamps))]
+    assert len(set(keys)) == len(keys) == lamps
+    for street in streets:
+        for lon, lat in street.lamps:
+            assert 6.60 < lon < 6.86
+            assert 51.30 < lat < 51.58
+
+
+def test_a_restart_finds_the_same_streets_and_more_lamps_keep_the_old_ones() -> None:
+    assert city(500) == city(500)
+    assert city(720)[:10] == city(2_000)[:10]
+
+
+def test_lamps_brighten_ahead_of_vehicles_and_fall_again() -> None:
+    traffic = Traffic(city(720), vehicles=30)
+    bright: set[str] = set()
+    kinds = set()
+    messages = 0
+    for _ in range(1_200):
+        for kind, key, attributes in traffic.step(0.5):
+            messages += 1
+            kinds.add(kind)
+            json.dumps(attributes)
+            if kind == "Streetlight" and attributes["illuminanceLevel"] == 1:
+                bright.add(key)
+            elif kind == "Streetlight" and attributes["illuminanceLevel"] == DIMMED:
+                bright.discard(key)
+    assert kinds == {"Streetlight", "TrafficFlowObserved"}
+    assert len(bright) + MOST_DEFECTS >= 3 * 30
+    assert len(bright) <= 6 * 30 + MOST_DEFECTS
+    assert 0 < traffic.defects <= MOST_DEFECTS
+    assert messages > 10_000
+
+
+def test_at_the_default_it_says_50_to_150_things_a_second() -> None:
+    traffic = Traffic(city(2_000), vehicles=110)
+    traffic.step(0.5)
+    messages = sum(len(traffic.step(0.5)) for _ in range(240))
+    assert 50 <= messages / 120 <= 150
+
+
+def test_lamps_fail_and_are_repaired() -> None:
+    traffic = Traffic(city(100), vehicles=0)
+    failed, repaired = set(), set()
+    for _ in range(4_000):
+        for _, key, attributes in traffic.step(0.5):
+            (repaired if attributes.get("status") == "ok" else failed).add(key)
+    assert len(failed) > 20
+    assert repaired
+    assert repaired <= failed
+
+
+def test_stations_are_smooth_and_within_reason() -> None:
+    for station in STATIONS:
+        for hour in range(0, 400):
+            _, _, attributes = report(station, 1_700_000_000 + hour * 3_600)
+            values = [v["value"] if isinstance(v, dict) else v for v in attributes.values()]
+            assert all(-20 < value < 1_000 for value in values)
+            if station.size:
+                assert 0 <= attributes["availableSpotNumber"] <= station.size
+
+
+def test_the_inventory_names_everything_that_will_report() -> None:
+    traffic = Traffic(city(200), vehicles=20)
+    entities = inventory(traffic, "2026-03-01T12:00:00Z", 1_772_000_000)
+    ids = {entity["id"] for entity in entities}
+    assert len(ids) == len(entities)
+    assert sum(entity["type"] == "Streetlight" for entity in entities) == 200
+    for entity in entities:
+        assert entity["location"]["type"] == "Point"
+        if "refStreetlightGroup" in entity:
+            assert entity["refStreetlightGroup"]["object"] in ids
+    for _ in range(400):
+        for kind, key, _ in traffic.step(0.5):
+            assert f"urn:ngsi-ld:{kind}:{key}" in ids
+
+
+def test_what_devices_say_is_in_the_plain_json_profile() -> None:
+    from datetime import UTC, datetime
+
+    traffic = Traffic(city(200), vehicles=20)
+    for _ in range(100):
+        for kind, key, attributes in traffic.step(0.5):
+            body = json.dumps({"observedAt": "2026-03-01T12:00:00.5Z", **attributes}).encode()
+            assert read_message(f"json/{kind}/{key}", body, datetime(2026, 3, 1, 12, tzinfo=UTC))
+
+
+def test_the_demo_imports_nothing_of_the_inside() -> None:
+    for file in DEMO.glob("*.py"):
+        for line in file.read_text().splitlines():
+            if line.startswith(("from rhinecloud", "import rhinecloud")):
+                assert line.startswith("from rhinecloud.demo."), f"{file.name}: {line}"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("localhost", ("localhost", 1883)),
+        ("127.0.0.1:18", ("127.0.0.1", 18)),
+        ("mqtt://h:1884/", ("h", 1884)),
+        ("[::1]:1885", ("::1", 1885)),
+        ("[::1]", ("::1", 1883)),
+    ],
+)
+def test_addresses(text: str, expected: tuple[str, int]) -> None:
+    assert address(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", ":1", "h:port"])
+def test_what_is_no_address(text: str) -> None:
+    with pytest.raises(ValueError, match="HOST:PORT"):
+        address(text)
