@@ -28,7 +28,9 @@ async def ensure(connection: asyncpg.Connection, table: str, today: date, *, ahe
                 await connection.execute("SET LOCAL lock_timeout = '1s'")
                 await connection.execute(
                     f"CREATE TABLE {name} PARTITION OF {table} "
-                    f"FOR VALUES FROM ('{day}') TO ('{day + timedelta(days=1)}')"
+                    f"FOR VALUES FROM ('{day}') TO ('{day + timedelta(days=1)}') "
+                    # What is written once, read once and dropped is not worth compressing.
+                    "WITH (toast_tuple_target = 8160)"
                 )
         except (
             asyncpg.CheckViolationError,
