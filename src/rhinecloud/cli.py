@@ -15,20 +15,25 @@ from types import ModuleType
 from rhinecloud.engines.account import EngineError
 from rhinecloud.settings import SettingsError
 
-# Name on the command line → one line of help. The module is the name with _ for -.
+# Name on the command line → one line of help.
 COMMANDS = {
     "demo": "start a simulated Duisburg on this machine",
     "serve": "serve a city",
+    "import": "bring a CSV, GeoJSON or NDJSON file into the graph",
+    "replay": "replay recorded traffic over MQTT",
     "check": "say in words what is wrong with a set-up",
     "backup": "write everything into one file",
     "restore": "fill an empty installation from a backup",
     "upgrade": "bring the data of an older PostgreSQL to the installed one",
 }
 
+# Where a command is that is not the module of its name in `rhinecloud.commands`.
+_ELSEWHERE = {"import": "rhinecloud.gateways.importing.command", "replay": "rhinecloud.demo.replay"}
+
 
 def command_module(name: str) -> ModuleType:
     """The module of one command."""
-    return importlib.import_module("rhinecloud.commands." + name.replace("-", "_"))
+    return importlib.import_module(_ELSEWHERE.get(name, "rhinecloud.commands." + name.replace("-", "_")))
 
 
 def parser_for(name: str) -> argparse.ArgumentParser:
