@@ -67,10 +67,9 @@ def street() -> list[dict[str, Any]]:
             "value": 40,
             "unitCode": "KMH",
             "observedAt": "2026-01-01T10:00:00Z",
-            "accuracy": {"type": "Property", "value": 0.5, "unitCode": "KMH"},
         },
         "refRoad": {"type": "Relationship", "object": "urn:ngsi-ld:RoadSegment:r1"},
-        "measuring": True,
+        "measuring": {"type": "Property", "value": True, "accuracy": {"type": "Property", "value": 0.5}},
         "layout": {"type": "JsonProperty", "json": {"lanes": [1, 2]}},
         "note": NASTY,
     }

@@ -67,7 +67,6 @@ async def test_the_keyboard_reaches_everything(visit: Visiting) -> None:
         await expect(page.page.locator("#search")).to_be_focused()
         await page.page.keyboard.type("Rheindeich")
         await expect(page.page.locator("#listing tbody tr")).to_have_count(1)
-        await page.page.keyboard.press("Enter")
         await page.page.locator("#listing a").focus()
         await page.page.keyboard.press("Enter")
         await expect(page.page.locator("h1")).to_have_text("Leuchte am Rheindeich")
@@ -220,6 +219,9 @@ def test_assets_stay_and_nothing_else_is_served(city: Street) -> None:
         (f"/objects/{quote(COUNTER)}?attribute=nothing&span=never", 200),
         (f"/objects/{quote(COUNTER)}/history?attribute=http://x/%3Cscript%3E", 200),
         ("/objects/not%20an%20id", 404),
+        ("/objects/%00", 404),
+        ("/objects?type=%00", 400),
+        ("/live/objects/%00", 404),
         ("/map/place?id=nothing", 404),
     ],
 )

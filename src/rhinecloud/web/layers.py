@@ -158,6 +158,13 @@ OTHER = Layer(
 _TABLE: tuple[Layer, ...] = (*LAYERS, OTHER)
 _BY_IRI = {CORE.expand_type(layer.type): number for number, layer in enumerate(LAYERS)}
 FALLBACK = len(LAYERS)
+_RULES = [  # of each layer, the code and the rules of every state but the last
+    [
+        (number * STATES_A_LAYER + place, [(CORE.expand_term(rule.attribute), rule) for rule in state.rules])
+        for place, state in enumerate(shown.states[:-1])
+    ]
+    for number, shown in enumerate(_TABLE)
+]
 ATTRIBUTES: tuple[str, ...] = tuple(dict.fromkeys(iri for layer in LAYERS for iri in layer.attributes()))
 
 
@@ -176,9 +183,9 @@ def state_code(number: int, values: Mapping[str, Any]) -> int:
     shown = _TABLE[number]
     if shown.flash:
         return number * STATES_A_LAYER + len(shown.states) - 1
-    for position, state in enumerate(shown.states[:-1]):
-        if all(rule.holds(values.get(CORE.expand_term(rule.attribute))) for rule in state.rules):
-            return number * STATES_A_LAYER + position
+    for code, rules in _RULES[number]:
+        if all(rule.holds(values.get(iri)) for iri, rule in rules):
+            return code
     return number * STATES_A_LAYER + len(shown.states) - 1
 
 

@@ -21,6 +21,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 _log = logging.getLogger(__name__)
 HEARTBEAT = 15.0  # seconds; a reader that is gone is noticed by the next write
+_AGAIN = 3.0  # seconds after which a view that failed is tried again
 MOST_VIEWERS = 10_000
 _HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -108,7 +109,9 @@ class Channel:
                     self._wake_all()
                 first = False
             except Exception:
-                _log.exception("a live view cannot be told")
+                _log.exception("a live view cannot be told; next try in %.0f s", _AGAIN)
+                self._dirty.set()
+                await asyncio.sleep(_AGAIN)
             await asyncio.sleep(self._pause)
 
     def _wake_all(self) -> None:

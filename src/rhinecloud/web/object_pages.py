@@ -70,7 +70,7 @@ def routes(shell: Shell) -> list[BaseRoute]:
         )
 
     async def channel(request: Request) -> Channel:
-        entity_id = request.path_params["id"]
+        entity_id = (await _entity(shell, request)).id
         code = languages.choose(request)
         await shell.follower.ready()
 
@@ -100,7 +100,10 @@ def _notify(shell: Shell, changes: Any) -> None:
 
 
 async def _entity(shell: Shell, request: Request) -> Entity:
-    return await shell.broker.retrieve(request.path_params["id"])
+    entity_id = request.path_params["id"]
+    if not entity_id.isprintable():  # no id, and PostgreSQL takes no text with a NUL
+        raise HTTPException(404)
+    return await shell.broker.retrieve(entity_id)
 
 
 def _details(entity: Entity) -> dict[str, Any]:
@@ -163,7 +166,7 @@ async def _listing(shell: Shell, request: Request) -> dict[str, Any]:
     await shell.follower.ready()
     params = request.query_params
     wanted = (params.get("type") or "").strip()
-    text = (params.get("search") or "").strip()[:200]
+    text = "".join(c for c in params.get("search") or "" if c.isprintable()).strip()[:200]
     offset = _whole(params.get("offset"))
     types = parse_type_selection(_escaped_type(wanted), CORE) if wanted else None
     pattern = f"(?i){re.escape(text)}" if text else None
