@@ -1,0 +1,42 @@
+"""`python -m bench NAME [--json FILE] [--quick]`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import msgspec
+
+from . import broker, report
+
+
+def main() -> int:
+    """Measure and print; 1 if any request failed."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("name", choices=["broker"], help="what to measure")
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="write every figure there too ('-': print it)"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="tiny sizes: does it run? Its figures mean nothing"
+    )
+    parser.add_argument("--only", default="", metavar="NAMES", help="these comparisons only, e.g. update,get")
+    arguments = parser.parse_args()
+    only = frozenset(filter(None, arguments.only.split(",")))
+    if not only <= frozenset(broker.COMPARISONS):
+        parser.error(f"--only takes {', '.join(broker.COMPARISONS)}, separated by commas")
+    plan = broker.QUICK if arguments.quick else broker.Plan()
+    result = broker.run(plan, lambda text: print(text, file=sys.stderr, flush=True), only)
+    print(report.table(result))
+    if arguments.json is not None:
+        text = msgspec.json.format(msgspec.json.encode(result), indent=1).decode() + "\n"
+        if str(arguments.json) == "-":
+            print(text, end="")
+        else:
+            arguments.json.write_text(text)
+    return 1 if result.errors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

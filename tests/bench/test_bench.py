@@ -1,0 +1,53 @@
+"""The benchmarks run and tell what they measured. How fast anything is, no test says."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+MEASURED = {
+    "get by id",
+    "type page of 20",
+    "q, 20 of 400",
+    "geo 500 m, page of 20",
+    "single durable update",
+    "single create",
+    "single upsert",
+    "MQTT QoS 1 → acknowledged",
+    "MQTT QoS 1 → committed",
+    "batch upsert of 1,000",
+}
+
+
+def test_the_broker_bench_runs_and_writes_its_figures(tmp_path: Path) -> None:
+    file = tmp_path / "figures.json"
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", "broker", "--quick", "--json", str(file)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "single durable update" in done.stdout
+    figures = json.loads(file.read_text())
+    assert {one["name"] for one in figures["comparisons"]} == MEASURED
+    assert figures["errors"] == 0
+    assert figures["one_by_one"]["done"] == 3
+    assert figures["starts"]["cold"] > 0
+    assert figures["memory_idle"]["total"] > 0
+
+
+def test_comparisons_can_be_chosen_and_unknown_ones_are_refused() -> None:
+    refused = subprocess.run(
+        [sys.executable, "-m", "bench", "broker", "--only", "nothing"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert refused.returncode == 2
+    assert "get, page, q, geo, update, create, upsert, mqtt, batch" in refused.stderr
