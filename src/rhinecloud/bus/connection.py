@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -114,7 +115,8 @@ class Bus:
                 await self.client.flush(timeout=1)
             except (NatsError, TimeoutError):
                 _log.info("NATS went away while leaving")
-        await self.client.close()
+        with contextlib.suppress(OSError):  # it goes away this very moment
+            await self.client.close()
 
     # Streams
 

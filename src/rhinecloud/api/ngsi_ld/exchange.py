@@ -169,20 +169,23 @@ class Exchange:
         header = self.headers.get(b"accept")
         if header is None:
             return JSON
-        best, best_weight = "", 0.0
         offered = (JSON, LD_JSON, GEO_JSON) if geo else (JSON, LD_JSON)
+        ranges: dict[str, float] = {}
         for part in header.decode("latin-1").split(","):
-            media_type, *options = (piece.strip() for piece in part.split(";"))
-            weight = 1.0
+            media_type, *options = (piece.strip().lower() for piece in part.split(";"))
+            ranges[media_type] = 1.0
             for option in options:
                 if option.startswith("q="):
                     try:
-                        weight = float(option[2:])
+                        ranges[media_type] = float(option[2:])
                     except ValueError:
-                        weight = 0.0
-            match = next((o for o in offered if media_type in (o, "*/*", "application/*")), None)
-            if match is not None and weight > best_weight:
-                best, best_weight = match, weight
+                        ranges[media_type] = 0.0
+        best, best_weight = "", 0.0
+        for media_type in offered:  # of equals the first
+            near = (r for r in (media_type, "application/*", "*/*") if r in ranges)
+            weight = ranges.get(next(near, ""), 0.0)
+            if weight > best_weight:
+                best, best_weight = media_type, weight
         if not best:
             raise HttpError(406, "Not acceptable", f"the answer can be {', '.join(offered)}")
         return best

@@ -13,6 +13,7 @@ from rhinecloud.model import (
     parse_entity,
     parse_fragment,
 )
+from rhinecloud.model.core_context import TERMS
 
 from .exchange import Answer, Exchange
 
@@ -82,6 +83,7 @@ async def update_attribute(broker: Broker, exchange: Exchange, entity_id: str, n
     document = _object(exchange)
     context = await exchange.context_of(document)
     iri, instances = parse_attribute(name, document, context, nulls=True, partial=True)
+    _not_scope(iri)
     await broker.do(
         Operation(
             "partial_update",
@@ -99,6 +101,7 @@ async def replace_attribute(broker: Broker, exchange: Exchange, entity_id: str, 
     document = _object(exchange)
     context = await exchange.context_of(document)
     iri, instances = parse_attribute(name, document, context)
+    _not_scope(iri)
     if len(instances) != 1:
         raise BadRequestData("one instance replaces one instance of an attribute")
     await broker.do(Operation("replace_attribute", entity_id, attributes={iri: instances}, attribute=iri))
@@ -118,6 +121,11 @@ async def delete_attribute(broker: Broker, exchange: Exchange, entity_id: str, n
         )
     )
     return _NO_CONTENT
+
+
+def _not_scope(iri: str) -> None:
+    if iri == TERMS["scope"]:
+        raise BadRequestData("scope is no attribute; it changes with its entity", field="/scope")
 
 
 def _object(exchange: Exchange) -> dict[str, Any]:
