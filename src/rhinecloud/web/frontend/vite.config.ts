@@ -80,6 +80,7 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     chunkSizeWarningLimit: 1500,
     rolldownOptions: {
+      checks: { pluginTimings: false },
       input: {
         shell: resolve(here, "src/shell.ts"),
         style: resolve(here, "src/shell.css"),

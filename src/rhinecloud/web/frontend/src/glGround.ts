@@ -73,7 +73,6 @@ class PointLayer implements CustomLayerInterface {
   readonly id = "points";
   readonly type = "custom" as const;
   readonly renderingMode = "2d" as const;
-  private gl: WebGL2RenderingContext | null = null;
   private program: WebGLProgram | null = null;
   private buffers: WebGLBuffer[] = [];
   private array: WebGLVertexArrayObject | null = null;
@@ -101,7 +100,6 @@ class PointLayer implements CustomLayerInterface {
 
   onAdd(_map: GlMap, context: WebGL2RenderingContext | WebGLRenderingContext): void {
     const gl = context as WebGL2RenderingContext;
-    this.gl = gl;
     const program = gl.createProgram()!;
     for (const [kind, source] of [
       [gl.VERTEX_SHADER, VERTEX],
