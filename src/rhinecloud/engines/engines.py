@@ -26,8 +26,17 @@ class Engines:
     ...     connect(engines.database_url)
     """
 
-    def __init__(self, settings: Settings, say: Say = print, programs: Path | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        say: Say = print,
+        programs: Path | None = None,
+        *,
+        hold_mqtt: bool = False,
+    ) -> None:
+        """`hold_mqtt`: let no device in before a worker has made the consumer of what devices publish."""
         self.settings = settings
+        self._hold_mqtt = hold_mqtt
         self.programs = programs
         self.say = say
         self.folder: DataFolder | None = None
@@ -87,7 +96,7 @@ class Engines:
             if embed_postgresql:
                 self.postgresql = PostgreSQL(self.folder, self.say)
             if embed_nats:
-                self.nats = Nats(self.folder, self.settings, self.say)
+                self.nats = Nats(self.folder, self.settings, self.say, hold_mqtt=self._hold_mqtt)
             for child in self.children:
                 child.start()
             while not self.ready and not cancelled():
@@ -101,6 +110,11 @@ class Engines:
     def ready(self) -> bool:
         """Whether all embedded engines answer."""
         return all(child.is_ready for child in self.children)
+
+    @property
+    def devices_may_come(self) -> bool:
+        """Whether the embedded MQTT side is open."""
+        return self.nats is None or (self.nats.is_ready and self.nats.mqtt_is_open)
 
     def poll(self) -> None:
         """Notice what died and start it again; call it a few times a second."""

@@ -20,18 +20,32 @@ from rhinecloud.settings import Settings
 
 USER = "rhinecloud"
 DEVICE_USER = "device"
-# A device without sign-in (--open) speaks to topics, never to the stream machinery or our own subjects.
-_FORBIDDEN_TO_DEVICES = ["$JS.>", "$SYS.>", "$KV.>", "$O.>", "_INBOX.>", "changes.>"]
+# A device without sign-in (--open) speaks to topics, never to the stream machinery, to what the MQTT side keeps
+# for itself, or to our own subjects.
+_FORBIDDEN_TO_DEVICES = [
+    *("$JS.>", "$SYS.>", "$KV.>", "$O.>", "_INBOX.>", "changes.>", "wake.>"),
+    *("$MQTT.msgs.>", "$MQTT.sess.>", "$MQTT.rmsgs.>", "$MQTT.qos2.>", "$MQTT.JSA.>"),
+]
+_DEVICES_ONLY_HEAR = ["$MQTT.out.>"]
+# Where the server keeps the consumer that workers make for what devices publish (bus/intake.py).
+_RESTART_PATIENCE = 10.0  # seconds
+_INTAKE = Path("jetstream", "$G", "streams", "$MQTT_msgs", "obs", "gateways")
 
 
 class Nats(Child):
-    """The server below `<data>/nats`."""
+    """The server below `<data>/nats`.
+
+    Without a consumer a message of a device is acknowledged and gone. So with `hold_mqtt` the MQTT side stays shut
+    until the workers' consumer is there, which is a matter of the very first start, or of a store thrown away.
+    """
 
     name = "NATS"
     stop_signal = signal.SIGINT
 
-    def __init__(self, folder: DataFolder, settings: Settings, say: Say) -> None:
+    def __init__(self, folder: DataFolder, settings: Settings, say: Say, *, hold_mqtt: bool = False) -> None:
         super().__init__(say)
+        self._hold_mqtt = hold_mqtt
+        self.mqtt_is_open = False
         self.folder = folder
         self.settings = settings
         self.log = Log(folder.logs / "nats.log")
@@ -79,10 +93,11 @@ class Nats(Child):
             "user": DEVICE_USER,
             "password": self.folder.secret("nats-device"),
             "permissions": {
-                "publish": {"deny": _FORBIDDEN_TO_DEVICES},
+                "publish": {"deny": _FORBIDDEN_TO_DEVICES + _DEVICES_ONLY_HEAR},
                 "subscribe": {"deny": _FORBIDDEN_TO_DEVICES},
             },
         }
+        self.mqtt_is_open = not self._hold_mqtt or self._intake_is_there()
         mqtt: dict[str, object] = {"host": self.settings.host, "port": self.mqtt_port}
         if self.settings.open:
             mqtt["no_auth_user"] = DEVICE_USER
@@ -97,11 +112,23 @@ class Nats(Child):
                 "max_memory_store": 256 * 1024 * 1024,
                 "sync_interval": "always" if self.settings.nats_sync_always else "2m",
             },
-            "mqtt": mqtt,
+            **({"mqtt": mqtt} if self.mqtt_is_open else {}),
             "authorization": {
                 "users": [{"user": USER, "password": self.folder.secret("nats")}, device],
             },
         }
+
+    def _intake_is_there(self) -> bool:
+        return (self.folder.nats / _INTAKE).is_dir()
+
+    def poll(self) -> None:
+        """As every child's; also opens the MQTT side once devices may come."""
+        super().poll()
+        if self.is_ready and not self.mqtt_is_open and self._intake_is_there():
+            self.request_stop()
+            self.wait_stopped(_RESTART_PATIENCE)
+            self._ever_ready = False  # with its other configuration it is a new start, and fails like one
+            self.start()
 
     def launch(self) -> subprocess.Popen[bytes]:
         if self.program is None:

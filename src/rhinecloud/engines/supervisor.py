@@ -118,7 +118,7 @@ class Supervisor:
     ) -> None:
         self.settings = settings
         self.say = say
-        self.engines = Engines(settings, say)
+        self.engines = Engines(settings, say, hold_mqtt=True)
         self.workers: list[Worker] = []
         self.companion: Companion | None = None
         self._make_companion = companion
@@ -206,7 +206,8 @@ class Supervisor:
                 worker.poll()
             if self.companion is not None:
                 self.companion.poll()
-            if not announced and all(worker.is_ready for worker in self.workers):
+            ready = self.engines.devices_may_come and all(worker.is_ready for worker in self.workers)
+            if not announced and ready:
                 announced = True
                 self._on_ready(self)
                 if self._make_companion is not None:
