@@ -118,7 +118,9 @@ class MqttGateway:
                     deliveries = await pull.batch(BATCH)
                     self.counters.received += len(deliveries)
                     self.counters.redelivered += sum(delivery.times > 1 for delivery in deliveries)
-                    await self._take(list(map(_incoming, deliveries)), lambda: pull.working(deliveries))  # noqa: B023
+                    # What waited here for too long was delivered again meanwhile, and may stand in one batch twice.
+                    messages = {message.delivery: message for message in map(_incoming, deliveries)}
+                    await self._take(list(messages.values()), lambda: pull.working(deliveries))  # noqa: B023
                     await pull.acknowledge(deliveries)
             except BusUnavailable as error:
                 _log.warning("MQTT gateway: %s; begins again", error)

@@ -20,6 +20,7 @@ _MIGRATION_LOCK = 0x5268696E  # "Rhin": one migration at a time over all workers
 Unavailable = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the driver, when the connection breaks between two of its states
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
