@@ -13,7 +13,9 @@ from rhinecloud.broker import Broker, Change
 _log = logging.getLogger(__name__)
 WINDOW = 60  # seconds of change counts that are kept
 _MOST_PAUSE = 30.0
-_RELOAD = 300.0  # seconds after which counts are taken anew: one made while they are taken is counted twice
+_RELOAD = (
+    5.0  # seconds; what is made while the counts are taken may be counted twice until they are taken anew
+)
 
 Sink = Callable[[Sequence[Change]], None]
 
@@ -30,6 +32,7 @@ class Follower:
         self._missed: list[Change] | None = None
         self._seconds: Counter[int] = Counter()  # changes by second of the monotonic clock
         self._loaded = 0.0
+        self._moved = False
         self.total = 0
 
     def add(self, sink: Sink) -> None:
@@ -46,11 +49,8 @@ class Follower:
         await asyncio.shield(self._loading)
 
     def _stale(self, loading: asyncio.Task[None]) -> bool:
-        return (
-            loading.cancelled()
-            or loading.exception() is not None
-            or time.monotonic() > self._loaded + _RELOAD
-        )
+        age = time.monotonic() - self._loaded
+        return loading.cancelled() or loading.exception() is not None or (self._moved and age > _RELOAD)
 
     def close(self) -> None:
         """Stop watching."""
@@ -70,6 +70,7 @@ class Follower:
     async def _load(self) -> None:
         await asyncio.sleep(0)  # the watch begins first: rather a change twice than a gap
         self._missed = []
+        self._moved = False
         counts = Counter(dict(await self._broker.types()))
         missed, self._missed = self._missed, None
         self._counts = counts
@@ -107,6 +108,7 @@ class Follower:
     def _count(self, changes: Sequence[Change]) -> None:
         for change in changes:
             if change.operation != "update":
+                self._moved = True
                 step = 1 if change.operation == "create" else -1
                 for iri in change.types:
                     self._counts[iri] += step
