@@ -97,7 +97,11 @@ class Contexts:
         return document
 
     async def _download(self, url: str) -> Any:
-        if urlsplit(url).scheme not in ("http", "https"):
+        try:
+            scheme = urlsplit(url).scheme
+        except ValueError:
+            scheme = ""
+        if scheme not in ("http", "https"):
             raise LdContextNotAvailable(f"{url} is not a web address", field="/@context")
         try:
             async with (
