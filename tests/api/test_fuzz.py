@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ..model import strategies as some
 
 FUZZ = settings(
-    max_examples=120,
+    max_examples=50,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[

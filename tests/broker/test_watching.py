@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from rhinecloud.broker import Broker, Change, Operation
 from rhinecloud.broker import feed as feeding
@@ -22,6 +23,12 @@ from .conftest import MakeBroker
 from .graph import iri, one, told, whole
 
 OWN_NATS = pytest.mark.skipif(EXTERNAL_NATS is not None, reason="an external NATS is not ours to kill")
+
+
+@pytest_asyncio.fixture
+async def broker(make_broker: MakeBroker) -> Broker:
+    """A broker with a history and a bus of its own: ids of changes begin with 1."""
+    return await make_broker()
 
 
 class Watcher:

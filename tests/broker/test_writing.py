@@ -92,10 +92,8 @@ async def test_a_delivery_that_was_applied_in_part_is_not_applied_again(broker: 
     assert await values(broker) == [1]
 
 
-async def test_the_same_delivery_twice_at_the_same_time_counts_once(
-    broker: Broker, make_broker: MakeBroker
-) -> None:
-    other = await make_broker()
+async def test_the_same_delivery_twice_at_the_same_time_counts_once(make_broker: MakeBroker) -> None:
+    broker, other = await make_broker(), await make_broker()
     operations = [measured(n, f"2026-01-01T00:00:{n:02}Z", delivery=f"d{n}") for n in range(30)]
     verdicts = await asyncio.gather(*(b.apply([o]) for o in operations for b in (broker, other, broker)))
     assert sum(not v.duplicate for (v,) in verdicts if isinstance(v, Applied)) == 30
@@ -162,10 +160,8 @@ async def test_history_by_dataset_unit_window_and_limit(broker: Broker) -> None:
     assert (await broker.history("urn:x:none", iri("power"))).values == []
 
 
-async def test_two_workers_write_the_same_new_entities_at_once(
-    broker: Broker, make_broker: MakeBroker
-) -> None:
-    other = await make_broker()
+async def test_two_workers_write_the_same_new_entities_at_once(make_broker: MakeBroker) -> None:
+    broker, other = await make_broker(), await make_broker()
     ids = [f"urn:x:{n}" for n in range(40)]
 
     async def write(by: Broker, order: list[str], name: str) -> list[Any]:
@@ -187,8 +183,8 @@ async def test_two_workers_write_the_same_new_entities_at_once(
     assert sorted(type(m).__name__ for m in makers) == ["AlreadyExists"] * 9 + ["Applied"]
 
 
-async def test_many_writers_of_one_entity_lose_nothing(broker: Broker, make_broker: MakeBroker) -> None:
-    other = await make_broker()
+async def test_many_writers_of_one_entity_lose_nothing(make_broker: MakeBroker) -> None:
+    broker, other = await make_broker(), await make_broker()
     await one(broker, whole("create", power=0))
     await asyncio.gather(
         *(
@@ -294,7 +290,7 @@ async def test_numbers_of_series_that_are_pushed_out_are_looked_up_again(
 
 async def test_one_transaction_holds_an_apps_rows_the_graph_the_change_and_the_audit(broker: Broker) -> None:
     pool = broker.database.pool
-    await pool.execute("CREATE TABLE ballot (id int PRIMARY KEY)")
+    await pool.execute("DROP TABLE IF EXISTS ballot; CREATE TABLE ballot (id int PRIMARY KEY)")
 
     async def vote(number: int, *, fail: bool = False) -> None:
         async with broker.transaction() as transaction:

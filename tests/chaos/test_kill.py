@@ -36,7 +36,7 @@ pytestmark = pytest.mark.skipif(
     bool(EXTERNAL_DATABASE or EXTERNAL_NATS), reason="kills engines; external ones are not ours"
 )
 
-SECONDS = 8.0  # of load before the supervisor is killed, and again after it is back
+SECONDS = 6.0  # of load before the supervisor is killed, and again after it is back
 VICTIMS = [
     *(["worker"], ["worker"], ["postgres"], ["nats-server"]),
     *(["postgres", "nats-server"], ["worker", "nats-server"], ["worker", "postgres"]),
