@@ -23,4 +23,4 @@ def api(server: Server) -> Iterator[httpx.Client]:
 @pytest.fixture
 def new_id() -> str:
     """An id that no other test uses."""
-    return f"urn:ngsi-ld:Lamp:t{next(_numbers)}"
+    return f"urn:ngsi-ld:Lamp:t{next(_numbers)}."  # so that what is put behind it is new too
