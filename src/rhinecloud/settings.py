@@ -95,9 +95,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "without asking the internet."
         ),
     ] = None
-    allow_private_contexts: Annotated[
-        bool, Meta(description="Allow @context documents from private networks (by default refused).")
-    ] = False
+    outbound_allow: Annotated[
+        str,
+        Meta(
+            description="Hosts, addresses and networks (CIDR), separated by commas, that may be called for "
+            "notifications and @contexts although they are private or this machine; else only the internet is."
+        ),
+    ] = ""
     outbox_retention_days: Annotated[
         int,
         Meta(ge=1, description="Days for which changes can be told again from the database (days)."),

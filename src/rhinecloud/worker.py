@@ -22,6 +22,8 @@ from starlette.responses import PlainTextResponse
 from rhinecloud.api.ngsi_ld import NgsiLdApi
 from rhinecloud.broker import Broker
 from rhinecloud.broker.contexts import Contexts, preloaded
+from rhinecloud.broker.outbound import Allowed
+from rhinecloud.broker.subscriptions import Notifier
 from rhinecloud.broker.upkeep import keep
 from rhinecloud.bus import Bus, BusUnavailable
 from rhinecloud.city import City
@@ -58,11 +60,15 @@ async def serve(handover: WorkerHandover) -> None:
     broker = Broker(database, bus)
     await broker.open()
     await bus.on_wake("relay", broker.wake_relay)
+    allowed = Allowed(settings.outbound_allow)
     contexts = Contexts(
         database,
         preload=preloaded(settings.context_preload),
-        allow_private=settings.allow_private_contexts,
+        allowed=allowed,
     )
+    notifier = Notifier(broker.database, broker.feed, contexts, allowed)
+    notifier.open()
+    await bus.on_wake("subscriptions", notifier.wake)
     gateway = MqttGateway(bus, broker)
     await _open_gateway(gateway)
     upkeep = asyncio.create_task(keep(database, outbox_days=settings.outbox_retention_days), name="upkeep")
@@ -98,6 +104,7 @@ async def serve(handover: WorkerHandover) -> None:
             pages.close()
         upkeep.cancel()
         await gateway.close()
+        await notifier.close()
         await broker.close()
         await database.close()
         await bus.close()

@@ -254,7 +254,7 @@ def test_an_unreachable_context_is_a_clear_answer(closed: httpx.Client, new_id: 
 
 
 def test_allowed_private_contexts_are_fetched_once_and_judged(serve: Serve, web: Web) -> None:
-    server = serve("--allow-private-contexts")
+    server = serve("--outbound-allow=127.0.0.0/8")
     with httpx.Client(base_url=f"{server.base_url.rstrip('/')}/ngsi-ld/v1/", timeout=30) as client:
         web.asked.clear()
         for n in range(3):
@@ -269,7 +269,7 @@ def test_allowed_private_contexts_are_fetched_once_and_judged(serve: Serve, web:
             assert answer.status_code in (400, 503), (path, answer.text)
             assert answer.json()["type"].startswith(ERRORS)
     assert server.stop() == 0
-    server = serve("--allow-private-contexts", data=server.data)
+    server = serve("--outbound-allow=127.0.0.0/8", data=server.data)
     web.asked.clear()
     answer = httpx.get(
         f"{server.base_url.rstrip('/')}/ngsi-ld/v1/entities?type=Lamp", headers=link(f"{web.url}/nested")

@@ -19,6 +19,7 @@ from .feed import Feed, Subscriber
 from .gathering import Gathering
 from .operations import Applied, Change, Operation, Verdict
 from .relay import READER, Publisher, Relay
+from .subscriptions import Subscriptions
 from .writer import SeriesNumbers, Writer, write
 
 FOREVER_AGO = datetime.min.replace(tzinfo=UTC)
@@ -77,7 +78,8 @@ class Broker:
         self.database = database
         self._bus = bus
         self._relay = Relay(database, bus)
-        self._feed = Feed(database, bus)
+        self.feed = Feed(database, bus)
+        self.subscriptions = Subscriptions(database, lambda: bus.wake("subscriptions"))
         self._writer = Writer(database, self._told)
         self._reader: Gathering[str, StoredEntity | None] = Gathering(
             self._read, lanes=3, most_at_once=500, most_waiting=20_000
@@ -86,7 +88,7 @@ class Broker:
 
     async def open(self) -> None:
         """Begin to follow the changes."""
-        await self._feed.open()
+        await self.feed.open()
 
     async def close(self) -> None:
         """Stop writing, then telling."""
@@ -195,7 +197,7 @@ class Broker:
 
     def watch(self, name: str | None = None, types: Sequence[str] = ()) -> AsyncIterator[list[Change]]:
         """Changes as they are committed: see Feed.watch."""
-        return self._feed.watch(name, types)
+        return self.feed.watch(name, types)
 
     async def health(self) -> dict[str, Any]:
         """Figures of this process and of the tenant's way from commit to bus."""

@@ -17,6 +17,7 @@ from rhinecloud.model import CORE, Context, LdContextNotAvailable
 from rhinecloud.store import Database
 
 from . import outbound
+from .outbound import Allowed
 
 _log = logging.getLogger(__name__)
 _COMPILED = 256  # lists of contexts kept compiled
@@ -33,14 +34,14 @@ class Contexts:
     """Turns what a request names as its @context into a compiled one.
 
     Remote documents come from the preloaded files, then from the database, then from the internet; what came from
-    there stays in the database. `allow_private`: also from private networks.
+    there stays in the database. `allowed` says which hosts may be asked.
     """
 
     def __init__(
-        self, database: Database, *, preload: dict[str, Any] | None = None, allow_private: bool = False
+        self, database: Database, *, preload: dict[str, Any] | None = None, allowed: Allowed | None = None
     ) -> None:
         self._database = database
-        self._allow_private = allow_private
+        self._allowed = allowed or Allowed()
         self._documents: dict[str, Any] = dict(preload or {})
         self._compiled: OrderedDict[str, Context] = OrderedDict()
         self._fetching: dict[str, asyncio.Future[Any]] = {}
@@ -105,7 +106,7 @@ class Contexts:
             raise LdContextNotAvailable(f"{url} is not a web address", field="/@context")
         try:
             async with (
-                outbound.client(allow_private=self._allow_private) as client,
+                outbound.client(self._allowed) as client,
                 client.stream(
                     "GET", url, headers={"Accept": "application/ld+json, application/json"}
                 ) as answer,

@@ -64,12 +64,15 @@ class Feed:
             watcher.waiting.append(batch)
             watcher.wake.set()
 
-    async def watch(self, name: str | None, types: Sequence[str] = ()) -> AsyncIterator[list[Change]]:
+    async def watch(
+        self, name: str | None, types: Sequence[str] = (), *, save: bool = True
+    ) -> AsyncIterator[list[Change]]:
         """Lists of changes in the order of their ids, each change once, of entities of these types (all if none).
 
         Without a name it begins now. A name makes it durable: it goes on after the last list that was handled, that
         is, whose successor was asked for; a list may come again after a crash. A new name begins now.
-        Names are unique over all workers: one of them watches under a name at a time.
+        Names are unique over all workers: one of them watches under a name at a time. Without `save` whoever watches
+        records the position, in a transaction with what came of the changes (store.outbox.advance).
         """
         watcher = _Watcher()
         self._watchers.add(watcher)
@@ -88,7 +91,7 @@ class Feed:
                     changes = [change for change in changes if not wanted.isdisjoint(change.types)]
                 if changes:
                     yield changes
-                if name is not None and last > saved:
+                if name is not None and save and last > saved:
                     await self._save(name, last)
                     saved = last
         finally:

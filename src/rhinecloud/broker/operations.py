@@ -85,5 +85,7 @@ class Change(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     attributes: tuple[str, ...] = ()
     entity: Entity | None = None
     old: Instances = {}
+    scopes: tuple[str, ...] = ()  # of an entity that was deleted; else they stand in `entity`
+    created_at: str | None = None  # likewise
     id: int = 0
     at: str = ""

@@ -23,23 +23,80 @@ class Forbidden(Exception):
 def is_public(address: str) -> bool:
     """Whether an IP address is reachable on the internet and nothing else: not private, loopback, link-local,
     multicast, reserved, nor an IPv6 form of such an IPv4 address."""
-    ip = ipaddress.ip_address(address.partition("%")[0])
+    ip = _embedded(ipaddress.ip_address(address.partition("%")[0]))
+    return ip.is_global and not ip.is_multicast
+
+
+def _embedded(ip: _Address) -> _Address:
+    """The IPv4 address that an IPv6 one stands for, or the address itself."""
     if isinstance(ip, ipaddress.IPv6Address):
         embedded = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
         if embedded is None and ip in _NAT64:
             embedded = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
         if embedded is not None:
-            return embedded.is_global and not embedded.is_multicast
-    return ip.is_global and not ip.is_multicast
+            return embedded
+    return ip
 
 
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
+class Allowed:
+    """Who may be called: the internet, and what the operator lists (hosts by name, addresses, networks as CIDR)."""
+
+    def __init__(self, listed: str = "") -> None:
+        """Read a list separated by commas or blanks. Raises ValueError for what is neither host nor network."""
+        self._hosts: set[str] = set()
+        self._networks: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = []
+        for entry in listed.replace(",", " ").split():
+            try:
+                self._networks.append(ipaddress.ip_network(entry))
+            except ValueError:
+                if "/" in entry or ":" in entry or not any(letter.isalpha() for letter in entry):
+                    raise ValueError(
+                        f"{entry!r} is no host, address or network such as 10.1.0.0/16"
+                    ) from None
+                self._hosts.add(entry.lower().rstrip("."))
+
+    def address(self, host: str, address: str) -> bool:
+        """Whether this host may be called at this address."""
+        if is_public(address) or host.lower().rstrip(".") in self._hosts:
+            return True
+        ip = ipaddress.ip_address(address.partition("%")[0])
+        return any(
+            one.version == network.version and one in network
+            for one in {ip, _embedded(ip)}
+            for network in self._networks
+        )
+
+    async def resolve(self, host: str, port: int) -> list[str]:
+        """The addresses of a host, all of which may be called. Raises Forbidden, OSError."""
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+        # One forbidden address among public ones is how rebinding begins: then none is called.
+        if not all(self.address(host, address) for address in addresses):
+            raise Forbidden(f"{host} is in a network that may not be called unless outbound_allow lists it")
+        return addresses
+
+    def check_literal(self, host: str) -> None:
+        """Raise Forbidden for what is known without asking anybody: addresses, and names of this machine."""
+        try:
+            ipaddress.ip_address(host.partition("%")[0])
+            address = host
+        except ValueError:
+            if host.lower().rstrip(".").rpartition(".")[2] != "localhost":
+                return
+            address = "127.0.0.1"
+        if not self.address(host, address):
+            raise Forbidden(f"{host} is in a network that may not be called unless outbound_allow lists it")
+
+
 class _GuardedBackend(AutoBackend):
-    def __init__(self, *, allow_private: bool) -> None:
+    def __init__(self, allowed: Allowed) -> None:
         super().__init__()
-        self._allow_private = allow_private
+        self._allowed = allowed
 
     async def connect_tcp(
         self,
@@ -50,12 +107,12 @@ class _GuardedBackend(AutoBackend):
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
         try:
-            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except OSError as error:
+            async with asyncio.timeout(timeout):
+                addresses = await self._allowed.resolve(host, port)
+        except TimeoutError:
+            raise httpcore.ConnectTimeout(f"{host} was not resolved in time") from None
+        except (OSError, UnicodeError) as error:
             raise httpcore.ConnectError(f"{host} cannot be resolved: {error}") from None
-        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
-        if not self._allow_private and not all(is_public(address) for address in addresses):
-            raise Forbidden(f"{host} is in a network that may not be called")
         last: Exception | None = None
         for address in addresses:
             try:
@@ -73,10 +130,21 @@ class _GuardedBackend(AutoBackend):
         raise Forbidden("sockets of this machine may not be called")
 
 
-def client(*, allow_private: bool) -> httpx.AsyncClient:
+def client(allowed: Allowed) -> httpx.AsyncClient:
     """An HTTP client whose connections are guarded; ten seconds, three redirects, no proxies from the environment."""
     transport = httpx.AsyncHTTPTransport(retries=0)
-    transport._pool._network_backend = _GuardedBackend(allow_private=allow_private)
+    transport._pool._network_backend = _GuardedBackend(allowed)
     return httpx.AsyncClient(
         transport=transport, timeout=10.0, follow_redirects=True, max_redirects=3, trust_env=False
+    )
+
+
+def pool(allowed: Allowed, *, most: int, keep_alive: float) -> httpcore.AsyncConnectionPool:
+    """Guarded connections for many small requests: `most` at once, kept for so many idle seconds. No redirects."""
+    return httpcore.AsyncConnectionPool(
+        ssl_context=httpx.create_ssl_context(trust_env=False),
+        max_connections=most,
+        max_keepalive_connections=most,
+        keepalive_expiry=keep_alive,
+        network_backend=_GuardedBackend(allowed),
     )

@@ -390,6 +390,9 @@ class Plan:
                 "created_at": state.created_at,
                 "modified_at": self._now_text,
             }
+        else:
+            change["scopes"] = state.scopes
+            change["createdAt"] = state.created_at
         self.changes.append(_encode(change))
 
 

@@ -144,6 +144,10 @@ class Exchange:
         link = self.linked_context()
         return CORE if link is None else await self._contexts.get(link)
 
+    async def named_context(self, url: str) -> Context:
+        """The @context at a URL that a member names. Raises LdContextNotAvailable, BadRequestData."""
+        return await self._contexts.get(url)
+
     async def context_of(self, document: Any) -> Context:
         """The @context of a body or of one item of it; it is taken out of the document (§6.3.5)."""
         ld_json = self.media_type() == LD_JSON

@@ -1,0 +1,195 @@
+"""Which subscriptions a change meets (CIM 009 §5.8.6). Pure.
+
+A subscription is found by the ids it names, else by its types and watched attributes, else among those that want
+everything: a change is held against those only that could want it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from rhinecloud.model import Context, Entity, geometry_matcher, matches
+from rhinecloud.model.subscription import Subscription
+
+from ..operations import Change
+
+_STAMPS = frozenset({"createdAt", "modifiedAt"})
+_NO_INSTANCES: list[dict[str, Any]] = []
+
+
+class Watched(msgspec.Struct, frozen=True):
+    """A subscription as it is matched and told. Changes up to `since` are not its subscriber's."""
+
+    number: int
+    since: int
+    subscription: Subscription
+    context: Context
+    meets_geo: Any = None
+
+    @classmethod
+    def of(cls, number: int, since: int, subscription: Subscription, context: Context) -> Watched:
+        """With the reference geometry made ready once."""
+        geo = subscription.geo
+        return cls(number, since, subscription, context, geometry_matcher(geo) if geo else None)
+
+    def accepts(self, entity: Entity) -> bool:
+        """Whether the entity meets q, scopeQ and geoQ: of a GeoProperty one instance suffices."""
+        wanted = self.subscription
+        if wanted.scope_q is not None and not wanted.scope_q.matches(entity.scopes):
+            return False
+        if wanted.q is not None and not matches(wanted.q, entity):
+            return False
+        if wanted.geo is None:
+            return True
+        return any(
+            self.meets_geo(instance.get("value"))
+            for instance in entity.attributes.get(wanted.geo.property, _NO_INSTANCES)
+            if instance["type"] == "GeoProperty"
+        )
+
+
+class Effects(msgspec.Struct, frozen=True):
+    """Which attributes a change made, altered and took away."""
+
+    created: frozenset[str]
+    updated: frozenset[str]
+    deleted: frozenset[str]
+
+
+def effects_of(change: Change) -> Effects:
+    """An attribute is altered when a member of it, times of storage aside, has another value (§5.8.6)."""
+    now = change.entity.attributes if change.entity is not None else {}
+    created, updated, deleted = set(), set(), set()
+    for name in change.attributes:
+        before = {one.get("datasetId"): one for one in change.old.get(name, ())}
+        after = {one.get("datasetId"): one for one in now.get(name, ())}
+        if not before.keys() >= after.keys():
+            created.add(name)
+        if not after.keys() >= before.keys():
+            deleted.add(name)
+        if any(differ(one, before[dataset]) for dataset, one in after.items() if dataset in before):
+            updated.add(name)
+    return Effects(frozenset(created), frozenset(updated), frozenset(deleted))
+
+
+def differ(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether two instances differ in more than the times of their storage."""
+    if len(one.keys() - _STAMPS) != len(other.keys() - _STAMPS):
+        return True
+    return any(key not in _STAMPS and (key not in other or other[key] != value) for key, value in one.items())
+
+
+def state_of(change: Change) -> Entity:
+    """The entity after the change, or as it was before it was deleted."""
+    if change.entity is not None:
+        return change.entity
+    return Entity(
+        id=change.entity_id,
+        types=change.types,
+        scopes=change.scopes,
+        attributes=change.old,
+        created_at=change.created_at,
+        modified_at=change.at,
+    )
+
+
+def triggered(subscription: Subscription, change: Change, effects: Effects) -> bool:
+    """Whether the change is of a kind that triggers, and of a watched attribute (Table 5.2.12-1).
+
+    A new entity brings new attributes with it; the end of an entity is the end of the entity only.
+    """
+    triggers, watched = subscription.triggers, subscription.watched
+    if change.operation != "update":
+        kind = "entityCreated" if change.operation == "create" else "entityDeleted"
+        if kind in triggers and (not watched or not watched.isdisjoint(change.attributes)):
+            return True
+        if change.operation == "delete":
+            return False
+    return any(
+        kind in triggers and names and (not watched or not watched.isdisjoint(names))
+        for kind, names in (
+            ("attributeUpdated", effects.updated),
+            ("attributeCreated", effects.created),
+            ("attributeDeleted", effects.deleted),
+        )
+    )
+
+
+class Index:
+    """The active subscriptions that are told of changes."""
+
+    def __init__(self, watched: Iterable[Watched] = ()) -> None:
+        self._by_id: dict[str, list[Watched]] = {}
+        self._by_type: dict[tuple[str, str | None], list[Watched]] = {}
+        self._by_attribute: dict[str, list[Watched]] = {}
+        self._others: list[Watched] = []
+        for one in watched:
+            self._add(one)
+
+    def _add(self, one: Watched) -> None:
+        wanted = one.subscription
+        if wanted.time_interval is not None:
+            return
+        if not wanted.entities:
+            self._add_by_attribute(one)
+            return
+        for selector in wanted.entities:
+            if selector.ids:
+                for entity_id in selector.ids:
+                    self._by_id.setdefault(entity_id, []).append(one)
+            elif not selector.types.alternatives:
+                self._add_by_attribute(one)
+            else:
+                # Of types that must all be there, looking under one suffices.
+                for all_of in selector.types.alternatives:
+                    for attribute in wanted.watched or (None,):
+                        self._by_type.setdefault((all_of[0], attribute), []).append(one)
+
+    def _add_by_attribute(self, one: Watched) -> None:
+        if not one.subscription.watched:
+            self._others.append(one)
+        for attribute in one.subscription.watched:
+            self._by_attribute.setdefault(attribute, []).append(one)
+
+    def candidates(self, change: Change) -> Iterator[Watched]:
+        """Each subscription, once, that could want the change."""
+        seen: set[int] = set()
+        for found in self._buckets(change):
+            for one in found:
+                if one.number not in seen:
+                    seen.add(one.number)
+                    yield one
+
+    def _buckets(self, change: Change) -> Iterator[list[Watched]]:
+        none: list[Watched] = []
+        yield self._others
+        yield self._by_id.get(change.entity_id, none)
+        for attribute in change.attributes:
+            yield self._by_attribute.get(attribute, none)
+        for kind in change.types:
+            yield self._by_type.get((kind, None), none)
+            for attribute in change.attributes:
+                yield self._by_type.get((kind, attribute), none)
+
+    def matching(self, change: Change, now: datetime) -> list[Watched]:
+        """The subscriptions that the change meets."""
+        effects: Effects | None = None
+        state: Entity | None = None
+        found = []
+        for one in self.candidates(change):
+            wanted = one.subscription
+            if change.id <= one.since or not wanted.selects(change.entity_id, change.types):
+                continue
+            if wanted.status(now) != "active":
+                continue
+            if effects is None:
+                effects = effects_of(change)
+                state = state_of(change)
+            assert state is not None
+            if triggered(wanted, change, effects) and one.accepts(state):
+                found.append(one)
+        return found

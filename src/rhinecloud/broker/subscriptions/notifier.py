@@ -1,0 +1,259 @@
+"""Matching changes with subscriptions and telling the subscribers. Of all workers one is elected."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import asyncpg
+
+from rhinecloud.model import CORE, Context, NgsiLdError
+from rhinecloud.model.subscription import read_subscription
+from rhinecloud.store import Database, Unavailable, subscriptions
+from rhinecloud.store.subscriptions import READER, StoredSubscription, Telling
+
+from ..contexts import Contexts
+from ..feed import Feed
+from ..operations import Change
+from ..outbound import Allowed
+from .courier import Courier, Post
+from .delivery import Delivery
+from .matching import Index, Watched
+from .periodic import Periodic
+
+_ELECTION = 0x53756273  # "Subs": the advisory lock of the elected one, with the tenant's hash
+_AGAIN = 1.0  # seconds between attempts to be elected
+_LOOK = 5.0  # seconds after which subscriptions are compared even if nobody said that they changed
+_SAVE = 1.0  # seconds for which the position of changes that met nobody may lag behind
+_KEEPING = 300.0  # seconds between rounds of upkeep
+MOST_WAITING = 200_000  # changes due to one subscription; beyond it newest states stand for the oldest
+_log = logging.getLogger(__name__)
+
+
+class _Deposed(Exception):
+    """Somebody else is elected."""
+
+
+class Notifier:
+    """Takes part in the election; the elected one matches and tells."""
+
+    def __init__(self, database: Database, feed: Feed, contexts: Contexts, allowed: Allowed) -> None:
+        self._database = database
+        self._feed = feed
+        self._contexts = contexts
+        self._allowed = allowed
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._reign: _Reign | None = None
+
+    def open(self) -> None:
+        """Begin."""
+        self._task = asyncio.create_task(self._run(), name="notifier")
+
+    async def close(self) -> None:
+        """Stop; another worker is elected as soon as the connection has gone."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def wake(self) -> None:
+        """Subscriptions were changed, here or in another worker."""
+        self._wake.set()
+
+    def health(self) -> dict[str, Any]:
+        """Figures of this process."""
+        reign = self._reign
+        if reign is None:
+            return {"elected_here": False}
+        return {"elected_here": True, **reign.health()}
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                async with self._database.pool.acquire() as connection:
+                    if await connection.fetchval(
+                        "SELECT pg_try_advisory_lock($1, hashtext($2))", _ELECTION, self._database.tenant
+                    ):
+                        try:
+                            await self._serve(connection)
+                        finally:
+                            if not connection.is_closed():
+                                await asyncio.shield(self._resign(connection))
+            except _Deposed:
+                _log.warning("notifier: somebody else is elected")
+            except Unavailable as error:
+                _log.warning("notifier: %s; begins again", error)
+            except Exception:
+                _log.exception("notifier: begins again")
+            await asyncio.sleep(_AGAIN)
+
+    async def _resign(self, connection: asyncpg.Connection) -> None:
+        with contextlib.suppress(Exception):
+            await connection.execute("RESET synchronous_commit")
+            await connection.execute(
+                "SELECT pg_advisory_unlock($1, hashtext($2))", _ELECTION, self._database.tenant
+            )
+
+    async def _serve(self, connection: asyncpg.Connection) -> None:
+        # Queue and position are written together; what a crash of PostgreSQL loses of both is matched again.
+        await connection.execute("SET synchronous_commit = off")
+        reign = _Reign(self._database, self._feed, self._contexts, self._allowed, connection, self._wake)
+        self._reign = reign
+        try:
+            await reign.serve()
+        finally:
+            self._reign = None
+            await asyncio.shield(reign.close())
+
+
+class _Reign:
+    """What the elected one holds, from its election to its end."""
+
+    def __init__(
+        self,
+        database: Database,
+        feed: Feed,
+        contexts: Contexts,
+        allowed: Allowed,
+        connection: asyncpg.Connection,
+        wake: asyncio.Event,
+    ) -> None:
+        self._database = database
+        self._feed = feed
+        self._contexts = contexts
+        self._connection = connection
+        self._using = asyncio.Lock()  # one statement at a time on the connection that holds the election
+        self._wake = wake
+        self._revision = -1
+        self._watched: dict[int, Watched] = {}
+        self._couriers: dict[int, Courier] = {}
+        self._index = Index()
+        self._delivery = Delivery(allowed)
+        self._post = Post(database, self._delivery)
+        self._periodic = Periodic(database, self._watched, self._couriers)
+        self._saved_at = 0.0
+        self._matched = 0
+
+    def health(self) -> dict[str, Any]:
+        return {
+            "subscriptions": len(self._watched),
+            "failing": sum(courier.failing for courier in self._couriers.values()),
+            "matched": self._matched,
+            "told": self._post.told,
+            "failed": self._post.failed,
+        }
+
+    async def serve(self) -> None:
+        await self._refresh()
+        for number in await subscriptions.with_queue(self._connection):
+            if number in self._couriers:
+                self._couriers[number].look()
+        parts = (self._match(), self._follow(), self._keep(), self._periodic.run())
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(part) for part in parts]
+            del tasks
+
+    async def close(self) -> None:
+        await asyncio.gather(*(courier.stop() for courier in self._couriers.values()))
+        await self._post.close()
+        await self._delivery.close()
+
+    # Subscriptions as they are now -----------------------------------------------------------------------------
+
+    async def _refresh(self) -> None:
+        """Read what was written since the last look."""
+        async with self._using:
+            revision = await subscriptions.revision(self._connection)
+            if revision == self._revision:
+                return
+            changed, numbers = await subscriptions.changed_since(self._connection, self._revision)
+            for stored, telling in changed:
+                watched = await self._read(stored)
+                if watched is not None:
+                    self._put(watched, telling)
+            gone = self._watched.keys() - numbers
+            for number in gone:
+                del self._watched[number]
+            self._index = Index(self._watched.values())
+            self._revision = revision
+        await asyncio.gather(*(self._couriers.pop(number).stop() for number in gone))
+        self._periodic.wake()
+
+    def _put(self, watched: Watched, telling: Telling) -> None:
+        self._watched[watched.number] = watched
+        courier = self._couriers.get(watched.number)
+        if courier is None:
+            self._couriers[watched.number] = Courier(
+                watched, self._post, telling.last_notification, bool(telling.failing)
+            )
+        else:
+            courier.change_to(watched)
+
+    async def _read(self, stored: StoredSubscription) -> Watched | None:
+        try:
+            subscription = read_subscription(stored.document)
+        except NgsiLdError as error:
+            _log.error("subscription %s cannot be read: %s", stored.id, error)
+            return None
+        return Watched.of(stored.number, stored.since, subscription, await self._context(stored))
+
+    async def _context(self, stored: StoredSubscription) -> Context:
+        source = stored.document.get("jsonldContext", stored.context)
+        try:
+            return await self._contexts.get(source)
+        except NgsiLdError as error:
+            _log.error("subscription %s is told in full names: %s", stored.id, error)
+            return CORE
+
+    async def _follow(self) -> None:
+        while True:
+            self._wake.clear()
+            await self._refresh()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK):
+                    await self._wake.wait()
+
+    # Changes ---------------------------------------------------------------------------------------------------
+
+    async def _match(self) -> None:
+        async for changes in self._feed.watch(READER, save=False):
+            await self._refresh()
+            now = datetime.now(UTC)
+            rows: list[tuple[int, int, str]] = []
+            due: list[tuple[int, Change]] = []
+            for change in changes:
+                for watched in self._index.matching(change, now):
+                    rows.append((watched.number, change.id, change.entity_id))
+                    due.append((watched.number, change))
+            if not rows and time.monotonic() - self._saved_at < _SAVE:
+                continue
+            async with self._using:
+                if not await subscriptions.enqueue(self._connection, changes[0].id, changes[-1].id, rows):
+                    raise _Deposed
+            self._saved_at = time.monotonic()
+            self._matched += len(rows)
+            for number, change in due:
+                courier = self._couriers.get(number)
+                if courier is not None:
+                    courier.hand(change)
+
+    # Upkeep ----------------------------------------------------------------------------------------------------
+
+    async def _keep(self) -> None:
+        while True:
+            await keep(self._database)
+            await asyncio.sleep(_KEEPING)
+
+
+async def keep(database: Database, most: int = MOST_WAITING) -> None:
+    """What outlived the retention, or is too much, is replaced by newest states, and the gap recorded."""
+    oldest = await subscriptions.oldest_kept(database.pool)
+    for number, before in await subscriptions.behind(database.pool, oldest, most):
+        reason = "kept no longer" if before == oldest else "too much was waiting"
+        await subscriptions.collapse(database.pool, number, before, reason)
+        _log.warning("subscription %s: changes before %s will not be told: %s", number, before, reason)
+    await subscriptions.forget_orphans(database.pool)

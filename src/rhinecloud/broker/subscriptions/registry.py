@@ -1,0 +1,143 @@
+"""The subscriptions of a tenant for those who make, look at, change and delete them (CIM 009 §5.8.1 to §5.8.5)."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from rhinecloud.model import AlreadyExists, Context, ResourceNotFound
+from rhinecloud.model.subscription import (
+    merge_subscription,
+    parse_subscription,
+    read_subscription,
+    show_subscription,
+)
+from rhinecloud.store import Database, subscriptions
+from rhinecloud.store.entities import rfc3339
+from rhinecloud.store.subscriptions import Gap, StoredSubscription, Telling
+
+WAKE = "subscriptions"
+_PREFIX = "urn:ngsi-ld:Subscription:"
+
+
+class Delivery(msgspec.Struct, frozen=True):
+    """How a subscription's telling stands: how much waits, why the last attempt failed, what was never told."""
+
+    waiting: int
+    reason: str | None
+    gaps: list[Gap]
+
+
+class Subscriptions:
+    """The rows; whoever matches them is woken by `wake` after each write."""
+
+    def __init__(self, database: Database, wake: Callable[[], Awaitable[None]]) -> None:
+        self._database = database
+        self._wake = wake
+
+    async def create(self, document: Any, context: Context) -> str:
+        """Make a subscription (§5.8.1) and return its id. `context` is that of its notifications too, unless it
+        names a jsonldContext. Raises BadRequestData, OperationNotSupported, AlreadyExists."""
+        checked = parse_subscription(document, context, datetime.now(UTC))
+        checked.setdefault("id", _PREFIX + str(uuid.uuid4()))
+        async with self._database.transaction() as connection:
+            revision = await subscriptions.touch(connection)
+            if not await subscriptions.insert(connection, checked, _source(context), revision):
+                raise AlreadyExists(f"there is a subscription {checked['id']} already")
+        await self._wake()
+        return str(checked["id"])
+
+    async def update(self, subscription_id: str, fragment: Any, context: Context) -> None:
+        """Apply a fragment (§5.8.2). Raises BadRequestData, OperationNotSupported, ResourceNotFound."""
+        now = datetime.now(UTC)
+        async with self._database.transaction() as connection:
+            revision = await subscriptions.touch(connection)
+            stored = await subscriptions.lock(connection, subscription_id)
+            if stored is None:
+                raise _missing(subscription_id)
+            merged = merge_subscription(stored.document, fragment, context, now)
+            was_active = read_subscription(stored.document).status(now) == "active"
+            await subscriptions.update(
+                connection, stored.number, merged, stored.context, revision, afresh=not was_active
+            )
+        await self._wake()
+
+    async def delete(self, subscription_id: str) -> None:
+        """Delete a subscription and what is due to it (§5.8.5). Raises ResourceNotFound."""
+        async with self._database.transaction() as connection:
+            await subscriptions.touch(connection)
+            if not await subscriptions.delete(connection, subscription_id):
+                raise _missing(subscription_id)
+        await self._wake()
+
+    async def retrieve(
+        self, subscription_id: str, context: Context, *, sys_attrs: bool = False
+    ) -> dict[str, Any]:
+        """A subscription in the names of a context (§5.8.3). Raises ResourceNotFound."""
+        found = await subscriptions.read(self._database.pool, subscription_id)
+        if found is None:
+            raise _missing(subscription_id)
+        return _show(*found, context, sys_attrs)
+
+    async def query(
+        self, limit: int, offset: int, context: Context, *, sys_attrs: bool = False
+    ) -> list[dict[str, Any]]:
+        """A page of subscriptions, oldest first (§5.8.4)."""
+        found = await subscriptions.page(self._database.pool, limit, offset)
+        return [_show(stored, telling, context, sys_attrs) for stored, telling in found]
+
+    async def count(self) -> int:
+        """The number of all subscriptions."""
+        return await subscriptions.count(self._database.pool)
+
+    async def delivery(self, subscription_id: str) -> Delivery:
+        """How the telling of a subscription stands. Raises ResourceNotFound."""
+        pool = self._database.pool
+        found = await subscriptions.read(pool, subscription_id)
+        if found is None:
+            raise _missing(subscription_id)
+        stored, telling = found
+        return Delivery(
+            await subscriptions.waiting(pool, stored.number),
+            telling.reason,
+            await subscriptions.gaps(pool, stored.number),
+        )
+
+
+def _missing(subscription_id: str) -> ResourceNotFound:
+    return ResourceNotFound(f"there is no subscription {subscription_id}")
+
+
+def _source(context: Context) -> Any:
+    """What names the context: a URL, an object, a list of these, None for the core context alone."""
+    if not context.documents:
+        return None
+    return context.documents[0] if len(context.documents) == 1 else list(context.documents)
+
+
+def _show(stored: StoredSubscription, telling: Telling, context: Context, sys_attrs: bool) -> dict[str, Any]:
+    shown = show_subscription(stored.document, context)
+    shown["status"] = read_subscription(stored.document).status(datetime.now(UTC))
+    if "jsonldContext" not in shown and isinstance(stored.context, str):
+        shown["jsonldContext"] = stored.context
+    notification = shown["notification"]
+    if telling.failing is not None:
+        notification["status"] = "failed" if telling.failing else "ok"
+    for name, number in (("timesSent", telling.times_sent), ("timesFailed", telling.times_failed)):
+        if number:
+            notification[name] = number
+    for name, at in (
+        ("lastNotification", telling.last_notification),
+        ("lastSuccess", telling.last_success),
+        ("lastFailure", telling.last_failure),
+    ):
+        if at is not None:
+            notification[name] = rfc3339(at)
+    if sys_attrs:
+        shown["createdAt"] = rfc3339(stored.created_at)
+        shown["modifiedAt"] = rfc3339(stored.modified_at)
+    return shown
