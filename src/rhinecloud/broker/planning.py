@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -31,7 +31,7 @@ _EXACT = 2**53  # integers up to here are exact as a float64
 class _State:
     """An entity while a batch works on it."""
 
-    __slots__ = ("attributes", "created_at", "exists", "id", "modified_at", "scopes", "types")
+    __slots__ = ("attributes", "created_at", "exists", "geometries", "id", "modified_at", "scopes", "types")
 
     def __init__(self, entity_id: str, stored: StoredEntity | None) -> None:
         self.id = entity_id
@@ -39,6 +39,7 @@ class _State:
         self.types: tuple[str, ...] = stored.types if stored else ()
         self.scopes: tuple[str, ...] = stored.scopes if stored else ()
         self.attributes: Instances = _decode_attributes(stored.attributes) if stored else {}
+        self.geometries = _geometries(self.attributes)  # as they are in the store
         self.created_at = stored.created_at if stored else None
 
 
@@ -51,7 +52,6 @@ class Plan:
         self._touched: dict[str, bool] = {}  # entity id → whether types or scopes may have changed
         self._now = now
         self._now_text = rfc3339(now)
-        self._geometries: dict[tuple[str, str], None] = {}
         self.history: list[HistoryRow] = []
         self.changes: list[bytes] = []
 
@@ -85,14 +85,16 @@ class Plan:
 
     def places(self) -> tuple[list[tuple[str, str]], list[Place]]:
         """(entity, attribute) pairs whose geometries are to be forgotten, and the geometries to be written."""
-        places = []
-        for entity_id, attribute in self._geometries:
+        forget, places = [], []
+        for entity_id in self._touched:
             state = self._states[entity_id]
-            if state.exists:
-                for instance in state.attributes.get(attribute, ()):
-                    if instance["type"] == "GeoProperty":
-                        places.append(_place(entity_id, attribute, instance))
-        return list(self._geometries), places
+            before, after = state.geometries, _geometries(state.attributes)
+            for name in {**before, **after}:
+                if before.get(name) != after.get(name):
+                    if name in before:
+                        forget.append((entity_id, name))
+                    places += [_place(entity_id, name, d, value) for d, value in after.get(name, {}).items()]
+        return forget, places
 
     def _stored(self, entity_id: str) -> StoredEntity:
         state = self._states[entity_id]
@@ -137,8 +139,6 @@ class Plan:
         state.attributes = {}
         for name, instances in operation.attributes.items():
             self._set_all(state, name, instances, before=old.get(name))
-        for name in old:
-            self._mark_geometry(state, name, old[name])
         changed = tuple({**old, **operation.attributes})
         self._tell(state, "update", changed, old, everything=True)
         return Applied(updated=tuple(operation.attributes))
@@ -240,7 +240,7 @@ class Plan:
             raise ResourceNotFound(f"{state.id} has no such attribute", field=f"/{name}")
         old = {name: state.attributes[name]}
         if operation.all_instances:
-            self._mark_geometry(state, name, state.attributes.pop(name))
+            del state.attributes[name]
         else:
             _instance(state, name, operation.dataset)
             self._drop(state, name, operation.dataset)
@@ -249,8 +249,6 @@ class Plan:
     def _delete(self, state: _State, operation: Operation) -> Applied:
         _require(state)
         old = state.attributes
-        for name, instances in old.items():
-            self._mark_geometry(state, name, instances)
         state.exists = False
         state.attributes = {}
         self._tell(state, "delete", tuple(old), old, everything=True)
@@ -307,14 +305,15 @@ class Plan:
         instances: list[dict[str, Any]],
         before: list[dict[str, Any]] | None = None,
     ) -> None:
-        """Make these the only instances of the attribute; those that stood `before` keep their createdAt."""
+        """Make these the only instances of the attribute; those that stood `before` keep their createdAt, and are
+        no news to history if they say the same (a file imported again)."""
         created = {i.get("datasetId"): i.get("createdAt") for i in before or ()}
         state.attributes[name] = [
             self._stamped(i, created.get(i.get("datasetId")) or self._now_text) for i in instances
         ]
         for instance in instances:
-            self._remember(state.id, name, instance)
-        self._mark_geometry(state, name, instances)
+            if not (before and any(_unchanged(current, instance) for current in before)):
+                self._remember(state.id, name, instance)
 
     def _set(self, state: _State, name: str, instances: list[dict[str, Any]]) -> None:
         """Put these in place of the instances with the same datasetId, or beside those that are there."""
@@ -323,17 +322,14 @@ class Plan:
             dataset = instance.get("datasetId")
             for index, current in enumerate(present):
                 if current.get("datasetId") == dataset:
-                    self._mark_geometry(state, name, (current,))
                     present[index] = self._stamped(instance, current.get("createdAt") or self._now_text)
                     break
             else:
                 present.append(self._stamped(instance, self._now_text))
             self._remember(state.id, name, instance)
         state.attributes[name] = present
-        self._mark_geometry(state, name, instances)
 
     def _drop(self, state: _State, name: str, dataset: str | None) -> None:
-        self._mark_geometry(state, name, state.attributes[name])
         left = [i for i in state.attributes[name] if i.get("datasetId") != dataset]
         if left:
             state.attributes[name] = left
@@ -342,12 +338,6 @@ class Plan:
 
     def _stamped(self, instance: dict[str, Any], created: str) -> dict[str, Any]:
         return {**instance, "createdAt": created, "modifiedAt": self._now_text}
-
-    def _mark_geometry(self, state: _State, name: str, instances: Iterable[dict[str, Any]]) -> None:
-        for instance in instances:
-            if instance["type"] == "GeoProperty":
-                self._geometries[(state.id, name)] = None
-                return
 
     def _remember(self, entity_id: str, name: str, instance: dict[str, Any]) -> None:
         observed = instance.get("observedAt")
@@ -464,9 +454,26 @@ def _merged(current: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _place(entity_id: str, attribute: str, instance: dict[str, Any]) -> Place:
-    geometry = instance["value"]
-    dataset = instance.get("datasetId") or ""
+def _unchanged(current: dict[str, Any], instance: dict[str, Any]) -> bool:
+    """Whether an instance says nothing that was not known: the same again, and not as a new observation."""
+    return (
+        "observedAt" not in instance
+        and len(current) == len(instance) + 2  # createdAt, modifiedAt
+        and all(key in current and current[key] == value for key, value in instance.items())
+    )
+
+
+def _geometries(attributes: Instances) -> dict[str, dict[str, Any]]:
+    """Attribute → dataset ('' for none) → geometry (GeoJSON) of all GeoProperties."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, instances in attributes.items():
+        for instance in instances:
+            if instance["type"] == "GeoProperty":
+                found.setdefault(name, {})[instance.get("datasetId") or ""] = instance["value"]
+    return found
+
+
+def _place(entity_id: str, attribute: str, dataset: str, geometry: dict[str, Any]) -> Place:
     if geometry["type"] == "Point":
         x, y = geometry["coordinates"][:2]
         return Place(entity_id, attribute, dataset, (x, y, x, y), struct.pack("<BIdd", 1, 1, x, y))

@@ -174,7 +174,7 @@ async def write(
     await entities.update_attributes(connection, attributes)
     await entities.delete(connection, plan.deletes())
     forget, places = plan.places()
-    if forget:
+    if forget or places:
         await entities.replace_places(connection, forget, places)
     found: dict[SeriesKey, int] = {}
     if plan.history:

@@ -95,13 +95,13 @@ def _key_columns(keys: Sequence[SeriesKey]) -> tuple[list[Any], ...]:
 async def series_ids(connection: asyncpg.Connection, keys: Iterable[SeriesKey]) -> dict[SeriesKey, int]:
     """The numbers of these series, made where they are missing (in sorted order, against deadlocks)."""
     wanted = sorted(set(keys))
-    if not wanted:
-        return {}
-    records = await connection.fetch(_INSERT_SERIES, *_key_columns(wanted))
-    found = {SeriesKey(*record[1:]): record[0] for record in records}
-    known = [key for key in wanted if key not in found]
-    if known:
-        records = await connection.fetch(_FIND_SERIES, *_key_columns(known))
+    found: dict[SeriesKey, int] = {}
+    # Known ones are found, others made; the third round finds what another worker made between the two.
+    for statement in (_FIND_SERIES, _INSERT_SERIES, _FIND_SERIES):
+        missing = [key for key in wanted if key not in found]
+        if not missing:
+            break
+        records = await connection.fetch(statement, *_key_columns(missing))
         found.update({SeriesKey(*record[1:]): record[0] for record in records})
     return found
 
