@@ -9,6 +9,7 @@ Fixtures: `engines`, `database_url`, `module_database_url`, `nats`, `server`, `s
 from __future__ import annotations
 
 import asyncio
+import asyncio
 import os
 import shutil
 import signal
@@ -23,6 +24,7 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import nats as nats_client
+import asyncpg
 import pytest
 
 from rhinecloud.engines import Engines, NatsCredentials, binaries
@@ -30,6 +32,7 @@ from rhinecloud.engines.account import run
 from rhinecloud.engines.folder import DataFolder
 from rhinecloud.engines.nats import Nats
 from rhinecloud.settings import Settings
+from rhinecloud.store.database import migrate_schema
 
 EXTERNAL_DATABASE = os.environ.get("RHINECLOUD_DATABASE_URL") or None
 EXTERNAL_NATS = os.environ.get("RHINECLOUD_NATS_URL") or None
@@ -90,11 +93,18 @@ def sql(programs: Path, url: str, statement: str) -> str:
     return run([psql, "-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-c", statement, url]).strip()
 
 
+async def _migrate(url: str) -> None:
+    connection = await asyncpg.connect(url)
+    await migrate_schema(connection, "city")
+    await connection.close()
+
+
 @pytest.fixture(scope="session")
 def template_database(engines: Engines, programs: Path) -> Iterator[str]:
     """The database that every test's database is a copy of, with the store's schema in it."""
     name = f"{TEMPLATE}_{uuid.uuid4().hex[:8]}"
     sql(programs, engines.database_url, f"CREATE DATABASE {name}")
+    asyncio.run(_migrate(with_database(engines.database_url, name)))
     yield name
     sql(programs, engines.database_url, f"DROP DATABASE {name} WITH (FORCE)")
 

@@ -6,7 +6,9 @@ by its supervisor and never reads the environment itself, so that all processes 
 
 from __future__ import annotations
 
+import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
@@ -106,6 +108,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int,
         Meta(ge=1, description="Days for which changes can be told again from the database (days)."),
     ] = 7
+    city_name: Annotated[str, Meta(description="Name of the city, as its pages show it.")] = "Duisburg"
+    time_zone: Annotated[str, Meta(description="Time zone in which the pages show times (IANA name).")] = (
+        "Europe/Berlin"
+    )
+    map_outline: Annotated[
+        Path | None,
+        Meta(description="GeoJSON file with outlines of the city that the map shows beneath its points."),
+    ] = None
     map_style_url: Annotated[
         str | None, Meta(description="Style (MapLibre JSON) of the city's own base map.")
     ] = None
@@ -114,6 +124,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """Raise SettingsError for combinations that make no sense."""
         if (self.tls_cert is None) != (self.tls_key is None):
             raise SettingsError("tls_cert and tls_key belong together: set both, or neither.")
+        for entry in self.outbound_allow.replace(",", " ").split():
+            if not _is_host_or_network(entry):
+                raise SettingsError(
+                    f"outbound_allow: {entry!r} is no host, address or network (10.1.0.0/16)."
+                )
+
+
+def _is_host_or_network(entry: str) -> bool:
+    try:
+        ipaddress.ip_network(entry)
+    except ValueError:
+        return _HOST.fullmatch(entry) is not None
+    return True
+
+
+# Something that looks like an address and is none is a slip of the pen, not a name.
+_HOST = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?")
 
 
 def descriptions() -> dict[str, str]:

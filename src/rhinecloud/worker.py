@@ -97,17 +97,25 @@ async def serve(handover: WorkerHandover) -> None:
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
     handover.report_ready()
+    stopping = asyncio.create_task(_end_live_views(server, pages), name="stopping")
     try:
         await serving
     finally:
-        if isinstance(pages, WebApp):
-            pages.close()
+        stopping.cancel()
         upkeep.cancel()
         await gateway.close()
         await notifier.close()
         await broker.close()
         await database.close()
         await bus.close()
+
+
+async def _end_live_views(server: uvicorn.Server, pages: WebApp | PlainTextResponse) -> None:
+    """A live view never ends by itself: end them when the server is asked to stop, so that it need not wait."""
+    while not server.should_exit:
+        await asyncio.sleep(0.1)
+    if isinstance(pages, WebApp):
+        pages.close()
 
 
 def _pages(city: City) -> WebApp | PlainTextResponse:

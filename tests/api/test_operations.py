@@ -457,3 +457,14 @@ def test_concurrent_writers(api: httpx.Client, new_id: str) -> None:
         assert list(threads.map(append, range(40))) == [204] * 40
     document = simplified(api, new_id)
     assert all(document[f"a{number}"] == number for number in range(40))
+
+
+def test_types_are_discovered_with_their_attributes(api: httpx.Client) -> None:
+    entity = {"id": "urn:ngsi-ld:Bench:1", "type": "Bench", "seats": 4, "material": "Eiche"}
+    assert api.post("entities", json=entity).status_code == 201
+    listed = api.get("types").json()
+    assert listed["type"] == "EntityTypeList"
+    assert "Bench" in listed["typeList"]
+    details = api.get("types", params={"details": "true"}).json()
+    (bench,) = [one for one in details if one["typeName"] == "Bench"]
+    assert bench["attributeNames"] == ["material", "seats"]

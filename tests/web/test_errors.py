@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import asyncpg
@@ -12,6 +11,7 @@ from starlette.exceptions import HTTPException
 
 from rhinecloud.broker import Overloaded
 from rhinecloud.model import ResourceNotFound
+from rhinecloud.settings import Settings
 from rhinecloud.web import create_app
 
 
@@ -20,7 +20,7 @@ class Broken:
 
     def __init__(self, error: Exception) -> None:
         self.broker: Any = self
-        self.settings = SimpleNamespace(map_style_url="https://tiles.example.org/style.json")
+        self.settings = Settings(map_style_url="https://tiles.example.org/style.json")
         self._error = error
 
     async def retrieve(self, entity_id: str) -> Any:

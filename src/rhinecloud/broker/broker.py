@@ -185,6 +185,11 @@ class Broker:
         """Entity types with the number of their entities, most first."""
         return [(record[0], record[1]) for record in await self.database.pool.fetch(entities.TYPES)]
 
+    async def attributes_of_types(self) -> list[tuple[str, list[str]]]:
+        """Entity types with the names of the attributes that their entities have, in the order of their names."""
+        records = await self.database.pool.fetch(entities.ATTRIBUTES_OF_TYPES)
+        return [(record[0], list(record[1])) for record in records]
+
     async def points(
         self, types: Sequence[str], attributes: Sequence[str], geometry: str = queries.LOCATION
     ) -> list[tuple[str, tuple[str, ...], float, float, list[Any]]]:

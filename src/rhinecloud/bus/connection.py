@@ -103,7 +103,7 @@ class Bus:
         """Figures for the health page."""
         return {
             "connected": self.connected,
-            "server": str(self.client.connected_server_version) if self.connected else None,
+            "server": self.client._server_info.get("version") if self.connected else None,
             "reconnections": self.reconnections,
             "published": self.published,
         }

@@ -20,7 +20,9 @@ from rhinecloud.settings import ENVIRONMENT_PREFIX, Settings, default_data_folde
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The settings that make sense for a demo."""
-    add_settings(parser, ["data", "host", "port", "mqtt_port", "workers", "log_level", "map_style_url"])
+    add_settings(
+        parser, ["data", "host", "port", "mqtt_port", "workers", "log_level", "map_outline", "map_style_url"]
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

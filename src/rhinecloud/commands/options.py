@@ -38,7 +38,8 @@ def reference_of_settings() -> list[str]:
     rows = []
     for name, text in descriptions().items():
         default = getattr(defaults, name)
-        shown = "see text" if name == "data" else "" if default is None else f"`{str(default).lower()}`"
+        value = str(default).lower() if isinstance(default, bool) else default
+        shown = "see text" if name == "data" else f"`{value}`" if value not in (None, "") else ""
         rows.append(
             f"| `{ENVIRONMENT_PREFIX}{name.upper()}` | `--{name.replace('_', '-')}` | {shown} | {text} |"
         )

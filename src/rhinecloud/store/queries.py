@@ -127,7 +127,7 @@ async def points(
     if types:
         where.append(f"e.types && {parameters.add(list(types))}::text[]")
     values = "".join(
-        ", (SELECT coalesce(i->'value', i->'object', i->'vocab', i->'json') "
+        ", (SELECT coalesce(i->'value', i->'object', i->'vocab', i->'json', i->'languageMap') "
         f"FROM jsonb_array_elements(e.attributes->{parameters.add(name)}::text) AS i "
         "WHERE NOT i ? 'datasetId' LIMIT 1)::text"
         for name in attributes

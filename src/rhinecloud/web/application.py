@@ -46,9 +46,7 @@ class WebApp:
             },
         )
         # Outside of Starlette's own handling of failures, so that the page of a failure has the headers too.
-        self._app = SecurityHeaders(
-            pages, content_security_policy(getattr(city.settings, "map_style_url", None))
-        )
+        self._app = SecurityHeaders(pages, content_security_policy(city.settings.map_style_url))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""

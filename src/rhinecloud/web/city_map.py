@@ -34,8 +34,8 @@ def routes(shell: Shell) -> list[BaseRoute]:
             request,
             "map.html",
             legend=_legend(source),
-            style_url=getattr(shell.settings, "map_style_url", None),
-            outline="/map/outline" if getattr(shell.settings, "map_outline", None) else None,
+            style_url=shell.settings.map_style_url,
+            outline="/map/outline" if shell.settings.map_outline else None,
             codes={code: _look(state) for code, (_, state) in layers.codes().items()},
             flashes=[number for number in range(layers.FALLBACK) if layers.layer(number).flash],
             **_table(source, request),
@@ -77,7 +77,7 @@ def routes(shell: Shell) -> list[BaseRoute]:
         return shell.renderer.page(request, "parts/map_search.html", entries=found, text=text)
 
     async def outline(request: Request) -> Response:
-        path = getattr(shell.settings, "map_outline", None)
+        path = shell.settings.map_outline
         if path is None:
             raise HTTPException(404)
         return FileResponse(

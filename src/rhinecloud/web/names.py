@@ -26,10 +26,13 @@ def local_part(entity_id: str) -> str:
 def plain_value(instance: Any) -> Any:
     """The value that an attribute instance carries; a language map gives its German, else its first text.
 
-    A value that is no instance is returned as it is.
+    A value that is no instance is returned as it is, but for a bare language map.
     """
-    if not isinstance(instance, dict) or "type" not in instance:
+    if not isinstance(instance, dict):
         return instance
+    if "type" not in instance:
+        texts = all(isinstance(text, str) for text in instance.values())
+        return (instance.get("de") or next(iter(instance.values()), None)) if texts else instance
     member = VALUE_MEMBER.get(instance["type"])
     value = instance.get(member) if member else None
     if member == "languageMap" and isinstance(value, dict):

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from starlette.requests import Request
 
 from rhinecloud.broker import Broker
+from rhinecloud.settings import Settings
 
 from .assets import Assets
 from .follower import Follower
@@ -25,8 +26,8 @@ class City(Protocol):
         ...
 
     @property
-    def settings(self) -> Any:
-        """The settings: `map_style_url`, `public_url`; `city_name`, `time_zone` and `map_outline` where they exist."""
+    def settings(self) -> Settings:
+        """The settings; the pages read the city's name, its time zone and what its map lies on."""
         ...
 
     def health(self) -> Any:
@@ -44,8 +45,8 @@ class Shell:
         self.settings = city.settings
         self.renderer = Renderer(
             assets,
-            getattr(city.settings, "city_name", None) or "Duisburg",
-            getattr(city.settings, "time_zone", None) or "Europe/Berlin",
+            city.settings.city_name,
+            city.settings.time_zone,
         )
         self.live = Live()
         self.follower = Follower(city.broker)

@@ -13,7 +13,7 @@ from rhinecloud.broker.contexts import Contexts
 from rhinecloud.model import BadRequestData, InternalError, NgsiLdError, NonexistentTenant
 from rhinecloud.model.values import check_uri
 
-from . import batches, consumption, provision, subscriptions
+from . import batches, consumption, discovery, provision, subscriptions
 from .exchange import PROBLEM, Answer, Exchange, HttpError, decode_segments, encode
 
 _log = logging.getLogger(__name__)
@@ -42,6 +42,7 @@ _OPERATIONS: dict[tuple[str, ...], dict[str, Operation]] = {
     ("entityOperations", "update"): {"POST": batches.update},
     ("entityOperations", "merge"): {"POST": batches.merge},
     ("entityOperations", "delete"): {"POST": batches.delete},
+    ("types",): {"GET": discovery.entity_types},
     ("subscriptions",): {"GET": subscriptions.query, "POST": subscriptions.create},
     ("subscriptions", "*"): {
         "GET": subscriptions.retrieve,
