@@ -9,7 +9,6 @@ Fixtures: `engines`, `database_url`, `module_database_url`, `nats`, `server`, `s
 from __future__ import annotations
 
 import asyncio
-import asyncio
 import os
 import shutil
 import signal
@@ -23,8 +22,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-import nats as nats_client
 import asyncpg
+import nats as nats_client
 import pytest
 
 from rhinecloud.engines import Engines, NatsCredentials, binaries
@@ -120,6 +119,12 @@ def _clone(engines: Engines, programs: Path, template: str) -> Iterator[str]:
 def database_url(engines: Engines, programs: Path, template_database: str) -> Iterator[str]:
     """A database for one test."""
     yield from _clone(engines, programs, template_database)
+
+
+@pytest.fixture
+def empty_database_url(engines: Engines, programs: Path) -> Iterator[str]:
+    """A database for one test in which nothing was migrated yet."""
+    yield from _clone(engines, programs, "template1")
 
 
 @pytest.fixture(scope="module")

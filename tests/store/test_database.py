@@ -12,10 +12,10 @@ from rhinecloud.store.database import migrate_schema, schema_of
 from rhinecloud.store.parameters import Parameters
 
 
-async def test_migrations_run_once_however_often_they_are_asked_for(database_url: str) -> None:
-    first = await Database.open(database_url)
+async def test_migrations_run_once_however_often_they_are_asked_for(empty_database_url: str) -> None:
+    first = await Database.open(empty_database_url)
     await first.close()
-    connection = await asyncpg.connect(database_url)
+    connection = await asyncpg.connect(empty_database_url)
     try:
         assert await migrate_schema(connection, "city") == []
         names = {r[0] for r in await connection.fetch("SELECT name FROM rhinecloud.migration")}
@@ -30,8 +30,8 @@ async def test_migrations_run_once_however_often_they_are_asked_for(database_url
         await connection.close()
 
 
-async def test_workers_that_start_together_migrate_once(database_url: str) -> None:
-    databases = await asyncio.gather(*(Database.open(database_url) for _ in range(5)))
+async def test_workers_that_start_together_migrate_once(empty_database_url: str) -> None:
+    databases = await asyncio.gather(*(Database.open(empty_database_url) for _ in range(5)))
     counted = await databases[0].pool.fetch(
         "SELECT scope, name, count(*) FROM rhinecloud.migration GROUP BY scope, name"
     )
@@ -41,8 +41,8 @@ async def test_workers_that_start_together_migrate_once(database_url: str) -> No
     await asyncio.gather(*(database.close() for database in databases))
 
 
-async def test_a_migration_that_fails_leaves_nothing_and_lets_the_next_try(database_url: str) -> None:
-    connection = await asyncpg.connect(database_url)
+async def test_a_migration_that_fails_leaves_nothing_and_lets_the_next_try(empty_database_url: str) -> None:
+    connection = await asyncpg.connect(empty_database_url)
     try:
         await connection.execute("CREATE SCHEMA tenant_city; CREATE TABLE tenant_city.place (x int)")
         with pytest.raises(asyncpg.DuplicateTableError):
@@ -51,7 +51,7 @@ async def test_a_migration_that_fails_leaves_nothing_and_lets_the_next_try(datab
         await connection.execute("DROP TABLE tenant_city.place")
     finally:
         await connection.close()
-    database = await asyncio.wait_for(Database.open(database_url), 10)
+    database = await asyncio.wait_for(Database.open(empty_database_url), 10)
     assert await database.pool.fetchval("SELECT count(*) FROM entity") == 0
     await database.close()
 
