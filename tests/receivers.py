@@ -41,6 +41,7 @@ class HttpReceiver:
     port: int = 0
     status: int = 200
     delay: float = 0.0
+    location: str = ""
     received: list[Received] = field(default_factory=list)
     connections: int = 0
     writers: set[asyncio.StreamWriter] = field(default_factory=set)
@@ -73,13 +74,14 @@ class HttpReceiver:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
                 headers = {k.lower(): v for k, _, v in (line.partition(": ") for line in head[1:] if line)}
-                body = await reader.readexactly(int(headers["content-length"]))
+                body = await reader.readexactly(int(headers.get("content-length", 0)))
                 at = time.time()
                 if self.status < 300:
                     self.received.append(Received(head[0].split()[1], headers, json.loads(body), at))
                 if self.delay:
                     await asyncio.sleep(self.delay)
-                writer.write(f"HTTP/1.1 {self.status} Told\r\nContent-Length: 0\r\n\r\n".encode())
+                more = f"Location: {self.location}\r\n" if self.location else ""
+                writer.write(f"HTTP/1.1 {self.status} Told\r\n{more}Content-Length: 0\r\n\r\n".encode())
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             pass

@@ -41,7 +41,7 @@ class Contexts:
         self, database: Database, *, preload: dict[str, Any] | None = None, allowed: Allowed | None = None
     ) -> None:
         self._database = database
-        self._allowed = allowed or Allowed()
+        self.allowed = allowed or Allowed()
         self._documents: dict[str, Any] = dict(preload or {})
         self._compiled: OrderedDict[str, Context] = OrderedDict()
         self._fetching: dict[str, asyncio.Future[Any]] = {}
@@ -106,7 +106,7 @@ class Contexts:
             raise LdContextNotAvailable(f"{url} is not a web address", field="/@context")
         try:
             async with (
-                outbound.client(self._allowed) as client,
+                outbound.client(self.allowed) as client,
                 client.stream(
                     "GET", url, headers={"Accept": "application/ld+json, application/json"}
                 ) as answer,

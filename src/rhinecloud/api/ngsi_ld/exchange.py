@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, unquote
 import msgspec
 
 from rhinecloud.broker.contexts import Contexts
+from rhinecloud.broker.outbound import Allowed
 from rhinecloud.model import CORE, CORE_CONTEXT_URL, BadRequestData, Context, InvalidRequest, NgsiLdError
 
 JSON = "application/json"
@@ -143,6 +144,11 @@ class Exchange:
         """The @context of a request without a body, or with one that does not carry its own."""
         link = self.linked_context()
         return CORE if link is None else await self._contexts.get(link)
+
+    @property
+    def allowed(self) -> Allowed:
+        """Which hosts may be called."""
+        return self._contexts.allowed
 
     async def named_context(self, url: str) -> Context:
         """The @context at a URL that a member names. Raises LdContextNotAvailable, BadRequestData."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 from rhinecloud.broker import Broker
+from rhinecloud.broker.outbound import Forbidden
 from rhinecloud.model import BadRequestData
 
 from .exchange import Answer, Exchange, respond
@@ -18,6 +19,7 @@ async def create(broker: Broker, exchange: Exchange) -> Answer:
     document = exchange.document()
     context = await exchange.context_of(document)
     await _check_context(exchange, document)
+    _check_endpoint(exchange, document)
     subscription_id = await broker.subscriptions.create(document, context)
     return Answer(201, None, ((b"location", f"{_ROOT}/{quote(subscription_id, safe=':')}".encode()),))
 
@@ -59,6 +61,7 @@ async def update(broker: Broker, exchange: Exchange, subscription_id: str) -> An
     fragment = exchange.document()
     context = await exchange.context_of(fragment)
     await _check_context(exchange, fragment)
+    _check_endpoint(exchange, fragment)
     await broker.subscriptions.update(subscription_id, fragment, context)
     return Answer(204)
 
@@ -74,3 +77,16 @@ async def _check_context(exchange: Exchange, document: Any) -> None:
     url = document.get("jsonldContext") if isinstance(document, dict) else None
     if isinstance(url, str):
         await exchange.named_context(url)
+
+
+def _check_endpoint(exchange: Exchange, document: Any) -> None:
+    """An address that can be known never to be called is refused now; a name is judged when it is called."""
+    try:
+        host = urlsplit(document["notification"]["endpoint"]["uri"]).hostname
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return  # the parser has the words for it
+    if host:
+        try:
+            exchange.allowed.check_literal(host)
+        except Forbidden as error:
+            raise BadRequestData(str(error), field="/notification/endpoint/uri") from None
