@@ -52,7 +52,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     warm_starts: int = 3
     one_by_one: int = 100
     settle: float = 3.0
-    hurry: float = 170.0
+    hurry: float = 140.0
 
 
 QUICK = Plan(
