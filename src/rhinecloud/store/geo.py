@@ -29,12 +29,13 @@ async def matching(
         where.append(
             f"area && box(point({west}::float8, {south}::float8), point({east}::float8, {north}::float8))"
         )
-    # The few that the index leaves come first; the planner does not know how few they are.
     found = f"SELECT entity_id, geometry FROM place WHERE {' AND '.join(where)}"
     if conditions:
+        # The few that the box leaves are looked up one by one: the planner, which cannot know how few they are, would
+        # read the whole graph. OFFSET 0 keeps the look-up whole.
         found = (
-            f"WITH p AS MATERIALIZED ({found}) SELECT p.entity_id, p.geometry FROM p "
-            f"JOIN entity e ON e.id = p.entity_id WHERE {' AND '.join(conditions)}"
+            f"SELECT p.entity_id, p.geometry FROM ({found} OFFSET 0) AS p CROSS JOIN LATERAL "
+            f"(SELECT FROM entity e WHERE e.id = p.entity_id AND {' AND '.join(conditions)} OFFSET 0) AS e"
         )
     records = await pool.fetch(f"{found} ORDER BY entity_id", *parameters.values)
     kept = refine(query, [record[1] for record in records])
