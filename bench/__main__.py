@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -27,6 +28,8 @@ def main() -> int:
     if not only <= frozenset(broker.COMPARISONS):
         parser.error(f"--only takes {', '.join(broker.COMPARISONS)}, separated by commas")
     plan = broker.QUICK if arguments.quick else broker.Plan()
+    # Whoever ends us by SIGTERM leaves no server and no folder behind either.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     result = broker.run(plan, lambda text: print(text, file=sys.stderr, flush=True), only)
     print(report.table(result))
     if arguments.json is not None:
