@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rhinecloud.store import Database, history, partitions
+from rhinecloud.store import Database, commit, history, partitions
 from rhinecloud.store.history import HistoryRow, SeriesKey, Value, encode_offsets
 
 BEGIN = datetime.min.replace(tzinfo=UTC)
@@ -32,16 +32,13 @@ async def write(database: Database, key: SeriesKey, rows: Sequence[tuple[datetim
     """Append values (numbers, or anything else as an instance); returns the number of the series."""
     async with database.transaction() as connection:
         numbers = await history.series_ids(connection, [key])
-        await history.append(
-            connection,
-            [
-                HistoryRow(key, at, float(value), None)
-                if isinstance(value, int | float)
-                else HistoryRow(key, at, None, msgspec.json.encode(value).decode())
-                for at, value in rows
-            ],
-            numbers,
-        )
+        kept = [
+            HistoryRow(key, at, float(value), None)
+            if isinstance(value, int | float)
+            else HistoryRow(key, at, None, msgspec.json.encode(value).decode())
+            for at, value in rows
+        ]
+        await commit.write(connection, history=kept, series=numbers)
     return numbers[key]
 
 

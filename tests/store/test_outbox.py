@@ -10,7 +10,7 @@ import asyncpg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rhinecloud.store import Database, outbox
+from rhinecloud.store import Database, commit, outbox
 from rhinecloud.store.outbox import Gap, settled_run
 
 
@@ -137,10 +137,10 @@ async def test_late_commits_and_rollbacks_in_postgresql(database: Database) -> N
     early, early_transaction = await begin(database)
     late, late_transaction = await begin(database)
     quick, quick_transaction = await begin(database)
-    await outbox.append(quick, [b"1"])
-    await outbox.append(late, [b"2", b"3"])
-    await outbox.append(early, [b"4"])
-    await outbox.append(quick, [b"5", b"6"])
+    await commit.write(quick, changes=[b"1"])
+    await commit.write(late, changes=[b"2", b"3"])
+    await commit.write(early, changes=[b"4"])
+    await commit.write(quick, changes=[b"5", b"6"])
     await quick_transaction.commit()
 
     async with database.pool.acquire() as connection:
@@ -159,7 +159,7 @@ async def test_late_commits_and_rollbacks_in_postgresql(database: Database) -> N
         assert told == [b"2", b"3"]
         assert gap is not None
         assert gap.after == 3
-        await outbox.append(late, [b"7"])  # commits at once
+        await commit.write(late, changes=[b"7"])  # commits at once
         assert await read(3, gap) == ([], gap)
         await early_transaction.rollback()  # 4 will never be
         told, gap = await read(3, gap)
@@ -173,8 +173,8 @@ async def test_a_gap_waits_for_one_who_began_after_all_that_have_ended(database:
     """pg_snapshot_xmax lies below a transaction that runs while no younger one has ended."""
     writers = [await begin(database) for _ in range(3)]
     (first, first_transaction), (second, second_transaction), (third, third_transaction) = writers
-    await outbox.append(third, [b"1"])
-    await outbox.append(first, [b"2"])
+    await commit.write(third, changes=[b"1"])
+    await commit.write(first, changes=[b"2"])
     await first_transaction.commit()
     async with database.pool.acquire() as connection:
         rows, gap = await outbox.read_settled(connection, 0, None, 10)
@@ -202,7 +202,7 @@ async def test_random_writers_against_a_reader_in_postgresql(database: Database)
             connection, transaction = await begin(database)
             try:
                 for change in changes:
-                    await outbox.append(connection, [change])
+                    await commit.write(connection, changes=[change])
                     await asyncio.sleep(chance.random() * 0.004)
                 if chance.random() < 0.3:
                     await transaction.rollback()

@@ -82,7 +82,7 @@ class Broker:
         self.subscriptions = Subscriptions(database, lambda: bus.wake("subscriptions"))
         self._writer = Writer(database, self._told)
         self._reader: Gathering[str, StoredEntity | None] = Gathering(
-            self._read, lanes=3, most_at_once=500, most_waiting=20_000
+            self._read, lanes=3, most_at_once=500, most_waiting=20_000, crowded=50
         )
         self._waking: asyncio.Task[None] | None = None
 
@@ -151,7 +151,7 @@ class Broker:
 
     async def query(self, query: queries.Query) -> Page:
         """Entities that match (CIM 009 §5.7.2), in the order of their ids."""
-        found, count = await queries.run(self.database.pool, query)
+        found, count = await queries.run(self.database.queries, query)
         return Page([to_entity(stored) for stored in found], count)
 
     async def history(
@@ -198,7 +198,7 @@ class Broker:
         `values` are those of the default instances of `attributes` (None where missing), lon and lat the centre of
         the geometry's bounds in degrees.
         """
-        return await queries.points(self.database.pool, types, attributes, geometry)
+        return await queries.points(self.database.queries, types, attributes, geometry)
 
     def watch(self, name: str | None = None, types: Sequence[str] = ()) -> AsyncIterator[list[Change]]:
         """Changes as they are committed: see Feed.watch."""

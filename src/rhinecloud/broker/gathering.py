@@ -18,7 +18,9 @@ class Overloaded(Exception):
 
 
 class Gathering(Generic[Item, Result]):
-    """Calls `flush` with whatever has been submitted, in `lanes` tasks side by side.
+    """Calls `flush` with whatever has been submitted, in up to `lanes` tasks side by side.
+
+    A second lane opens only when `crowded` of weight waits: two that share what few there are gather worse than one.
 
     `flush` returns one result for each item, in order; a result that is an exception is raised to that item's
     submitter alone, an exception that `flush` raises to all of them. `weigh` says how much an item counts against
@@ -32,6 +34,7 @@ class Gathering(Generic[Item, Result]):
         lanes: int,
         most_at_once: int,
         most_waiting: int,
+        crowded: int = 1,
         weigh: Callable[[Item], int] = lambda item: 1,
     ) -> None:
         self._flush = flush
@@ -40,6 +43,8 @@ class Gathering(Generic[Item, Result]):
         self._weigh = weigh
         self._queue: deque[tuple[Item, int, asyncio.Future[Result]]] = deque()
         self._weight = 0
+        self._crowded = crowded
+        self._busy = 0
         self._idle: deque[asyncio.Future[None]] = deque()
         self._lanes = [asyncio.create_task(self._lane(), name=f"gathering-{n}") for n in range(lanes)]
 
@@ -56,12 +61,16 @@ class Gathering(Generic[Item, Result]):
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._queue.append((item, weight, future))
         self._weight += weight
-        while self._idle:
-            idle = self._idle.popleft()
-            if not idle.done():
-                idle.set_result(None)
-                break
+        if self._may_begin():
+            while self._idle:
+                idle = self._idle.popleft()
+                if not idle.done():
+                    idle.set_result(None)
+                    break
         return future
+
+    def _may_begin(self) -> bool:
+        return bool(self._queue) and (self._busy == 0 or self._weight >= self._crowded)
 
     async def close(self) -> None:
         """Stop; what still waits is cancelled, hence never acknowledged."""
@@ -74,7 +83,7 @@ class Gathering(Generic[Item, Result]):
     async def _lane(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            while not self._queue:
+            while not self._may_begin():
                 idle = loop.create_future()
                 self._idle.append(idle)
                 await idle
@@ -88,10 +97,13 @@ class Gathering(Generic[Item, Result]):
             self._weight -= weight
             if not taken:
                 continue
+            self._busy += 1
             try:
                 results = await self._flush([entry[0] for entry in taken])
             except Exception as error:
                 results = [error] * len(taken)
+            finally:
+                self._busy -= 1
             for (_, _, future), result in zip(taken, results, strict=True):
                 if future.done():
                     continue

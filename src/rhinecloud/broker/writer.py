@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import asyncpg
 
 from rhinecloud.model import BadRequestData
-from rhinecloud.store import Database, entities, history, intake, outbox
+from rhinecloud.store import Database, commit, entities, history, intake
 from rhinecloud.store.history import SeriesKey
 
 from .gathering import Gathering
@@ -19,6 +19,7 @@ from .planning import Plan
 _BEGIN = "BEGIN; SELECT pg_current_xact_id()"  # the id is owned before a change id is drawn: see store.outbox
 _SERIES_KNOWN = 200_000
 _ATTEMPTS = 5
+_CROWDED = 400  # operations that wait before a second transaction runs beside the first
 _REFUSED = (asyncpg.DataError, asyncpg.ProgramLimitExceededError)  # of a value's form, or of its size
 
 
@@ -53,7 +54,12 @@ class Writer:
         self._told = told
         self._series = SeriesNumbers()
         self._gathering: Gathering[Sequence[Operation], list[Verdict]] = Gathering(
-            self._flush, lanes=lanes, most_at_once=2_000, most_waiting=most_waiting, weigh=len
+            self._flush,
+            lanes=lanes,
+            most_at_once=2_000,
+            most_waiting=most_waiting,
+            crowded=_CROWDED,
+            weigh=len,
         )
         self.committed = 0
 
@@ -171,18 +177,19 @@ async def write(
     await entities.insert(connection, plan.inserts())
     whole, attributes = plan.updates()
     await entities.update(connection, whole)
-    await entities.update_attributes(connection, attributes)
     await entities.delete(connection, plan.deletes())
     forget, places = plan.places()
     if forget or places:
         await entities.replace_places(connection, forget, places)
     found: dict[SeriesKey, int] = {}
+    numbers: dict[SeriesKey, int] = {}
     if plan.history:
         keys = {row.key for row in plan.history}
         missing = known.missing(keys)
         numbers = {key: known[key] for key in keys - missing}  # now: while we wait, others may push them out
         if missing:
             found = await history.series_ids(connection, missing)
-        await history.append(connection, plan.history, numbers | found)
-    await outbox.append(connection, plan.changes)
+    await commit.write(
+        connection, entities=attributes, history=plan.history, series=numbers | found, changes=plan.changes
+    )
     return verdicts, bool(plan.changes), found

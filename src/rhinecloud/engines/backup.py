@@ -29,7 +29,7 @@ from rhinecloud.engines.child import Say
 FORMAT = 1
 MANIFEST, ROLES, DUMP = "manifest.json", "roles.json", "database.dump"
 # Tables that hold something in an installation that was served but never used.
-_BOOKKEEPING = ("position", "context")
+_BOOKKEEPING = ("position", "context", "subscription_revision")
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):

@@ -35,10 +35,13 @@ class Database:
 
     A tenant called `city` lives in the schema `tenant_city`. Connections are asyncpg's own; a broken one is replaced
     when it is next asked for, so that a restart of PostgreSQL needs no action here.
+    Queries whose best plan depends on their values have a pool of their own (`queries`), where each is planned anew:
+    a plan for any value reads the whole graph for the sake of the rare type that is nearly everything.
     """
 
-    def __init__(self, pool: asyncpg.Pool, tenant: str) -> None:
+    def __init__(self, pool: asyncpg.Pool, queries: asyncpg.Pool, tenant: str) -> None:
         self.pool = pool
+        self.queries = queries
         self.tenant = tenant
 
     @classmethod
@@ -54,28 +57,18 @@ class Database:
                 await migrate_schema(connection, tenant)
             finally:
                 await connection.close()
-        pool = await asyncpg.create_pool(
-            url,
-            min_size=2,
-            max_size=size,
-            # Session settings are never changed here (only SET LOCAL), so giving a connection back costs nothing.
-            reset=_keep,
-            server_settings={
-                "search_path": f"{schema},public",
-                "application_name": "rhinecloud",
-                "timezone": "UTC",
-                "jit": "off",
-            },
-        )
-        return cls(pool, tenant)
+        pool = await _pool(url, schema, size=size)
+        queries = await _pool(url, schema, size=max(2, size // 2), plan_cache_mode="force_custom_plan")
+        return cls(pool, queries, tenant)
 
     async def close(self) -> None:
         """Give all connections back; what is still running is cut off after ten seconds."""
         try:
             async with asyncio.timeout(10):
-                await self.pool.close()
+                await asyncio.gather(self.pool.close(), self.queries.close())
         except TimeoutError:
             self.pool.terminate()
+            self.queries.terminate()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[asyncpg.Connection]:
@@ -86,6 +79,23 @@ class Database:
     async def epoch(self) -> int:
         """The current epoch of the bus: it rises with each restore."""
         return int(await self.pool.fetchval("SELECT epoch FROM rhinecloud.bus_epoch"))
+
+
+async def _pool(url: str, schema: str, *, size: int, **server_settings: str) -> asyncpg.Pool:
+    return await asyncpg.create_pool(
+        url,
+        min_size=1,
+        max_size=size,
+        # Session settings are never changed here (only SET LOCAL), so giving a connection back costs nothing.
+        reset=_keep,
+        server_settings={
+            "search_path": f"{schema},public",
+            "application_name": "rhinecloud",
+            "timezone": "UTC",
+            "jit": "off",
+            **server_settings,
+        },
+    )
 
 
 async def _keep(connection: asyncpg.Connection) -> None:

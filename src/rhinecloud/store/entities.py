@@ -82,13 +82,6 @@ FROM unnest($1::text[], $2::text[], $3::text[], $4::jsonb[], $5::timestamptz[], 
 WHERE e.id = new.id
 """
 
-# The frequent case, a measurement: types and scopes stay, and the statement does not carry them.
-UPDATE_ATTRIBUTES = """
-UPDATE entity e SET attributes = new.attributes, modified_at = new.modified_at
-FROM unnest($1::text[], $2::jsonb[], $3::timestamptz[]) AS new (id, attributes, modified_at)
-WHERE e.id = new.id
-"""
-
 DELETE = "DELETE FROM entity WHERE id = ANY($1::text[])"
 
 FORGET_PLACES = """
@@ -148,17 +141,6 @@ async def update(connection: asyncpg.Connection, entities: Sequence[StoredEntity
     """Write the whole of rows that are locked."""
     if entities:
         await connection.execute(UPDATE, *columns(entities))
-
-
-async def update_attributes(connection: asyncpg.Connection, entities: Sequence[StoredEntity]) -> None:
-    """Write attributes and modified_at of rows that are locked."""
-    if entities:
-        await connection.execute(
-            UPDATE_ATTRIBUTES,
-            [e.id for e in entities],
-            [e.attributes for e in entities],
-            [e.modified_at for e in entities],
-        )
 
 
 async def delete(connection: asyncpg.Connection, ids: Sequence[str]) -> None:

@@ -53,11 +53,6 @@ FROM series s JOIN unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bo
      AS k (entity_id, attribute, dataset, unit, observed) USING (entity_id, attribute, dataset, unit, observed)
 """
 
-_INSERT = """
-INSERT INTO history (series, at, value, instance)
-SELECT * FROM unnest($1::bigint[], $2::timestamptz[], $3::float8[], $4::jsonb[])
-"""
-
 _READ_ROWS = """
 SELECT at, value, instance, arrived FROM (
     SELECT at, value, instance, arrived FROM history WHERE series = ANY($1::bigint[]) AND at >= $2 AND at < $3
@@ -116,20 +111,6 @@ async def find_series(
         attribute,
     )
     return {record[0]: SeriesKey(*record[1:]) for record in records}
-
-
-async def append(
-    connection: asyncpg.Connection, rows: Sequence[HistoryRow], series: dict[SeriesKey, int]
-) -> None:
-    """Write values; `series` holds the number of each row's key."""
-    if rows:
-        await connection.execute(
-            _INSERT,
-            [series[row.key] for row in rows],
-            [row.at for row in rows],
-            [row.value for row in rows],
-            [row.instance for row in rows],
-        )
 
 
 class Value(msgspec.Struct, frozen=True):

@@ -16,13 +16,6 @@ from datetime import date
 import asyncpg
 import msgspec
 
-# Drawing ids in a subquery keeps them in the order of the array.
-APPEND = """
-INSERT INTO outbox (id, change)
-SELECT nextval('change_id'), change
-FROM (SELECT change FROM unnest($1::bytea[]) WITH ORDINALITY AS new (change, n) ORDER BY n) AS ordered
-"""
-
 _AFTER = """
 SELECT id, at, change, pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS xmin
 FROM outbox WHERE id > $1 ORDER BY id LIMIT $2
@@ -58,13 +51,6 @@ def settled_run(ids: Sequence[int], last: int, gap: Gap | None, *, xmin: int) ->
             return count, last
         last = identity
     return len(ids), None
-
-
-async def append(connection: asyncpg.Connection, changes: Sequence[bytes]) -> None:
-    """Add changes in this order. The transaction must own an id (`pg_current_xact_id`) before this draws from the
-    sequence: a gap is judged by transaction ids."""
-    if changes:
-        await connection.execute(APPEND, list(changes))
 
 
 async def read_settled(
