@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, TypeVar
 import msgspec
 
 from rhinecloud.model.context import CORE, Context
-from rhinecloud.model.errors import BadRequestData, NgsiLdError, OperationNotSupported
+from rhinecloud.model.errors import BadRequestData, NgsiLdError, OperationNotSupported, json_pointer
 from rhinecloud.model.geo import GeoQuery, parse_geo_query
 from rhinecloud.model.notification_parameters import (
     FORMATS,
@@ -25,7 +25,7 @@ from rhinecloud.model.notification_parameters import (
 )
 from rhinecloud.model.patterns import SafePattern, compile_pattern
 from rhinecloud.model.query_language import parse_q, print_q
-from rhinecloud.model.query_tree import Q
+from rhinecloud.model.query_tree import And, Or, Q
 from rhinecloud.model.representation import LOCATION
 from rhinecloud.model.scope_query import ScopeQuery, parse_scope_q
 from rhinecloud.model.type_selection import TypeSelection, parse_type_selection, print_type_selection
@@ -262,13 +262,22 @@ def _names(value: Any, path: Path, context: Context) -> list[str]:
 
 def _triggers(value: Any, path: Path, context: Context) -> list[str]:
     for index, trigger in enumerate(_list(value, path)):
-        if trigger not in TRIGGERS:
+        if not isinstance(trigger, str) or trigger not in TRIGGERS:
             raise bad((*path, index), f"a trigger is one of {', '.join(sorted(TRIGGERS))}")
     return list(dict.fromkeys(value))
 
 
 def _q(value: Any, path: Path, context: Context) -> str:
-    return print_q(_at(path, parse_q, _text(value, path, context), context), CORE)
+    q = _at(path, parse_q, _text(value, path, context), context)
+    if _follows_links(q):
+        raise OperationNotSupported("q cannot look into linked entities here", field=json_pointer(path))
+    return print_q(q, CORE)
+
+
+def _follows_links(q: Q) -> bool:
+    if isinstance(q, And | Or):
+        return any(_follows_links(term) for term in q.terms)
+    return q.path.linked is not None
 
 
 def _scope_q(value: Any, path: Path, context: Context) -> str:
@@ -314,7 +323,7 @@ def _datasets(value: Any, path: Path, context: Context) -> list[str]:
 def _conformance(value: Any, path: Path, context: Context) -> str:
     if value not in ("1.8", "1.9"):
         raise OperationNotSupported(
-            "notifications are told as of version 1.8 and 1.9 only", field="/" + "/".join(map(str, path))
+            "notifications are told as of version 1.8 and 1.9 only", field=json_pointer(path)
         )
     return str(value)
 

@@ -25,7 +25,7 @@ _AT_ONCE = 64  # notifications under way
 _FAILING_AT_ONCE = (
     8  # of these to endpoints that did not take the last one: they shall not keep the others waiting
 )
-_IN_MEMORY = 128  # changes of one subscription that need not be read again
+_IN_MEMORY = 512  # changes of one subscription that need not be read again
 _TOGETHER = 50  # changes in one notification
 _THROTTLED_TOGETHER = 1_000
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 300.0  # seconds between attempts

@@ -12,13 +12,13 @@ from typing import Any
 
 import msgspec
 
-from rhinecloud.model import Context, Entity, geometry_matcher, matches
+from rhinecloud.model import Context, Entity
 from rhinecloud.model.subscription import Subscription
 
 from ..operations import Change
+from .conditions import Test, geo_test, q_test
 
 _STAMPS = frozenset({"createdAt", "modifiedAt"})
-_NO_INSTANCES: list[dict[str, Any]] = []
 
 
 class Watched(msgspec.Struct, frozen=True):
@@ -28,27 +28,29 @@ class Watched(msgspec.Struct, frozen=True):
     since: int
     subscription: Subscription
     context: Context
-    meets_geo: Any = None
+    meets_q: Test | None = None
+    meets_geo: Test | None = None
 
     @classmethod
     def of(cls, number: int, since: int, subscription: Subscription, context: Context) -> Watched:
-        """With the reference geometry made ready once."""
-        geo = subscription.geo
-        return cls(number, since, subscription, context, geometry_matcher(geo) if geo else None)
+        """With its conditions made ready once."""
+        q, geo = subscription.q, subscription.geo
+        return cls(
+            number,
+            since,
+            subscription,
+            context,
+            q_test(q) if q is not None else None,
+            geo_test(geo) if geo is not None else None,
+        )
 
     def accepts(self, entity: Entity) -> bool:
-        """Whether the entity meets q, scopeQ and geoQ: of a GeoProperty one instance suffices."""
-        wanted = self.subscription
-        if wanted.scope_q is not None and not wanted.scope_q.matches(entity.scopes):
-            return False
-        if wanted.q is not None and not matches(wanted.q, entity):
-            return False
-        if wanted.geo is None:
-            return True
-        return any(
-            self.meets_geo(instance.get("value"))
-            for instance in entity.attributes.get(wanted.geo.property, _NO_INSTANCES)
-            if instance["type"] == "GeoProperty"
+        """Whether the entity meets scopeQ, q and geoQ."""
+        scope_q = self.subscription.scope_q
+        return (
+            (scope_q is None or scope_q.matches(entity.scopes))
+            and (self.meets_q is None or self.meets_q(entity))
+            and (self.meets_geo is None or self.meets_geo(entity))
         )
 
 

@@ -29,6 +29,7 @@ _ELECTION = 0x53756273  # "Subs": the advisory lock of the elected one, with the
 _AGAIN = 1.0  # seconds between attempts to be elected
 _LOOK = 5.0  # seconds after which subscriptions are compared even if nobody said that they changed
 _SAVE = 1.0  # seconds for which the position of changes that met nobody may lag behind
+_SLICE = 0.005  # seconds of matching after which others have their turn
 _KEEPING = 300.0  # seconds between rounds of upkeep
 MOST_WAITING = 200_000  # changes due to one subscription; beyond it newest states stand for the oldest
 _log = logging.getLogger(__name__)
@@ -225,7 +226,11 @@ class _Reign:
             now = datetime.now(UTC)
             rows: list[tuple[int, int, str]] = []
             due: list[tuple[int, Change]] = []
+            yielded = time.monotonic()
             for change in changes:
+                if time.monotonic() - yielded > _SLICE:
+                    await asyncio.sleep(0)
+                    yielded = time.monotonic()
                 for watched in self._index.matching(change, now):
                     rows.append((watched.number, change.id, change.entity_id))
                     due.append((watched.number, change))
