@@ -414,6 +414,19 @@ async def test_throttling_tells_the_newest_state_of_each_entity(told: Broker, re
     assert "previousValue" not in latest["urn:x:1"]["n"]
 
 
+async def test_a_throttled_subscriber_is_never_left_behind(told: Broker, receiver: HttpReceiver) -> None:
+    """More changes in one period than go into one notification: still the newest at its end."""
+    await subscribe(told, receiver, throttling=1.5, notification={"showChanges": True})
+    await one(told, whole("create", n=0))
+    await receiver.told(1)
+    for start in range(1, 3_001, 500):
+        await told.apply([part("update", n=n) for n in range(start, start + 500)])
+    await receiver.told(2)
+    await eventually(lambda: receiver.values("n")[-1] == 3_000)
+    assert len(receiver.received) <= 4
+    assert receiver.entities[1]["n"]["previousValue"] == 0
+
+
 async def test_time_interval_tells_the_state_whatever_changes(told: Broker, receiver: HttpReceiver) -> None:
     identifier = await subscribe(told, receiver, timeInterval=0.4, q="n>0", scopeQ="/A")
     await asyncio.sleep(0.6)

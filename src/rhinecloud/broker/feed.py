@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -66,7 +66,7 @@ class Feed:
 
     async def watch(
         self, name: str | None, types: Sequence[str] = (), *, save: bool = True
-    ) -> AsyncIterator[list[Change]]:
+    ) -> AsyncGenerator[list[Change], None]:
         """Lists of changes in the order of their ids, each change once, of entities of these types (all if none).
 
         Without a name it begins now. A name makes it durable: it goes on after the last list that was handled, that

@@ -402,6 +402,32 @@ async def behind(
     return [(record[0], record[1]) for record in records]
 
 
+_THIN = """
+WITH placed AS (
+    SELECT change_id, row_number() OVER (PARTITION BY entity_id ORDER BY change_id) AS first,
+           row_number() OVER (PARTITION BY entity_id ORDER BY change_id DESC) AS last
+    FROM notification WHERE subscription = $1 AND NOT newest
+)
+DELETE FROM notification n USING placed p
+WHERE n.subscription = $1 AND n.change_id = p.change_id AND p.first > 1 AND p.last > 1
+"""
+
+
+async def thin(connection: asyncpg.Connection | asyncpg.Pool, number: int) -> None:
+    """Of each entity's changes only the first (what was before) and the last are due to a throttled subscriber."""
+    await connection.execute(_THIN, number)
+
+
+async def forget_expired(connection: asyncpg.Connection | asyncpg.Pool) -> None:
+    """Nothing more is told after the expiration (§5.8.1.4)."""
+    await connection.execute(
+        """
+        DELETE FROM notification n USING subscription s
+        WHERE s.number = n.subscription AND (s.document->>'expiresAt')::timestamptz < now()
+        """
+    )
+
+
 async def forget_orphans(connection: asyncpg.Connection | asyncpg.Pool) -> None:
     """Rows of the queue whose subscription was deleted while they were written."""
     await connection.execute(

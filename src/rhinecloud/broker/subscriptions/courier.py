@@ -133,6 +133,9 @@ class Courier:
     async def tell_state(self, told: Sequence[Told]) -> bool:
         """Tell states that no change stands behind (timeInterval); whether they were taken."""
         now = datetime.now(UTC)
+        cooldown = self.watched.subscription.notification.endpoint.cooldown or 0.0
+        if self._failures and self._last_at and (now - self._last_at).total_seconds() < cooldown:
+            return False
         failure = await self._attempt(told, [now.isoformat()], now)
         self._last_at = now
         self._post.settle(Outcome(self.watched.number, now, (), failure.reason if failure else None))
@@ -201,6 +204,8 @@ class Courier:
         self._more = False  # what is handed over from here on is behind what is read now
         limit = _THROTTLED_TOGETHER if throttled else _TOGETHER
         try:
+            if throttled:
+                await subscriptions.thin(self._post.database.pool, self.watched.number)
             found = await subscriptions.due(
                 self._post.database.pool, self.watched.number, self._after, limit + 1
             )

@@ -154,9 +154,16 @@ class _Reign:
             if number in self._couriers:
                 self._couriers[number].look()
         parts = (self._match(), self._follow(), self._keep(), self._periodic.run())
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(part) for part in parts]
-            del tasks
+        tasks = [asyncio.create_task(part) for part in parts]
+        try:
+            # None of them ends but by what went wrong, which is for the one who holds the election.
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def close(self) -> None:
         await asyncio.gather(*(courier.stop() for courier in self._couriers.values()))
@@ -221,30 +228,34 @@ class _Reign:
     # Changes ---------------------------------------------------------------------------------------------------
 
     async def _match(self) -> None:
-        async for changes in self._feed.watch(READER, save=False):
-            await self._refresh()
-            now = datetime.now(UTC)
-            rows: list[tuple[int, int, str]] = []
-            due: list[tuple[int, Change]] = []
-            yielded = time.monotonic()
-            for change in changes:
-                if time.monotonic() - yielded > _SLICE:
-                    await asyncio.sleep(0)
-                    yielded = time.monotonic()
-                for watched in self._index.matching(change, now):
-                    rows.append((watched.number, change.id, change.entity_id))
-                    due.append((watched.number, change))
-            if not rows and time.monotonic() - self._saved_at < _SAVE:
-                continue
-            async with self._using:
-                if not await subscriptions.enqueue(self._connection, changes[0].id, changes[-1].id, rows):
-                    raise _Deposed
-            self._saved_at = time.monotonic()
-            self._matched += len(rows)
-            for number, change in due:
-                courier = self._couriers.get(number)
-                if courier is not None:
-                    courier.hand(change)
+        async with contextlib.aclosing(self._feed.watch(READER, save=False)) as lists:
+            async for changes in lists:
+                await self._match_all(changes)
+
+    async def _match_all(self, changes: list[Change]) -> None:
+        await self._refresh()
+        now = datetime.now(UTC)
+        rows: list[tuple[int, int, str]] = []
+        due: list[tuple[int, Change]] = []
+        yielded = time.monotonic()
+        for change in changes:
+            if time.monotonic() - yielded > _SLICE:
+                await asyncio.sleep(0)
+                yielded = time.monotonic()
+            for watched in self._index.matching(change, now):
+                rows.append((watched.number, change.id, change.entity_id))
+                due.append((watched.number, change))
+        if not rows and time.monotonic() - self._saved_at < _SAVE:
+            return
+        async with self._using:
+            if not await subscriptions.enqueue(self._connection, changes[0].id, changes[-1].id, rows):
+                raise _Deposed
+        self._saved_at = time.monotonic()
+        self._matched += len(rows)
+        for number, change in due:
+            courier = self._couriers.get(number)
+            if courier is not None:
+                courier.hand(change)
 
     # Upkeep ----------------------------------------------------------------------------------------------------
 
@@ -261,4 +272,5 @@ async def keep(database: Database, most: int = MOST_WAITING) -> None:
         reason = "kept no longer" if before == oldest else "too much was waiting"
         await subscriptions.collapse(database.pool, number, before, reason)
         _log.warning("subscription %s: changes before %s will not be told: %s", number, before, reason)
+    await subscriptions.forget_expired(database.pool)
     await subscriptions.forget_orphans(database.pool)
