@@ -7,6 +7,7 @@ thrown away) reads on from PostgreSQL, where the same changes stand under the sa
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
@@ -16,12 +17,13 @@ import msgspec
 
 from rhinecloud.store import Database, Unavailable, outbox
 
-from .operations import Change
+from .operations import Change, Head
 from .relay import READER, Batch, subject_of
 
 _log = logging.getLogger(__name__)
 _decode_batch = msgspec.json.Decoder(Batch).decode
 _decode_change = msgspec.json.Decoder(Change).decode
+_decode_head = msgspec.json.Decoder(Head).decode
 _CATCH_UP = 1_000
 _WAITING = 64  # batches a watcher may be behind before it is sent to PostgreSQL
 _LOOK = 2.0  # seconds: after so much silence a watcher compares itself with the relay's position
@@ -33,6 +35,26 @@ class Subscriber(Protocol):
     async def subscribe(self, subject: str, callback: Callable[[bytes], Awaitable[None]]) -> Any:
         """Call back with each payload from now on; survives reconnections."""
         ...
+
+
+class News:
+    """A change as it came, read as far as somebody asks: `head` at once, the whole (`change`) once for all watchers."""
+
+    __slots__ = ("_change", "_raw", "at", "head", "id")
+
+    def __init__(self, number: int, at: str, raw: Any) -> None:
+        self.id = number
+        self.at = at
+        self.head = _decode_head(raw)
+        self._raw = raw
+        self._change: Change | None = None
+
+    @property
+    def change(self) -> Change:
+        """The whole change."""
+        if self._change is None:
+            self._change = msgspec.structs.replace(_decode_change(self._raw), id=self.id, at=self.at)
+        return self._change
 
 
 class _Watcher:
@@ -50,7 +72,7 @@ class Feed:
         self._database = database
         self._subscriber = subscriber
         self._watchers: set[_Watcher] = set()
-        self._decoded: tuple[Batch | None, list[Change]] = (None, [])
+        self._opened: tuple[Batch | None, list[News]] = (None, [])
 
     async def open(self) -> None:
         """Begin to listen."""
@@ -64,15 +86,24 @@ class Feed:
             watcher.waiting.append(batch)
             watcher.wake.set()
 
-    async def watch(
-        self, name: str | None, types: Sequence[str] = (), *, save: bool = True
-    ) -> AsyncGenerator[list[Change], None]:
+    async def watch(self, name: str | None, types: Sequence[str] = ()) -> AsyncGenerator[list[Change], None]:
         """Lists of changes in the order of their ids, each change once, of entities of these types (all if none).
 
         Without a name it begins now. A name makes it durable: it goes on after the last list that was handled, that
         is, whose successor was asked for; a list may come again after a crash. A new name begins now.
-        Names are unique over all workers: one of them watches under a name at a time. Without `save` whoever watches
-        records the position, in a transaction with what came of the changes (store.outbox.advance).
+        Names are unique over all workers: one of them watches under a name at a time.
+        """
+        async with contextlib.aclosing(self.follow(name, types)) as stretches:
+            async for news in stretches:
+                yield [one.change for one in news]
+
+    async def follow(
+        self, name: str | None, types: Sequence[str] = (), *, save: bool = True
+    ) -> AsyncGenerator[list[News], None]:
+        """As `watch`, for who wants to see what a change is about before reading it.
+
+        Without `save` whoever follows records the position, in a transaction with what came of the changes
+        (store.outbox.advance).
         """
         watcher = _Watcher()
         self._watchers.add(watcher)
@@ -82,15 +113,15 @@ class Feed:
             saved = last
             while True:
                 try:
-                    changes, last = await self._next(watcher, last)
+                    news, last = await self._next(watcher, last)
                 except Unavailable as error:
                     _log.warning("watch %s: PostgreSQL is away (%s)", name or "(live)", error)
                     await asyncio.sleep(1)
                     continue
                 if wanted:
-                    changes = [change for change in changes if not wanted.isdisjoint(change.types)]
-                if changes:
-                    yield changes
+                    news = [one for one in news if not wanted.isdisjoint(one.head.types)]
+                if news:
+                    yield news
                 if name is not None and save and last > saved:
                     await self._save(name, last)
                     saved = last
@@ -116,7 +147,7 @@ class Feed:
             except Unavailable:
                 await asyncio.sleep(1)
 
-    async def _next(self, watcher: _Watcher, last: int) -> tuple[list[Change], int]:
+    async def _next(self, watcher: _Watcher, last: int) -> tuple[list[News], int]:
         """Changes after `last`, and the id up to which they reach."""
         while True:
             while watcher.waiting:
@@ -125,7 +156,7 @@ class Feed:
                     watcher.waiting.popleft()
                 elif batch.prev <= last:
                     watcher.waiting.popleft()
-                    return [c for c in self._decode(batch) if c.id > last], batch.ids[-1]
+                    return [one for one in self._open(batch) if one.id > last], batch.ids[-1]
                 else:
                     return await self._catch_up(last, batch.prev)
             watcher.wake.clear()
@@ -137,21 +168,14 @@ class Feed:
                 if told > last and not watcher.waiting:
                     return await self._catch_up(last, told)
 
-    async def _catch_up(self, last: int, until: int) -> tuple[list[Change], int]:
+    async def _catch_up(self, last: int, until: int) -> tuple[list[News], int]:
         rows = await outbox.read_told(self._database.pool, last, until, _CATCH_UP)
-        changes = [_change(row.id, row.at, row.change) for row in rows]
-        return changes, rows[-1].id if len(rows) == _CATCH_UP else until
+        news = [News(row.id, row.at, row.change) for row in rows]
+        return news, rows[-1].id if len(rows) == _CATCH_UP else until
 
-    def _decode(self, batch: Batch) -> list[Change]:
-        """A batch is decoded once for all watchers."""
-        if self._decoded[0] is not batch:
-            changes = [
-                _change(number, at, raw)
-                for number, at, raw in zip(batch.ids, batch.at, batch.changes, strict=True)
-            ]
-            self._decoded = (batch, changes)
-        return self._decoded[1]
-
-
-def _change(number: int, at: str, raw: Any) -> Change:
-    return msgspec.structs.replace(_decode_change(raw), id=number, at=at)
+    def _open(self, batch: Batch) -> list[News]:
+        """A batch is opened once for all watchers."""
+        if self._opened[0] is not batch:
+            parts = zip(batch.ids, batch.at, batch.changes, strict=True)
+            self._opened = (batch, [News(number, at, raw) for number, at, raw in parts])
+        return self._opened[1]

@@ -72,6 +72,14 @@ class Applied(msgspec.Struct, frozen=True):
 Verdict = Applied | NgsiLdError
 
 
+class Head(msgspec.Struct, frozen=True, rename="camel"):
+    """What of a change tells whether anybody wants it: read without the entity, which is nearly all of its size."""
+
+    entity_id: str
+    types: tuple[str, ...]
+    attributes: tuple[str, ...] = ()
+
+
 class Change(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """A committed change as it is told to watches, pages and subscribers.
 

@@ -122,8 +122,10 @@ class Delivery:
             unquote(parts.password) if parts.password else None,
             settings.get("MQTT-Version"),
         )
-        for idle in [one for one, connection in self._mqtt.items() if connection.idle]:
-            await self._mqtt.pop(idle).close()
+        for idle in [one for one, connection in self._mqtt.items() if connection.idle and one != address]:
+            left = self._mqtt.pop(idle, None)  # another may have seen to it meanwhile
+            if left is not None:
+                await left.close()
         connection = self._mqtt.setdefault(address, _MqttConnection(address, self._allowed))
         accept = endpoint.accept
         try:

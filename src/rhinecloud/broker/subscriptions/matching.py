@@ -15,7 +15,7 @@ import msgspec
 from rhinecloud.model import Context, Entity
 from rhinecloud.model.subscription import Subscription
 
-from ..operations import Change
+from ..operations import Change, Head
 from .conditions import Test, geo_test, q_test
 
 _STAMPS = frozenset({"createdAt", "modifiedAt"})
@@ -157,7 +157,11 @@ class Index:
         for attribute in one.subscription.watched:
             self._by_attribute.setdefault(attribute, []).append(one)
 
-    def candidates(self, change: Change) -> Iterator[Watched]:
+    def concerns(self, change: Head) -> bool:
+        """Whether any subscription could want the change."""
+        return next(self.candidates(change), None) is not None
+
+    def candidates(self, change: Change | Head) -> Iterator[Watched]:
         """Each subscription, once, that could want the change."""
         seen: set[int] = set()
         for found in self._buckets(change):
@@ -166,7 +170,7 @@ class Index:
                     seen.add(one.number)
                     yield one
 
-    def _buckets(self, change: Change) -> Iterator[list[Watched]]:
+    def _buckets(self, change: Change | Head) -> Iterator[list[Watched]]:
         none: list[Watched] = []
         yield self._others
         yield self._by_id.get(change.entity_id, none)

@@ -17,7 +17,7 @@ from rhinecloud.store import Database, Unavailable, subscriptions
 from rhinecloud.store.subscriptions import READER, StoredSubscription, Telling
 
 from ..contexts import Contexts
-from ..feed import Feed
+from ..feed import Feed, News
 from ..operations import Change
 from ..outbound import Allowed
 from .courier import Courier, Post
@@ -228,27 +228,28 @@ class _Reign:
     # Changes ---------------------------------------------------------------------------------------------------
 
     async def _match(self) -> None:
-        async with contextlib.aclosing(self._feed.watch(READER, save=False)) as lists:
-            async for changes in lists:
-                await self._match_all(changes)
+        async with contextlib.aclosing(self._feed.follow(READER, save=False)) as lists:
+            async for news in lists:
+                await self._match_all(news)
 
-    async def _match_all(self, changes: list[Change]) -> None:
+    async def _match_all(self, news: list[News]) -> None:
         await self._refresh()
         now = datetime.now(UTC)
         rows: list[tuple[int, int, str]] = []
         due: list[tuple[int, Change]] = []
         yielded = time.monotonic()
-        for change in changes:
+        for one in news:
             if time.monotonic() - yielded > _SLICE:
                 await asyncio.sleep(0)
                 yielded = time.monotonic()
-            for watched in self._index.matching(change, now):
-                rows.append((watched.number, change.id, change.entity_id))
-                due.append((watched.number, change))
+            if self._index.concerns(one.head):  # most changes concern nobody, and are never read whole
+                for watched in self._index.matching(one.change, now):
+                    rows.append((watched.number, one.id, one.head.entity_id))
+                    due.append((watched.number, one.change))
         if not rows and time.monotonic() - self._saved_at < _SAVE:
             return
         async with self._using:
-            if not await subscriptions.enqueue(self._connection, changes[0].id, changes[-1].id, rows):
+            if not await subscriptions.enqueue(self._connection, news[0].id, news[-1].id, rows):
                 raise _Deposed
         self._saved_at = time.monotonic()
         self._matched += len(rows)
