@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import msgspec
 
 from rhinecloud.store import Database, Unavailable, outbox
+from rhinecloud.store.entities import fill_times
 
 from .operations import Change, Head
 from .relay import READER, Batch, subject_of
@@ -37,6 +38,17 @@ class Subscriber(Protocol):
         ...
 
 
+def read_change(number: int, at: str, raw: Any) -> Change:
+    """A change from its JSON in the outbox, with all times filled in."""
+    change = _decode_change(raw)
+    created_at = change.created_at if change.entity is None else change.entity.created_at
+    if created_at is not None:
+        fill_times(change.old, created_at)
+        if change.entity is not None:
+            fill_times(change.entity.attributes, created_at)
+    return msgspec.structs.replace(change, id=number, at=at)
+
+
 class News:
     """A change as it came, read as far as somebody asks: `head` at once, the whole (`change`) once for all watchers."""
 
@@ -53,7 +65,7 @@ class News:
     def change(self) -> Change:
         """The whole change."""
         if self._change is None:
-            self._change = msgspec.structs.replace(_decode_change(self._raw), id=self.id, at=self.at)
+            self._change = read_change(self.id, self.at, self._raw)
         return self._change
 
 

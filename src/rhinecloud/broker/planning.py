@@ -28,10 +28,22 @@ _LAST = datetime.max.replace(tzinfo=UTC) - timedelta(microseconds=1)
 _EXACT = 2**53  # integers up to here are exact as a float64
 
 
+_STAMPS = frozenset({"createdAt", "modifiedAt"})
+
+
 class _State:
     """An entity while a batch works on it."""
 
-    __slots__ = ("attributes", "created_at", "exists", "geometries", "id", "modified_at", "scopes", "types")
+    __slots__ = (
+        "_created_text",
+        "attributes",
+        "created_at",
+        "exists",
+        "geometries",
+        "id",
+        "scopes",
+        "types",
+    )
 
     def __init__(self, entity_id: str, stored: StoredEntity | None) -> None:
         self.id = entity_id
@@ -41,6 +53,15 @@ class _State:
         self.attributes: Instances = _decode_attributes(stored.attributes) if stored else {}
         self.geometries = _geometries(self.attributes)  # as they are in the store
         self.created_at = stored.created_at if stored else None
+        self._created_text: str | None = None
+
+    @property
+    def created_text(self) -> str:
+        """When the entity was made, as text."""
+        assert self.created_at is not None
+        if self._created_text is None:
+            self._created_text = rfc3339(self.created_at)
+        return self._created_text
 
 
 class Plan:
@@ -119,6 +140,7 @@ class Plan:
         state.types = operation.types
         state.scopes = operation.scopes or ()
         state.created_at = self._now
+        state._created_text = self._now_text
         state.attributes = {}
         updated = tuple(operation.attributes)
         for name, instances in operation.attributes.items():
@@ -307,9 +329,10 @@ class Plan:
     ) -> None:
         """Make these the only instances of the attribute; those that stood `before` keep their createdAt, and are
         no news to history if they say the same (a file imported again)."""
-        created = {i.get("datasetId"): i.get("createdAt") for i in before or ()}
+        born = state.created_text
+        created = {i.get("datasetId"): i.get("createdAt", born) for i in before or ()}
         state.attributes[name] = [
-            self._stamped(i, created.get(i.get("datasetId")) or self._now_text) for i in instances
+            self._stamped(i, created.get(i.get("datasetId"), self._now_text), born) for i in instances
         ]
         for instance in instances:
             if not (before and any(_unchanged(current, instance) for current in before)):
@@ -318,14 +341,15 @@ class Plan:
     def _set(self, state: _State, name: str, instances: list[dict[str, Any]]) -> None:
         """Put these in place of the instances with the same datasetId, or beside those that are there."""
         present = list(state.attributes.get(name, ()))
+        born = state.created_text
         for instance in instances:
             dataset = instance.get("datasetId")
             for index, current in enumerate(present):
                 if current.get("datasetId") == dataset:
-                    present[index] = self._stamped(instance, current.get("createdAt") or self._now_text)
+                    present[index] = self._stamped(instance, current.get("createdAt", born), born)
                     break
             else:
-                present.append(self._stamped(instance, self._now_text))
+                present.append(self._stamped(instance, self._now_text, born))
             self._remember(state.id, name, instance)
         state.attributes[name] = present
 
@@ -336,8 +360,14 @@ class Plan:
         else:
             del state.attributes[name]
 
-    def _stamped(self, instance: dict[str, Any], created: str) -> dict[str, Any]:
-        return {**instance, "createdAt": created, "modifiedAt": self._now_text}
+    def _stamped(self, instance: dict[str, Any], created: str, entity_created: str) -> dict[str, Any]:
+        """The instance with its times, as store.entities.fill_times expects it: only those that must be said."""
+        stamped = {key: value for key, value in instance.items() if key not in _STAMPS}
+        if created != entity_created:
+            stamped["createdAt"] = created
+        if created != self._now_text:
+            stamped["modifiedAt"] = self._now_text
+        return stamped
 
     def _remember(self, entity_id: str, name: str, instance: dict[str, Any]) -> None:
         observed = instance.get("observedAt")
@@ -377,12 +407,12 @@ class Plan:
                 "types": state.types,
                 "scopes": state.scopes,
                 "attributes": state.attributes,
-                "created_at": state.created_at,
+                "created_at": state.created_text,
                 "modified_at": self._now_text,
             }
         else:
             change["scopes"] = state.scopes
-            change["createdAt"] = state.created_at
+            change["createdAt"] = state.created_text
         self.changes.append(_encode(change))
 
 
@@ -458,8 +488,8 @@ def _unchanged(current: dict[str, Any], instance: dict[str, Any]) -> bool:
     """Whether an instance says nothing that was not known: the same again, and not as a new observation."""
     return (
         "observedAt" not in instance
-        and len(current) == len(instance) + 2  # createdAt, modifiedAt
-        and all(key in current and current[key] == value for key, value in instance.items())
+        and current.keys() - _STAMPS == instance.keys() - _STAMPS
+        and all(current[key] == value for key, value in instance.items() if key not in _STAMPS)
     )
 
 

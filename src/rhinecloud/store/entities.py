@@ -46,14 +46,26 @@ def rfc3339(at: datetime) -> str:
     return f"{text}.{fraction}Z" if fraction else f"{text}Z"
 
 
+def fill_times(attributes: dict[str, list[dict[str, Any]]], created_at: str) -> None:
+    """Put createdAt and modifiedAt into instances as they are stored, that is, without what goes without saying: the
+    creation with the entity, and the modification at the creation. In most rows these are a third of the size."""
+    for instances in attributes.values():
+        for instance in instances:
+            created = instance.setdefault("createdAt", created_at)
+            instance.setdefault("modifiedAt", created)
+
+
 def to_entity(stored: StoredEntity) -> Entity:
     """A row as an entity of the model."""
+    attributes = _decode_attributes(stored.attributes)
+    created_at = rfc3339(stored.created_at)
+    fill_times(attributes, created_at)
     return Entity(
         id=stored.id,
         types=stored.types,
         scopes=stored.scopes,
-        attributes=_decode_attributes(stored.attributes),
-        created_at=rfc3339(stored.created_at),
+        attributes=attributes,
+        created_at=created_at,
         modified_at=rfc3339(stored.modified_at),
     )
 

@@ -10,11 +10,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
-
 from rhinecloud.store import Database, Unavailable, entities, subscriptions
 from rhinecloud.store.subscriptions import Due, Outcome
 
+from ..feed import read_change
 from ..gathering import Gathering, Overloaded
 from ..operations import Change
 from .delivery import Delivery, NotTaken
@@ -32,7 +31,6 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 300.0  # seconds between attempts
 _REFUSALS = 3  # attempts after which a notification that is refused is left out
 _AWAY = 1.0  # seconds before PostgreSQL is asked again
 _log = logging.getLogger(__name__)
-_decode = msgspec.json.Decoder(Change).decode
 
 
 class Post:
@@ -239,7 +237,7 @@ class Courier:
                 newest.add(one.entity_id)
                 changes.setdefault(one.entity_id, [])
             else:
-                change = msgspec.structs.replace(_decode(one.change), id=one.change_id, at=one.at or "")
+                change = read_change(one.change_id, one.at or "", one.change)
                 changes.setdefault(one.entity_id, []).append(change)
         missing = {entity_id for entity_id in newest if not changes[entity_id]}
         stored = await entities.read(self._post.database.pool, missing) if missing else {}
