@@ -19,7 +19,7 @@ from .planning import Plan
 _BEGIN = "BEGIN; SELECT pg_current_xact_id()"  # the id is owned before a change id is drawn: see store.outbox
 _SERIES_KNOWN = 200_000
 _ATTEMPTS = 5
-_CROWDED = 400  # operations that wait before a second transaction runs beside the first
+_CROWDED = 16  # operations that wait before a second transaction runs beside the first
 _REFUSED = (asyncpg.DataError, asyncpg.ProgramLimitExceededError)  # of a value's form, or of its size
 
 
