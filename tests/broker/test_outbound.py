@@ -9,10 +9,10 @@ from typing import Any
 import httpcore
 import pytest
 
-from rhinecloud.broker.outbound import Allowed, Forbidden, client, is_public, pool
+from rhinecloud.broker.outbound import Allowed, Connections, Forbidden, client, is_public
 from rhinecloud.settings import SettingsError, load
 
-from ..receivers import http_receiver
+from ..receivers import eventually, http_receiver
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ async def test_rebinding_gains_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(type(asyncio.get_running_loop()), "getaddrinfo", getaddrinfo)
     monkeypatch.setattr("httpcore._backends.auto.AutoBackend.connect_tcp", connect)
-    async with pool(Allowed(), most=1, keep_alive=1) as connections:
+    async with Connections(Allowed()).line("http://rebinding.example") as connections:
         with pytest.raises(httpcore.ConnectError):
             await connections.request("POST", "http://rebinding.example/")
         # The name was asked once, and what was judged is what was connected to: never the name.
@@ -95,3 +95,26 @@ async def test_a_redirect_passes_the_same_door() -> None:
             with pytest.raises(Forbidden):
                 await http.get(receiver.url)
         assert receiver.connections == 1
+
+
+async def test_connections_are_kept_shared_and_let_go() -> None:
+    async with http_receiver() as receiver:
+        connections = Connections(Allowed("127.0.0.1"), keep_alive=0.4, most_idle=4)
+
+        async def post() -> None:
+            async with connections.line("o") as line:
+                assert (await line.request("POST", receiver.url, content=b'{"data": []}')).status == 200
+
+        for _ in range(5):
+            await post()
+        assert receiver.connections == 1
+        receiver.delay = 0.05
+        await asyncio.gather(*(post() for _ in range(8)))
+        assert receiver.connections == 8
+        await post()
+        await eventually(lambda: len(receiver.writers) <= 5)
+        await asyncio.sleep(0.6)
+        await post()
+        await eventually(lambda: len(receiver.writers) <= 1)
+        await connections.close()
+        await eventually(lambda: not receiver.writers)

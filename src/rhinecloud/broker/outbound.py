@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Iterable
+import time
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 
 import httpcore
 import httpx
@@ -135,12 +137,65 @@ def client(allowed: Allowed) -> httpx.AsyncClient:
     )
 
 
-def pool(allowed: Allowed, *, most: int, keep_alive: float) -> httpcore.AsyncConnectionPool:
-    """Guarded connections for many small requests: `most` at once, kept for so many idle seconds. No redirects."""
-    return httpcore.AsyncConnectionPool(
-        ssl_context=httpx.create_ssl_context(trust_env=False),
-        max_connections=most,
-        max_keepalive_connections=most,
-        keepalive_expiry=keep_alive,
-        network_backend=_GuardedBackend(allowed),
-    )
+class Connections:
+    """Guarded connections for many small requests, kept for a while for whoever calls the same origin next.
+
+    The library's own pool looks at each of its connections for each request: at sixty that took 7 ms. So each line is
+    a pool of one connection, and who needs one takes the one that was used last.
+    """
+
+    def __init__(self, allowed: Allowed, *, keep_alive: float = 60.0, most_idle: int = 200) -> None:
+        self._backend = _GuardedBackend(allowed)
+        self._tls = httpx.create_ssl_context(trust_env=False)
+        self._keep_alive = keep_alive
+        self._most_idle = most_idle
+        self._idle: dict[str, list[tuple[float, httpcore.AsyncConnectionPool]]] = {}
+        self._number = 0
+        self._swept = 0.0
+
+    @asynccontextmanager
+    async def line(self, origin: str) -> AsyncIterator[httpcore.AsyncConnectionPool]:
+        """One connection to an origin, opened at the first request. No redirects are followed."""
+        await self._sweep()
+        idle = self._idle.get(origin)
+        if idle:
+            _, taken = idle.pop()
+            self._number -= 1
+        else:
+            taken = httpcore.AsyncConnectionPool(
+                ssl_context=self._tls,
+                max_connections=1,
+                keepalive_expiry=self._keep_alive,
+                network_backend=self._backend,
+            )
+        try:
+            yield taken
+        finally:
+            self._idle.setdefault(origin, []).append((time.monotonic(), taken))
+            self._number += 1
+
+    async def close(self) -> None:
+        """Close what is idle."""
+        await self._close_before(float("inf"))
+
+    async def _sweep(self) -> None:
+        now = time.monotonic()
+        if self._number > self._most_idle:
+            ages = sorted(at for idle in self._idle.values() for at, _ in idle)
+            await self._close_before(ages[len(ages) // 2])
+        elif now - self._swept > self._keep_alive / 4:
+            self._swept = now
+            await self._close_before(now - self._keep_alive)
+
+    async def _close_before(self, moment: float) -> None:
+        old = []
+        for origin, idle in list(self._idle.items()):
+            old += [line for at, line in idle if at <= moment]
+            left = [(at, line) for at, line in idle if at > moment]
+            if left:
+                self._idle[origin] = left
+            else:
+                del self._idle[origin]
+        self._number -= len(old)
+        for line in old:
+            await line.aclose()

@@ -20,10 +20,8 @@ from .delivery import Delivery, NotTaken
 from .matching import Watched
 from .rendering import Told, notification
 
-_AT_ONCE = 64  # notifications under way
-_FAILING_AT_ONCE = (
-    8  # of these to endpoints that did not take the last one: they shall not keep the others waiting
-)
+_AT_ONCE = 128  # notifications under way
+_FAILING_AT_ONCE = 16  # of these to endpoints that did not take the last one: nobody shall wait for them
 _IN_MEMORY = 512  # changes of one subscription that need not be read again
 _TOGETHER = 50  # changes in one notification
 _THROTTLED_TOGETHER = 1_000

@@ -18,12 +18,11 @@ import httpx
 import msgspec
 from paho.mqtt import packettypes, properties
 
-from ..outbound import Allowed, Forbidden, pool
+from ..outbound import Allowed, Connections, Forbidden
 from .matching import Watched
 from .rendering import headers, http_body, mqtt_body
 
 TIMEOUT = 10.0  # seconds, unless the endpoint asks for another
-_MOST_CONNECTIONS = 256
 _KEEP_ALIVE = 60.0  # seconds that an idle connection is kept
 _LARGEST_ANSWER = 65_536  # bytes of an answer that are read so that the connection can be used again
 _REFUSING = frozenset({400, 405, 406, 411, 413, 414, 415, 416, 417, 422, 431})
@@ -45,12 +44,12 @@ class Delivery:
 
     def __init__(self, allowed: Allowed) -> None:
         self._allowed = allowed
-        self._http = pool(allowed, most=_MOST_CONNECTIONS, keep_alive=_KEEP_ALIVE)
+        self._http = Connections(allowed, keep_alive=_KEEP_ALIVE)
         self._mqtt: dict[_MqttAddress, _MqttConnection] = {}
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._http.aclose()
+        await self._http.close()
         for connection in self._mqtt.values():
             await connection.close()
 
@@ -86,9 +85,10 @@ class Delivery:
         extensions = {"timeout": dict.fromkeys(("connect", "read", "write", "pool"), timeout)}
         for attempt in (1, 2):
             try:
-                async with self._http.stream(
-                    "POST", target, headers=sent, content=body, extensions=extensions
-                ) as answer:
+                async with (
+                    self._http.line(f"{url.scheme}://{url.netloc!r}") as line,
+                    line.stream("POST", target, headers=sent, content=body, extensions=extensions) as answer,
+                ):
                     await _drain(answer)
                     status = answer.status
                 break
