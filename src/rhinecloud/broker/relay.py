@@ -11,10 +11,11 @@ from typing import Protocol
 import asyncpg
 import msgspec
 
-from rhinecloud.store import Database, Unavailable, outbox
+from rhinecloud.store import Database, outbox
+
+from .office import hold
 
 READER = "#relay"
-_ELECTION = 0x52656C61  # "Rela": the advisory lock of the elected relay, with the tenant's hash
 _AT_ONCE = 500
 _LARGEST = 512 * 1024  # bytes of changes in one message; NATS takes 1 MiB unless told otherwise
 _POLL = 1.0  # seconds: only in case a wake-up was lost with a broken connection
@@ -89,7 +90,7 @@ class Relay:
         self._encode = msgspec.json.Encoder().encode
         self.elected = False
         self.position = 0
-        self._task = asyncio.create_task(self._run(), name="relay")
+        self._task = asyncio.create_task(hold(database, "relay", self._serve, again=_POLL), name="relay")
 
     def wake(self) -> None:
         """There is something to tell."""
@@ -100,34 +101,14 @@ class Relay:
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
 
-    async def _run(self) -> None:
-        while True:
-            try:
-                async with self._database.pool.acquire() as connection:
-                    if await connection.fetchval(
-                        "SELECT pg_try_advisory_lock($1, hashtext($2))", _ELECTION, self._database.tenant
-                    ):
-                        try:
-                            self.elected = True
-                            await self._serve(connection)
-                        finally:
-                            self.elected = False
-                            if not connection.is_closed():
-                                await asyncio.shield(self._resign(connection))
-            except Unavailable as error:
-                _log.warning("relay: %s; begins again", error)
-            except Exception:
-                _log.exception("relay: begins again")
-            await asyncio.sleep(_POLL)
-
-    async def _resign(self, connection: asyncpg.Connection) -> None:
-        with contextlib.suppress(Exception):
-            await connection.execute("RESET synchronous_commit")
-            await connection.execute(
-                "SELECT pg_advisory_unlock($1, hashtext($2))", _ELECTION, self._database.tenant
-            )
-
     async def _serve(self, connection: asyncpg.Connection) -> None:
+        self.elected = True
+        try:
+            await self._tell(connection)
+        finally:
+            self.elected = False
+
+    async def _tell(self, connection: asyncpg.Connection) -> None:
         epoch = await self._database.epoch()
         tenant = self._database.tenant
         last = await outbox.position(connection, READER) or 0

@@ -2,42 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
 
-from rhinecloud.store import Database, Unavailable, history, intake, outbox, partitions
+from rhinecloud.store import Database, history, intake, outbox, partitions
 
+from .office import hold
 from .relay import READER
 
 _log = logging.getLogger(__name__)
-_LOCK = 0x55706B65  # "Upke"
 _EVERY = 1_800.0  # seconds
 _DELIVERIES_DAYS = 8  # the bus redelivers for a week at most
 
 
 async def keep(database: Database, *, outbox_days: int) -> None:
     """Run for ever; failures are logged and tried again at the next round."""
-    while True:
-        try:
-            async with database.pool.acquire() as connection:
-                if await connection.fetchval(
-                    "SELECT pg_try_advisory_lock($1, hashtext($2))", _LOCK, database.tenant
-                ):
-                    try:
-                        await once(connection, datetime.now(UTC), outbox_days=outbox_days)
-                    finally:
-                        if not connection.is_closed():
-                            await connection.execute(
-                                "SELECT pg_advisory_unlock($1, hashtext($2))", _LOCK, database.tenant
-                            )
-        except Unavailable as error:
-            _log.warning("upkeep: PostgreSQL is away (%s)", error)
-        except Exception:
-            _log.exception("upkeep: tried again later")
-        await asyncio.sleep(_EVERY)
+
+    async def serve(connection: asyncpg.Connection) -> None:
+        await once(connection, datetime.now(UTC), outbox_days=outbox_days)
+
+    await hold(database, "upkeep", serve, again=_EVERY)
 
 
 async def once(connection: asyncpg.Connection, now: datetime, *, outbox_days: int) -> int:

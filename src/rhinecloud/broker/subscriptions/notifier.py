@@ -13,11 +13,12 @@ import asyncpg
 
 from rhinecloud.model import CORE, Context, NgsiLdError
 from rhinecloud.model.subscription import read_subscription
-from rhinecloud.store import Database, Unavailable, subscriptions
+from rhinecloud.store import Database, subscriptions
 from rhinecloud.store.subscriptions import READER, StoredSubscription, Telling
 
 from ..contexts import Contexts
 from ..feed import Feed, News
+from ..office import hold
 from ..operations import Change
 from ..outbound import Allowed
 from .courier import Courier, Post
@@ -25,7 +26,6 @@ from .delivery import Delivery
 from .matching import Index, Watched
 from .periodic import Periodic
 
-_ELECTION = 0x53756273  # "Subs": the advisory lock of the elected one, with the tenant's hash
 _AGAIN = 1.0  # seconds between attempts to be elected
 _LOOK = 5.0  # seconds after which subscriptions are compared even if nobody said that they changed
 _SAVE = 1.0  # seconds for which the position of changes that met nobody may lag behind
@@ -53,7 +53,9 @@ class Notifier:
 
     def open(self) -> None:
         """Begin."""
-        self._task = asyncio.create_task(self._run(), name="notifier")
+        self._task = asyncio.create_task(
+            hold(self._database, "notifier", self._serve, again=_AGAIN), name="notifier"
+        )
 
     async def close(self) -> None:
         """Stop; another worker is elected as soon as the connection has gone."""
@@ -72,33 +74,6 @@ class Notifier:
             return {"elected_here": False}
         return {"elected_here": True, **reign.health()}
 
-    async def _run(self) -> None:
-        while True:
-            try:
-                async with self._database.pool.acquire() as connection:
-                    if await connection.fetchval(
-                        "SELECT pg_try_advisory_lock($1, hashtext($2))", _ELECTION, self._database.tenant
-                    ):
-                        try:
-                            await self._serve(connection)
-                        finally:
-                            if not connection.is_closed():
-                                await asyncio.shield(self._resign(connection))
-            except _Deposed:
-                _log.warning("notifier: somebody else is elected")
-            except Unavailable as error:
-                _log.warning("notifier: %s; begins again", error)
-            except Exception:
-                _log.exception("notifier: begins again")
-            await asyncio.sleep(_AGAIN)
-
-    async def _resign(self, connection: asyncpg.Connection) -> None:
-        with contextlib.suppress(Exception):
-            await connection.execute("RESET synchronous_commit")
-            await connection.execute(
-                "SELECT pg_advisory_unlock($1, hashtext($2))", _ELECTION, self._database.tenant
-            )
-
     async def _serve(self, connection: asyncpg.Connection) -> None:
         # Queue and position are written together; what a crash of PostgreSQL loses of both is matched again.
         await connection.execute("SET synchronous_commit = off")
@@ -106,6 +81,8 @@ class Notifier:
         self._reign = reign
         try:
             await reign.serve()
+        except* _Deposed:
+            _log.warning("notifier: somebody else is elected")
         finally:
             self._reign = None
             await asyncio.shield(reign.close())
