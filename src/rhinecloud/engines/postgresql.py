@@ -43,8 +43,9 @@ max_worker_processes = 4
 max_parallel_workers_per_gather = 1
 jit = off
 random_page_cost = 1.1
-wal_compression = on
-max_wal_size = 1GB
+# Compressing page images costs the writers more than the bytes cost the disk.
+wal_compression = off
+max_wal_size = 2GB
 min_wal_size = 128MB
 # Partitions of the history take one lock each.
 max_locks_per_transaction = 256

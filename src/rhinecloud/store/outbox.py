@@ -16,6 +16,8 @@ from datetime import date
 import asyncpg
 import msgspec
 
+from .entities import rfc3339
+
 _AFTER = """
 SELECT id, at, change, pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS xmin
 FROM outbox WHERE id > $1 ORDER BY id LIMIT $2
@@ -79,8 +81,7 @@ async def read_told(
 
 
 def _row(record: asyncpg.Record) -> OutboxRow:
-    at = record["at"]
-    return OutboxRow(record["id"], at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"), record["change"])
+    return OutboxRow(record["id"], rfc3339(record["at"]), record["change"])
 
 
 async def position(connection: asyncpg.Connection | asyncpg.Pool, reader: str) -> int | None:
