@@ -3,10 +3,35 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from typing import Generic, TypeVar
 
 from .jobs import Load
 
+Request = TypeVar("Request")
+
 PATIENCE = 10.0  # seconds for an answer; what has none by then is an error
+
+
+class Supply(Generic[Request]):
+    """Prepared requests, handed out one by one; from the beginning again where the operation may be repeated."""
+
+    def __init__(self, requests: list[Request], *, again: bool) -> None:
+        self._requests = requests
+        self._again = again
+        self._iterator: Iterator[Request] = iter(requests)
+        self.exhausted = False
+
+    def next(self) -> Request | None:
+        """The next request, or None where there is none left."""
+        found = next(self._iterator, None)
+        if found is None:
+            if not self._again:
+                self.exhausted = True
+                return None
+            self._iterator = iter(self._requests)
+            found = next(self._iterator)
+        return found
 
 
 class Counter:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple, cast
 
-from .counting import PATIENCE, Counter
+from .counting import PATIENCE, Counter, Supply
 from .documents import GROUP, PAGE, RADIUS, TYPE, Parts, encode, parts
 from .jobs import HttpJob, Load, Workload
 
@@ -75,32 +74,16 @@ def _with_body(method: str, path: str, body: bytes, status: bytes) -> Request:
     return Request(head.encode() + body, status, b"", None)
 
 
-class _Source:
-    """The requests of a job, shared by its connections."""
-
-    def __init__(self, job: HttpJob) -> None:
-        number = max(4, int(_AHEAD[job.workload] * (job.seconds + job.warm_up)))
-        made = islice(parts(job.workload, job.seed, job.entities), number)
-        self._requests = [request(job.workload, about) for about in made]
-        self._again = job.workload != "create"
-        self._iterator: Iterator[Request] = iter(self._requests)
-        self.exhausted = False
-
-    def next(self) -> Request | None:
-        found = next(self._iterator, None)
-        if found is None:
-            if not self._again:
-                self.exhausted = True
-                return None
-            self._iterator = iter(self._requests)
-            found = next(self._iterator)
-        return found
+def _supply(job: HttpJob) -> Supply[Request]:
+    number = max(4, int(_AHEAD[job.workload] * (job.seconds + job.warm_up)))
+    made = islice(parts(job.workload, job.seed, job.entities), number)
+    return Supply([request(job.workload, about) for about in made], again=job.workload != "create")
 
 
 class _Connection(asyncio.Protocol):
     """One keep-alive connection: a request, its answer, the next."""
 
-    _source: _Source
+    _source: Supply[Request]
     _counter: Counter
     _transport: asyncio.Transport
 
@@ -114,7 +97,7 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
 
-    def begin(self, source: _Source, counter: Counter) -> None:
+    def begin(self, source: Supply[Request], counter: Counter) -> None:
         """Send the first request."""
         self._source = source
         self._counter = counter
@@ -167,7 +150,7 @@ class _Connection(asyncio.Protocol):
 
 async def run_http(job: HttpJob) -> Load:
     """Make the load and wait for the last answers."""
-    source = _Source(job)
+    source = _supply(job)
     loop = asyncio.get_running_loop()
     connections: list[_Connection] = []
     for _ in range(job.connections):

@@ -8,14 +8,13 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
 import asyncpg
 
 from . import sql_rows
-from .counting import PATIENCE, Counter
+from .counting import PATIENCE, Counter, Supply
 from .documents import GROUP, PAGE, RADIUS, TYPE, Parts, batches, encode, parts, position
 from .jobs import Load, SqlJob, Workload
 
@@ -160,7 +159,7 @@ async def run_sql(job: SqlJob, connections: Connections) -> Load:
     else:
         given = [parameters(job.workload, one) for one in about]
         statement = STATEMENTS[job.workload]
-    source = _Source(given, again=job.workload != "create")
+    source = Supply(given, again=job.workload != "create")
     opened = await connections.of(job.url, job.connections)
     prepared = [await connection.prepare(statement) for connection in opened]
     rows = _ROWS.get(job.workload, 1)
@@ -173,25 +172,7 @@ async def run_sql(job: SqlJob, connections: Connections) -> Load:
     return counter.load(exhausted=source.exhausted)
 
 
-class _Source:
-    def __init__(self, requests: list[tuple[Any, ...]], *, again: bool) -> None:
-        self._requests = requests
-        self._again = again
-        self._iterator: Iterator[tuple[Any, ...]] = iter(requests)
-        self.exhausted = False
-
-    def next(self) -> tuple[Any, ...] | None:
-        found = next(self._iterator, None)
-        if found is None:
-            if not self._again:
-                self.exhausted = True
-                return None
-            self._iterator = iter(self._requests)
-            found = next(self._iterator)
-        return found
-
-
-async def _loop(prepared: Any, source: _Source, rows: int | None, counter: Counter) -> None:
+async def _loop(prepared: Any, source: Supply[tuple[Any, ...]], rows: int | None, counter: Counter) -> None:
     while True:
         sent = time.perf_counter()
         values = source.next() if sent < counter.end else None
