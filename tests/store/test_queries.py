@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from shapely.geometry import shape
 
 from rhinecloud.broker import Operation
 from rhinecloud.broker.writer import SeriesNumbers, write
@@ -31,11 +32,12 @@ from rhinecloud.model import (
     matches_geometry,
     normal_time,
     parse_entity,
+    parse_geo_query,
     parse_q,
     parse_type_selection,
 )
 from rhinecloud.model.query_tree import PATH_MEMBERS
-from rhinecloud.store import Database, queries
+from rhinecloud.store import Database, geo, queries
 from rhinecloud.store.entities import to_entity
 from rhinecloud.store.queries import Query
 
@@ -396,3 +398,12 @@ async def test_points_for_maps(shared: Database) -> None:
     ]
     assert await queries.points(shared.pool, ["urn:x:Other"], [], LOCATION) == []
     assert len(await queries.points(shared.pool, [], [], LOCATION)) == 2
+
+
+@pytest.mark.parametrize("relation", ["within", "intersects", "disjoint", "overlaps", "contains", "equals"])
+def test_rings_that_cross_themselves_are_read_as_the_model_reads_them(relation: str) -> None:
+    crossed = {"type": "Polygon", "coordinates": [[[0, 0], [2, 2], [2, 0], [0, 2], [0, 0]]]}
+    around = "[[[-1,-1],[3,-1],[3,3],[-1,3],[-1,-1]]]"
+    query = parse_geo_query(relation, "Polygon", around, None, CORE)
+    (found,) = geo.refine(query, [shape(crossed).wkb])
+    assert found == matches_geometry(query, crossed)

@@ -99,11 +99,18 @@ def matches(query: GeoQuery, geometry: Any) -> bool:
 
 def matcher(query: GeoQuery) -> Callable[[Any], bool]:
     """As `matches`, with the reference geometry made ready once for many comparisons."""
-    reference = _shape(query.geometry)
     if query.relation == "near":
+        reference = _shape(query.geometry)
         return lambda geometry: is_geometry(geometry) and _near(query, reference, _shape(geometry))
+    relate = relation(query)
+    return lambda geometry: is_geometry(geometry) and bool(relate(_shape(geometry)))
+
+
+def relation(query: GeoQuery) -> Callable[[Any], Any]:
+    """The topological relation of a query (not near) as a predicate on one shape, or on an array of shapes at once."""
     import shapely
 
+    reference = _shape(query.geometry)
     shapely.prepare(reference)
     # Prepared geometries stand on the left, so the relation of the target to it is turned round.
     relate: Callable[[Any, Any], Any] = {
@@ -114,7 +121,7 @@ def matcher(query: GeoQuery) -> Callable[[Any], bool]:
         "disjoint": shapely.disjoint,
         "overlaps": shapely.overlaps,
     }[query.relation]
-    return lambda geometry: is_geometry(geometry) and bool(relate(reference, _shape(geometry)))
+    return lambda shapes: relate(reference, shapes)
 
 
 def _shape(geometry: dict[str, Any]) -> Any:

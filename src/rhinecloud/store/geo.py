@@ -12,6 +12,7 @@ from pyproj import Geod
 from shapely.geometry import mapping, shape
 
 from rhinecloud.model import GeoQuery, geometry_matcher
+from rhinecloud.model.geo import relation
 
 from .parameters import Parameters
 
@@ -86,20 +87,10 @@ def refine(query: GeoQuery, geometries: list[bytes]) -> npt.NDArray[np.bool_]:
     if query.relation == "near":
         meets = geometry_matcher(query)
         return np.fromiter((meets(mapping(one)) for one in shapes), dtype=np.bool_, count=len(shapes))
-    reference = reference if reference.is_valid else shapely.make_valid(reference)
-    shapely.prepare(reference)
-    kept = _RELATIONS[query.relation](reference, shapes)
-    return np.asarray(kept, dtype=np.bool_)
+    crossed = ~shapely.is_valid(shapes)  # rings that cross themselves make the predicates fail
+    if crossed.any():
+        shapes[crossed] = shapely.make_valid(shapes[crossed])
+    return np.asarray(relation(query)(shapes), dtype=np.bool_)
 
 
 _wgs84 = Geod(ellps="WGS84")
-
-# The prepared reference stands on the left, so the relation of the entity to it is turned round.
-_RELATIONS = {
-    "within": shapely.contains,
-    "contains": shapely.within,
-    "intersects": shapely.intersects,
-    "equals": shapely.equals,
-    "disjoint": shapely.disjoint,
-    "overlaps": shapely.overlaps,
-}
