@@ -126,9 +126,8 @@ class Broker:
     async def transaction(self) -> AsyncIterator[Transaction]:
         """A transaction of the caller's: rows of an app, graph writes, changes and audit lines commit together."""
         async with self.database.transaction() as connection:
-            await connection.execute(
-                "SELECT pg_current_xact_id()"
-            )  # before a change id is drawn: see store.outbox
+            # Before a change id is drawn: see store.outbox.
+            await connection.execute("SELECT pg_current_xact_id()")
             transaction = Transaction(connection)
             yield transaction
         if transaction.told:

@@ -26,8 +26,6 @@ _SCOPE = TERMS["scope"]
 _FIRST = datetime.min.replace(tzinfo=UTC) + timedelta(microseconds=1)
 _LAST = datetime.max.replace(tzinfo=UTC) - timedelta(microseconds=1)
 _EXACT = 2**53  # integers up to here are exact as a float64
-
-
 _STAMPS = frozenset({"createdAt", "modifiedAt"})
 
 

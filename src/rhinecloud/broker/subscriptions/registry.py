@@ -20,7 +20,6 @@ from rhinecloud.store import Database, subscriptions
 from rhinecloud.store.entities import rfc3339
 from rhinecloud.store.subscriptions import Gap, StoredSubscription, Telling
 
-WAKE = "subscriptions"
 _PREFIX = "urn:ngsi-ld:Subscription:"
 
 
