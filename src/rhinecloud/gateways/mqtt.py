@@ -21,7 +21,7 @@ import msgspec
 from rhinecloud.broker import Applied, Operation, Overloaded, Unavailable, Verdict
 from rhinecloud.bus import Bus, BusUnavailable, Delivery, Message, Pull, ensure_intake
 from rhinecloud.bus.intake import CONSUMER, PREFIX, QOS_HEADER, STREAM, look, topic_of
-from rhinecloud.gateways.profiles import Unmappable, plain_json
+from rhinecloud.gateways.profiles import Confirmation, Unmappable, plain_json
 
 SOURCE = "mqtt"
 BATCH = 500  # messages in one transaction
@@ -44,6 +44,28 @@ class Door(Protocol):
     ) -> None:
         """Keep a message that could not be mapped."""
         ...
+
+
+class Seen(Protocol):
+    """Counts what a device sends. Answers False for a device that sends more than it may: its messages of QoS 0 are
+    dropped then, its others wait behind everybody else's."""
+
+    def __call__(self, device: str | None, topic: str, n: int, size: int) -> bool | None:
+        """`n` messages of `size` bytes together."""
+        ...
+
+
+class Flag(Protocol):
+    """Raises an alarm (Alarms.raise_)."""
+
+    async def __call__(self, device: str | None, kind: str, detail: dict[str, Any]) -> None:
+        """Say what is wrong with a device, or with nobody in particular."""
+        ...
+
+
+Confirm = Callable[[Confirmation], Awaitable[None]]
+"""Is told what devices say of their wanted states (Commands.confirm), after the measurements of the same messages are
+committed."""
 
 
 class Incoming(msgspec.Struct, frozen=True):
@@ -160,6 +182,16 @@ class MqttGateway:
                 self.counters.dropped_qos0 += len(batch)
 
     # Both
+
+    async def take(
+        self, messages: Sequence[Incoming], working: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        """Return when each message is committed or kept among the unmapped; insists while the broker cannot write.
+
+        `working` is awaited now and then meanwhile. For whoever brings messages from elsewhere: each `delivery` names
+        one for good, so that a repetition changes nothing.
+        """
+        await self._take(list(messages), working or _nothing)
 
     async def _take(self, messages: list[Incoming], working: Callable[[], Awaitable[None]]) -> None:
         """Return when each message is committed or kept among the unmapped."""
