@@ -43,6 +43,7 @@ class Telling(msgspec.Struct, frozen=True):
     last_failure: datetime | None = None
     failing: bool | None = None
     reason: str | None = None
+    next_attempt: datetime | None = None
 
 
 class Due(msgspec.Struct, frozen=True):
@@ -57,13 +58,14 @@ class Due(msgspec.Struct, frozen=True):
 
 class Outcome(msgspec.Struct, frozen=True):
     """One attempt to tell. `done` are the changes that need not be told again; without `attempted` because there was
-    nothing left to tell of them."""
+    nothing left to tell of them. `again_at`: when it is tried again after a failure."""
 
     subscription: int
     at: datetime
     done: tuple[int, ...] = ()
     failure: str | None = None
     attempted: bool = True
+    again_at: datetime | None = None
 
 
 class Gap(msgspec.Struct, frozen=True):
@@ -173,7 +175,8 @@ async def page(pool: asyncpg.Pool, limit: int, offset: int) -> list[tuple[Stored
 
 _READ = """
 SELECT s.number, s.id, s.document, s.context, s.since, s.revision, s.created_at, s.modified_at,
-       t.times_sent, t.times_failed, t.last_notification, t.last_success, t.last_failure, t.failing, t.reason
+       t.times_sent, t.times_failed, t.last_notification, t.last_success, t.last_failure, t.failing, t.reason,
+       t.next_attempt
 FROM subscription s JOIN subscription_state t ON t.subscription = s.number
 """
 
@@ -212,6 +215,21 @@ async def gaps(pool: asyncpg.Pool, number: int) -> list[Gap]:
 async def waiting(pool: asyncpg.Pool, number: int) -> int:
     """How much is due to a subscriber."""
     return int(await pool.fetchval("SELECT count(*) FROM notification WHERE subscription = $1", number))
+
+
+async def backlog(pool: asyncpg.Pool, numbers: Sequence[int], most: int) -> dict[int, tuple[int, int]]:
+    """How much is due to each of these subscribers, counted up to `most`, and how many gaps it has."""
+    records = await pool.fetch(
+        """
+        SELECT number,
+               (SELECT count(*) FROM (SELECT 1 FROM notification WHERE subscription = number LIMIT $2) AS some),
+               (SELECT count(*) FROM subscription_gap WHERE subscription = number)
+        FROM unnest($1::bigint[]) AS asked (number)
+        """,
+        list(numbers),
+        most,
+    )
+    return {record[0]: (record[1], record[2]) for record in records}
 
 
 def _row(record: Any) -> StoredSubscription:
@@ -294,9 +312,11 @@ _COUNT = """
 UPDATE subscription_state s
 SET times_sent = times_sent + new.sent, times_failed = times_failed + new.failed,
     last_notification = new.last, last_success = coalesce(new.success, last_success),
-    last_failure = coalesce(new.failure, last_failure), failing = new.failing, reason = new.reason
+    last_failure = coalesce(new.failure, last_failure), failing = new.failing, reason = new.reason,
+    next_attempt = new.again
 FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[],
-            $7::boolean[], $8::text[]) AS new (number, sent, failed, last, success, failure, failing, reason)
+            $7::boolean[], $8::text[], $9::timestamptz[])
+     AS new (number, sent, failed, last, success, failure, failing, reason, again)
 WHERE s.subscription = new.number
 """
 
@@ -324,9 +344,10 @@ async def settle(connection: asyncpg.Connection, outcomes: Sequence[Outcome]) ->
                 failed[-1].at if failed else None,
                 attempts[-1].failure is not None,
                 attempts[-1].failure,
+                attempts[-1].again_at,
             )
         )
-    await connection.execute(_COUNT, *([row[i] for row in rows] for i in range(8)))
+    await connection.execute(_COUNT, *([row[i] for row in rows] for i in range(9)))
 
 
 async def skip(

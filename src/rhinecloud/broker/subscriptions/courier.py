@@ -7,11 +7,12 @@ import logging
 import random
 from collections import deque
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from rhinecloud.store import Database, Unavailable, entities, subscriptions
 from rhinecloud.store.subscriptions import Due, Outcome
+from rhinecloud.tasks import stop
 
 from ..feed import read_change
 from ..gathering import Gathering, Overloaded
@@ -122,9 +123,7 @@ class Courier:
 
     async def stop(self) -> None:
         """Leave; the rest stays in the queue."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await stop(self._task)
 
     async def tell_state(self, told: Sequence[Told]) -> bool:
         """Tell states that no change stands behind (timeInterval); whether they were taken."""
@@ -156,7 +155,7 @@ class Courier:
             except Exception:
                 _log.exception("subscription %s: tried again", self.watched.subscription.id)
                 self._let_go()
-                await self._pause()
+                await self._sleep(self._pause())
 
     def is_active(self) -> bool:
         """Whether the subscription is neither paused nor expired."""
@@ -267,13 +266,15 @@ class Courier:
                 self._done(ids, now)
                 return
             self._failures += 1
-            await self._post.settle(Outcome(self.watched.number, now, (), failure.reason))
             refusals = refusals + 1 if failure.refused else 0
+            pause = 0.0 if refusals >= _REFUSALS else self._pause()
+            again_at = datetime.now(UTC) + timedelta(seconds=pause)
+            await self._post.settle(Outcome(self.watched.number, now, (), failure.reason, again_at=again_at))
             if refusals >= _REFUSALS:
                 await self._skip(ids, f"refused: {failure.reason}")
                 return
             self._let_go()
-            await self._pause()
+            await self._sleep(pause)
         self._let_go()  # paused or expired meanwhile
 
     def _done(self, ids: Sequence[int], now: datetime, *, attempted: bool = True) -> None:
@@ -299,12 +300,11 @@ class Courier:
         self._post.told += 1
         return None
 
-    async def _pause(self) -> None:
-        """Growing pauses, a little uneven so that not all come back at once."""
+    def _pause(self) -> float:
+        """Growing pauses in seconds, a little uneven so that not all come back at once."""
         pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(self._failures - 1, 16))
         pause *= random.uniform(0.8, 1.0)
-        cooldown = self.watched.subscription.notification.endpoint.cooldown or 0.0
-        await self._sleep(max(pause, cooldown))
+        return max(pause, self.watched.subscription.notification.endpoint.cooldown or 0.0)
 
     async def _sleep(self, seconds: float) -> None:
         """Or until the subscription is changed."""

@@ -15,6 +15,7 @@ from rhinecloud.model import CORE, Context, NgsiLdError
 from rhinecloud.model.subscription import read_subscription
 from rhinecloud.store import Database, subscriptions
 from rhinecloud.store.subscriptions import READER, StoredSubscription, Telling
+from rhinecloud.tasks import stop
 
 from ..contexts import Contexts
 from ..feed import Feed, News
@@ -59,9 +60,7 @@ class Notifier:
 
     async def close(self) -> None:
         """Stop; another worker is elected as soon as the connection has gone."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await stop(self._task)
 
     def wake(self) -> None:
         """Subscriptions were changed, here or in another worker."""
@@ -138,9 +137,7 @@ class _Reign:
             for task in done:
                 task.result()
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await stop(*tasks)
 
     async def close(self) -> None:
         await asyncio.gather(*(courier.stop() for courier in self._couriers.values()))

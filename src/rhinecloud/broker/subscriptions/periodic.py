@@ -14,6 +14,7 @@ from rhinecloud.model import Entity
 from rhinecloud.model.subscription import Selector
 from rhinecloud.store import Database, Unavailable, queries
 from rhinecloud.store.entities import to_entity
+from rhinecloud.tasks import stop
 
 from .courier import Courier
 from .matching import Watched
@@ -55,9 +56,7 @@ class Periodic:
                     async with asyncio.timeout(pause):
                         await self._wake.wait()
         finally:
-            for task in self._running.values():
-                task.cancel()
-            await asyncio.gather(*self._running.values(), return_exceptions=True)
+            await stop(*self._running.values())
 
     def _begin_what_is_due(self) -> float:
         """Start what is due; seconds until something is."""

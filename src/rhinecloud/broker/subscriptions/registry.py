@@ -23,12 +23,27 @@ from rhinecloud.store.subscriptions import Gap, StoredSubscription, Telling
 _PREFIX = "urn:ngsi-ld:Subscription:"
 
 
+_MOST_COUNTED = 10_001  # waiting changes that are counted where many subscriptions are shown
+
+
 class Delivery(msgspec.Struct, frozen=True):
-    """How a subscription's telling stands: how much waits, why the last attempt failed, what was never told."""
+    """How a subscription's telling stands: how much waits, why the last attempt failed, what was never told, when a
+    failing one is tried again."""
 
     waiting: int
     reason: str | None
     gaps: list[Gap]
+    next_attempt: datetime | None = None
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """A subscription in a list: its document, how much waits (counted up to 10,001), how many gaps there are."""
+
+    document: dict[str, Any]
+    waiting: int
+    gaps: int
+    reason: str | None
+    next_attempt: datetime | None
 
 
 class Subscriptions:
@@ -89,6 +104,21 @@ class Subscriptions:
         found = await subscriptions.page(self._database.pool, limit, offset)
         return [_show(stored, telling, context, sys_attrs) for stored, telling in found]
 
+    async def standings(self, limit: int, offset: int, context: Context) -> list[Standing]:
+        """A page of subscriptions, oldest first, with how their telling stands."""
+        pool = self._database.pool
+        found = await subscriptions.page(pool, limit, offset)
+        backlog = await subscriptions.backlog(pool, [one.number for one, _ in found], _MOST_COUNTED)
+        return [
+            Standing(
+                _show(stored, telling, context, sys_attrs=True),
+                *backlog[stored.number],
+                telling.reason,
+                telling.next_attempt if telling.failing else None,
+            )
+            for stored, telling in found
+        ]
+
     async def count(self) -> int:
         """The number of all subscriptions."""
         return await subscriptions.count(self._database.pool)
@@ -104,6 +134,7 @@ class Subscriptions:
             await subscriptions.waiting(pool, stored.number),
             telling.reason,
             await subscriptions.gaps(pool, stored.number),
+            telling.next_attempt if telling.failing else None,
         )
 
 
