@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
+from rhinecloud.tasks import stop
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -74,9 +76,7 @@ class Gathering(Generic[Item, Result]):
 
     async def close(self) -> None:
         """Stop; what still waits is cancelled, hence never acknowledged."""
-        for lane in self._lanes:
-            lane.cancel()
-        await asyncio.gather(*self._lanes, return_exceptions=True)
+        await stop(*self._lanes)
         while self._queue:
             self._queue.popleft()[2].cancel()
 

@@ -12,6 +12,7 @@ import asyncpg
 import msgspec
 
 from rhinecloud.store import Database, outbox
+from rhinecloud.tasks import stop
 
 from .office import hold
 
@@ -98,8 +99,7 @@ class Relay:
 
     async def close(self) -> None:
         """Stop; another worker is elected as soon as the connection has gone."""
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await stop(self._task)
 
     async def _serve(self, connection: asyncpg.Connection) -> None:
         self.elected = True

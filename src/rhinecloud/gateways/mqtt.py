@@ -22,6 +22,7 @@ from rhinecloud.broker import Applied, Operation, Overloaded, Unavailable, Verdi
 from rhinecloud.bus import Bus, BusUnavailable, Delivery, Message, Pull, ensure_intake
 from rhinecloud.bus.intake import CONSUMER, PREFIX, QOS_HEADER, STREAM, look, topic_of
 from rhinecloud.gateways.profiles import Confirmation, Unmappable, plain_json
+from rhinecloud.tasks import stop
 
 SOURCE = "mqtt"
 BATCH = 500  # messages in one transaction
@@ -114,9 +115,7 @@ class MqttGateway:
 
     async def close(self) -> None:
         """Stop; what was not committed is delivered again."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await stop(*self._tasks)
 
     async def health(self) -> dict[str, Any]:
         """Counters of this process and the state of the intake that all workers share."""
