@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 
 from rhinecloud.engines.account import Account, EngineError, engine_account, user_name
@@ -132,14 +133,14 @@ class DataFolder:
         finally:
             os.close(descriptor)
 
-    def secret(self, name: str) -> str:
+    def secret(self, name: str, make: Callable[[], str] = lambda: secrets.token_urlsafe(32)) -> str:
         """A random text that is made once and readable by this account only."""
         path = self.secrets / name
         if not path.exists():
             fresh = path.with_suffix(".new")
             descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with os.fdopen(descriptor, "w") as file:
-                file.write(secrets.token_urlsafe(32))
+                file.write(make())
                 file.flush()
                 os.fsync(file.fileno())
             fresh.rename(path)

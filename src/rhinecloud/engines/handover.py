@@ -29,12 +29,27 @@ class NatsCredentials(msgspec.Struct, frozen=True):
         return {}
 
 
+class DoorKeys(msgspec.Struct, frozen=True):
+    """What it takes to answer for devices at the MQTT side.
+
+    `issuer` is the seed of the account key that signs what a device may do, `account` the NATS account that devices
+    are put in. With `system_url` and `system` connections can be looked at and ended. `log` is the file in which the
+    embedded server tells what it refused.
+    """
+
+    issuer: str
+    account: str
+    system_url: str | None = None
+    system: NatsCredentials = NatsCredentials()
+    log: str | None = None
+
+
 class WorkerHandover(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a worker needs to begin.
 
     `listen_fd` is the listening socket that all workers share. A worker writes one line to `ready_fd` when it
-    answers requests, and closes it. With the city's own NATS `nats_monitor_url` (HTTP) is None, and
-    `mqtt_url` (mqtt://host:port) what the settings say.
+    answers requests, and closes it. With the city's own NATS `nats_monitor_url` (HTTP) is None, `mqtt_url`
+    (mqtt://host:port) what the settings say, and `door` there only if the settings name an issuer.
     """
 
     settings: Settings
@@ -43,6 +58,7 @@ class WorkerHandover(msgspec.Struct, frozen=True, kw_only=True):
     nats_credentials: NatsCredentials = NatsCredentials()
     nats_monitor_url: str | None = None
     mqtt_url: str | None = None
+    door: DoorKeys | None = None
     listen_fd: int
     ready_fd: int
     worker_index: int = 0
@@ -62,6 +78,7 @@ class WorkerHandover(msgspec.Struct, frozen=True, kw_only=True):
         document = msgspec.json.decode(text)
         document["settings"] = from_json(document["settings"])
         document["nats_credentials"] = NatsCredentials(**document["nats_credentials"])
+        document["door"] = msgspec.convert(document["door"], DoorKeys | None)
         return cls(**document)
 
     def report_ready(self) -> None:

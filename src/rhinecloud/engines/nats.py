@@ -12,21 +12,23 @@ from pathlib import Path
 
 from rhinecloud.engines import binaries
 from rhinecloud.engines.account import EngineError, spawn
+from rhinecloud.engines.certificate import Certificate
 from rhinecloud.engines.child import Child, Log, Say, last_lines
 from rhinecloud.engines.folder import DataFolder
-from rhinecloud.engines.handover import NatsCredentials
+from rhinecloud.engines.handover import DoorKeys, NatsCredentials
 from rhinecloud.engines.postgresql import free_port
+from rhinecloud.engines.rights import DEVICES_ONLY_HEAR, FORBIDDEN_TO_DEVICES
+from rhinecloud.nkeys import KeyPair
 from rhinecloud.settings import Settings
 
-USER = "rhinecloud"
-DEVICE_USER = "device"
-# A device without sign-in (--open) speaks to topics, never to the stream machinery, to what the MQTT side keeps
-# for itself, or to our own subjects.
-_FORBIDDEN_TO_DEVICES = [
-    *("$JS.>", "$SYS.>", "$KV.>", "$O.>", "_INBOX.>", "changes.>", "wake.>"),
-    *("$MQTT.msgs.>", "$MQTT.sess.>", "$MQTT.rmsgs.>", "$MQTT.qos2.>", "$MQTT.JSA.>"),
-]
-_DEVICES_ONLY_HEAR = ["$MQTT.out.>"]
+# Names that no device can have (~ is in no device's id): these users are not the door's business.
+USER = "~rhinecloud"
+SYSTEM_USER = "~system"
+DEVICE_USER = "~device"  # whoever gives no name, with --open
+ACCOUNT = "$G"
+# How long a device waits for the answer of a worker: in a storm of reconnections they queue. It is also what one
+# waits in vain while no worker runs.
+SIGN_IN_PATIENCE = 15  # seconds
 # Where the server keeps the consumer that workers make for what devices publish (bus/intake.py).
 _RESTART_PATIENCE = 10.0  # seconds
 _INTAKE = Path("jetstream", "$G", "streams", "$MQTT_msgs", "obs", "gateways")
@@ -49,6 +51,7 @@ class Nats(Child):
         self.folder = folder
         self.settings = settings
         self.log = Log(folder.logs / "nats.log")
+        self.certificate = Certificate(folder, settings.tls_cert, settings.tls_key)
         self.program: binaries.Program | None = None
         self._choose_ports()
 
@@ -75,9 +78,25 @@ class Nats(Child):
         return NatsCredentials(user=USER, password=self.folder.secret("nats"))
 
     @property
+    def door_keys(self) -> DoorKeys:
+        """What a worker needs to answer for devices."""
+        return DoorKeys(
+            issuer=self._issuer().seed,
+            account=ACCOUNT,
+            system_url=self.url,
+            system=NatsCredentials(user=SYSTEM_USER, password=self.folder.secret("nats-system")),
+            log=str(self.log.path),
+        )
+
+    def _issuer(self) -> KeyPair:
+        return KeyPair.from_seed(self.folder.secret("nats-issuer", lambda: KeyPair.new().seed))
+
+    @property
     def mqtt_url(self) -> str:
+        """mqtts:// when there is a certificate."""
         host = f"[{self.settings.host}]" if ":" in self.settings.host else self.settings.host
-        return f"mqtt://{host}:{self.mqtt_port}"
+        scheme = "mqtt" if self.settings.tls_cert is None else "mqtts"
+        return f"{scheme}://{host}:{self.mqtt_port}"
 
     @property
     def monitor_url(self) -> str:
@@ -89,23 +108,37 @@ class Nats(Child):
 
     def configuration(self) -> dict[str, object]:
         """The server's configuration; NATS reads JSON."""
-        device: dict[str, object] = {
+        worker = {
+            "user": USER,
+            "password": self.folder.secret("nats"),
+            "allowed_connection_types": ["STANDARD"],
+        }
+        device = {
             "user": DEVICE_USER,
             "password": self.folder.secret("nats-device"),
+            "allowed_connection_types": ["MQTT"],
             "permissions": {
-                "publish": {"deny": _FORBIDDEN_TO_DEVICES + _DEVICES_ONLY_HEAR},
-                "subscribe": {"deny": _FORBIDDEN_TO_DEVICES},
+                "publish": {"deny": FORBIDDEN_TO_DEVICES + DEVICES_ONLY_HEAR},
+                "subscribe": {"deny": FORBIDDEN_TO_DEVICES},
             },
+        }
+        system = {
+            "user": SYSTEM_USER,
+            "password": self.folder.secret("nats-system"),
+            "allowed_connection_types": ["STANDARD"],
         }
         self.mqtt_is_open = not self._hold_mqtt or self._intake_is_there()
         mqtt: dict[str, object] = {"host": self.settings.host, "port": self.mqtt_port}
         if self.settings.open:
             mqtt["no_auth_user"] = DEVICE_USER
+        if self.certificate.is_given:
+            mqtt["tls"] = {**self.certificate.staged(), "timeout": SIGN_IN_PATIENCE}
         return {
             "server_name": "rhinecloud",
             "host": "127.0.0.1",
             "port": self.port,
             "http": f"127.0.0.1:{self.monitor_port}",
+            "logtime_utc": True,
             "max_payload": 8 * 1024 * 1024,
             "jetstream": {
                 "store_dir": str(self.folder.nats),
@@ -114,16 +147,28 @@ class Nats(Child):
             },
             **({"mqtt": mqtt} if self.mqtt_is_open else {}),
             "authorization": {
-                "users": [{"user": USER, "password": self.folder.secret("nats")}, device],
+                "users": [worker, device],
+                "timeout": SIGN_IN_PATIENCE,
+                "auth_callout": {
+                    "issuer": self._issuer().public,
+                    "account": ACCOUNT,
+                    "auth_users": [USER, DEVICE_USER, SYSTEM_USER],
+                },
             },
+            "accounts": {"SYSTEM": {"users": [system]}},
+            "system_account": "SYSTEM",
         }
 
     def _intake_is_there(self) -> bool:
         return (self.folder.nats / _INTAKE).is_dir()
 
     def poll(self) -> None:
-        """As every child's; also opens the MQTT side once devices may come."""
+        """As every child's; also opens the MQTT side once devices may come, and shows a renewed certificate."""
         super().poll()
+        if self.is_ready and self.mqtt_is_open and self.certificate.was_renewed():
+            self.certificate.stage()
+            self.send(signal.SIGHUP)
+            self.say("MQTT shows the renewed certificate.")
         if self.is_ready and not self.mqtt_is_open and self._intake_is_there():
             self.request_stop()
             self.wait_stopped(_RESTART_PATIENCE)
@@ -136,6 +181,8 @@ class Nats(Child):
         assert self.program is not None
         if not self._ever_ready:
             self._refuse_taken_port()
+        if self.certificate.is_given:
+            self.certificate.stage()
         file = self.folder.nats / "nats.conf"
         file.touch(mode=0o600)
         file.write_text(json.dumps(self.configuration(), indent=1))
