@@ -29,6 +29,7 @@ from rhinecloud.broker import Change
 from rhinecloud.broker.feed import Feed
 from rhinecloud.bus import Bus
 from rhinecloud.store import Database
+from rhinecloud.tasks import stop
 
 from ..conftest import EXTERNAL_DATABASE, EXTERNAL_NATS, Serve, Server
 
@@ -102,13 +103,13 @@ class City:
         return await Bus.connect(f"nats://127.0.0.1:{configuration['port']}", patience=20, **user)
 
 
-async def write_http(city: City, ledger: Ledger, stop: asyncio.Event, name: str) -> None:
+async def write_http(city: City, ledger: Ledger, over: asyncio.Event, name: str) -> None:
     """Single and batch writes; an entity whose write failed is left alone, for that write may still happen."""
     generation = 0
     async with httpx.AsyncClient(timeout=5) as client:
-        while not stop.is_set():
+        while not over.is_set():
             ids = [f"urn:ngsi-ld:Chaos:{name}.{generation}.{n}" for n in range(1 if generation % 2 else 4)]
-            while not stop.is_set():
+            while not over.is_set():
                 batch = [(entity_id, next(ledger.numbers)) for entity_id in ids]
                 ledger.tried.update(batch)
                 body = [
@@ -130,8 +131,8 @@ async def write_http(city: City, ledger: Ledger, stop: asyncio.Event, name: str)
             await asyncio.sleep(0.1)
 
 
-async def publish_mqtt(city: City, ledger: Ledger, stop: asyncio.Event, name: str) -> None:
-    while not stop.is_set():
+async def publish_mqtt(city: City, ledger: Ledger, over: asyncio.Event, name: str) -> None:
+    while not over.is_set():
         with contextlib.suppress(aiomqtt.MqttError, OSError, TimeoutError):
             async with aiomqtt.Client(
                 city.server.mqtt_host,
@@ -139,7 +140,7 @@ async def publish_mqtt(city: City, ledger: Ledger, stop: asyncio.Event, name: st
                 identifier=f"{name}-{next(ledger.numbers)}",
                 timeout=3,
             ) as client:
-                while not stop.is_set():
+                while not over.is_set():
                     number = next(ledger.numbers)
                     entry = (f"urn:ngsi-ld:Chaos:{name}.{number % 3}", number)
                     ledger.tried.add(entry)
@@ -220,21 +221,20 @@ async def test_whatever_is_killed_what_was_acknowledged_is_there_once(serve: Ser
     print(f"seed {seed}")
     chance = random.Random(seed)
     city, ledger, consumer, deaths = City(serve), Ledger(), Consumer(), Counter[str]()
-    stop = asyncio.Event()
+    over = asyncio.Event()
     watching = asyncio.create_task(consumer.run(city))
     await asyncio.sleep(0.5)
     load = [
-        *(asyncio.create_task(write_http(city, ledger, stop, f"h{n}")) for n in range(3)),
-        *(asyncio.create_task(publish_mqtt(city, ledger, stop, f"m{n}")) for n in range(2)),
+        *(asyncio.create_task(write_http(city, ledger, over, f"h{n}")) for n in range(3)),
+        *(asyncio.create_task(publish_mqtt(city, ledger, over, f"m{n}")) for n in range(2)),
     ]
     await kill_at_random(city, chance, SECONDS, deaths)
-    watching.cancel()
-    await asyncio.gather(watching, return_exceptions=True)
+    await stop(watching)
     await asyncio.to_thread(city.restart)
     watching = asyncio.create_task(consumer.run(city))
     await kill_at_random(city, chance, SECONDS, deaths)
     await asyncio.sleep(1)
-    stop.set()
+    over.set()
     await asyncio.wait_for(asyncio.gather(*load), 20)
     print(f"killed {dict(deaths)}; tried {len(ledger.tried)}, acknowledged {len(ledger.acknowledged)}")
     assert len(ledger.acknowledged) > 200
@@ -282,8 +282,7 @@ async def test_whatever_is_killed_what_was_acknowledged_is_there_once(serve: Ser
         assert change.entity is not None
         last_told[change.entity_id] = change.entity.attributes[N][0]["value"]
     assert last_told == current
-    watching.cancel()
-    await asyncio.gather(watching, return_exceptions=True)
+    await stop(watching)
     assert stop_quietly(city.server) == 0
 
 
