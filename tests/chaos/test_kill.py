@@ -100,7 +100,8 @@ class City:
         words = psutil.Process(pid).cmdline()
         configuration = json.loads(await asyncio.to_thread(Path(words[words.index("-c") + 1]).read_text))
         user = configuration["authorization"]["users"][0]
-        return await Bus.connect(f"nats://127.0.0.1:{configuration['port']}", patience=20, **user)
+        sign_in = {"user": user["user"], "password": user["password"]}
+        return await Bus.connect(f"nats://127.0.0.1:{configuration['port']}", patience=20, **sign_in)
 
 
 async def write_http(city: City, ledger: Ledger, over: asyncio.Event, name: str) -> None:
