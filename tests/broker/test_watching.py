@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import shutil
 import signal
 from collections.abc import AsyncIterator, Callable
@@ -17,6 +16,7 @@ from rhinecloud.broker import Broker, Change, Operation
 from rhinecloud.broker import feed as feeding
 from rhinecloud.broker.relay import READER
 from rhinecloud.bus.connection import CHANGES
+from rhinecloud.tasks import stop
 
 from ..conftest import EXTERNAL_NATS, NatsServer, wait_for
 from .conftest import MakeBroker
@@ -49,9 +49,7 @@ class Watcher:
         return [change.id for change in self.changes]
 
     async def stop(self) -> None:
-        self._task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._task
+        await stop(self._task)
 
 
 async def eventually(condition: Callable[[], Any], seconds: float = 30) -> None:
@@ -252,3 +250,32 @@ async def test_health_tells_how_far_the_relay_has_come(broker: Broker) -> None:
     assert (
         await broker.database.pool.fetchval("SELECT change_id FROM position WHERE reader = $1", READER) == 4
     )
+
+
+async def test_what_is_read_once_a_watch_has_begun_leaves_no_gap(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pages load the graph and follow it: a change in between must be in one of both."""
+    position = feeding.outbox.position
+
+    async def slow(*arguments: Any) -> int | None:
+        await asyncio.sleep(0.3)
+        return await position(*arguments)
+
+    await elected(broker)
+    monkeypatch.setattr(feeding.outbox, "position", slow)
+    seen: list[str] = []
+    begun = asyncio.Event()
+
+    async def follow() -> None:
+        async for changes in broker.watch(None, begun=begun):
+            seen.extend(change.entity_id for change in changes)
+
+    following = asyncio.create_task(follow())
+    await asyncio.sleep(0.05)
+    assert not begun.is_set()
+    async with asyncio.timeout(10):
+        await begun.wait()
+    await one(broker, whole("create", "urn:x:after", n=1))
+    await eventually(lambda: "urn:x:after" in seen)
+    await stop(following)

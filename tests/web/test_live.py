@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
+from rhinecloud.web.follower import Follower
 from rhinecloud.web.live import Channel, Fragment, Live, StreamRoute, event
 
 
@@ -71,7 +73,8 @@ async def test_a_message_is_made_once_for_all() -> None:
         assert await viewer.until(1) == ["0>1"]
     assert source.made == 1
     channel.end()
-    await asyncio.gather(*(viewer.task for viewer in viewers))
+    async with asyncio.timeout(10):
+        await asyncio.gather(*(viewer.task for viewer in viewers))
     assert channel.viewers == 0
 
 
@@ -110,7 +113,8 @@ async def test_who_leaves_is_forgotten() -> None:
     await viewer.until(1)
     assert viewer.status == 200 and viewer.bodies[0].startswith(b"retry: ")
     viewer.leave.set()
-    await asyncio.wait_for(viewer.task, 2)
+    async with asyncio.timeout(10):
+        await viewer.task
     assert channel.viewers == 0
 
 
@@ -148,3 +152,31 @@ async def test_a_full_or_stopping_server_refuses() -> None:
     await route.app(scope, receive, send)  # type: ignore[arg-type]
     assert sent[0]["status"] == 503
     assert (b"retry-after", b"5") in sent[0]["headers"]
+
+
+class SlowBroker:
+    """A broker whose watch takes its time to begin."""
+
+    def __init__(self) -> None:
+        self.order: list[str] = []
+
+    async def types(self) -> list[tuple[str, int]]:
+        self.order.append("read")
+        return []
+
+    async def watch(self, name: str | None, *, begun: asyncio.Event) -> AsyncIterator[list[Any]]:
+        await asyncio.sleep(0.1)
+        self.order.append("begun")
+        begun.set()
+        await asyncio.sleep(3_600)
+        yield []
+
+
+async def test_pages_read_the_graph_when_their_watch_has_begun() -> None:
+    """The other way round, a change in between would be missing until the next one."""
+    broker: Any = SlowBroker()
+    follower = Follower(broker)
+    async with asyncio.timeout(10):
+        await follower.ready()
+    assert broker.order == ["begun", "read"]
+    follower.close()

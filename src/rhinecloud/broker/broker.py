@@ -199,9 +199,11 @@ class Broker:
         """
         return await queries.points(self.database.queries, types, attributes, geometry)
 
-    def watch(self, name: str | None = None, types: Sequence[str] = ()) -> AsyncIterator[list[Change]]:
+    def watch(
+        self, name: str | None = None, types: Sequence[str] = (), *, begun: asyncio.Event | None = None
+    ) -> AsyncIterator[list[Change]]:
         """Changes as they are committed: see Feed.watch."""
-        return self.feed.watch(name, types)
+        return self.feed.watch(name, types, begun=begun)
 
     async def health(self) -> dict[str, Any]:
         """Figures of this process and of the tenant's way from commit to bus."""

@@ -98,19 +98,27 @@ class Feed:
             watcher.waiting.append(batch)
             watcher.wake.set()
 
-    async def watch(self, name: str | None, types: Sequence[str] = ()) -> AsyncGenerator[list[Change], None]:
+    async def watch(
+        self, name: str | None, types: Sequence[str] = (), *, begun: asyncio.Event | None = None
+    ) -> AsyncGenerator[list[Change], None]:
         """Lists of changes in the order of their ids, each change once, of entities of these types (all if none).
 
-        Without a name it begins now. A name makes it durable: it goes on after the last list that was handled, that
-        is, whose successor was asked for; a list may come again after a crash. A new name begins now.
-        Names are unique over all workers: one of them watches under a name at a time.
+        Without a name it begins now; once `begun` is set, what is read from the graph and the changes together leave
+        no gap. A name makes it durable: it goes on after the last list that was handled, that is, whose successor
+        was asked for; a list may come again after a crash. A new name begins now. Names are unique over all workers:
+        one of them watches under a name at a time.
         """
-        async with contextlib.aclosing(self.follow(name, types)) as stretches:
+        async with contextlib.aclosing(self.follow(name, types, begun=begun)) as stretches:
             async for news in stretches:
                 yield [one.change for one in news]
 
     async def follow(
-        self, name: str | None, types: Sequence[str] = (), *, save: bool = True
+        self,
+        name: str | None,
+        types: Sequence[str] = (),
+        *,
+        save: bool = True,
+        begun: asyncio.Event | None = None,
     ) -> AsyncGenerator[list[News], None]:
         """As `watch`, for who wants to see what a change is about before reading it.
 
@@ -122,6 +130,8 @@ class Feed:
         wanted = frozenset(types)
         try:
             last = await self._begin(name)
+            if begun is not None:
+                begun.set()
             saved = last
             while True:
                 try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections import Counter
@@ -13,6 +14,7 @@ from rhinecloud.broker import Broker, Change
 _log = logging.getLogger(__name__)
 WINDOW = 60  # seconds of change counts that are kept
 _MOST_PAUSE = 30.0
+_BEGIN = 5.0  # seconds to wait for the watch
 _RELOAD = (
     5.0  # seconds; what is made while the counts are taken may be counted twice until they are taken anew
 )
@@ -33,6 +35,7 @@ class Follower:
         self._seconds: Counter[int] = Counter()  # changes by second of the monotonic clock
         self._loaded = 0.0
         self._moved = False
+        self._begun = asyncio.Event()
         self.total = 0
 
     def add(self, sink: Sink) -> None:
@@ -42,6 +45,7 @@ class Follower:
     async def ready(self) -> None:
         """Wait until the watch runs and the counts are there; raises what the broker raises."""
         if self._task is None or self._task.done():
+            self._begun.clear()
             self._task = asyncio.create_task(self._follow())
             self._loading = None
         if self._loading is None or (self._loading.done() and self._stale(self._loading)):
@@ -68,7 +72,10 @@ class Follower:
         return [self._seconds[second] for second in range(now - WINDOW, now)]
 
     async def _load(self) -> None:
-        await asyncio.sleep(0)  # the watch begins first: rather a change twice than a gap
+        # The watch begins first: rather a change twice than a gap. Without PostgreSQL it cannot, and `types` says so.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_BEGIN):
+                await self._begun.wait()
         self._missed = []
         self._moved = False
         counts = Counter(dict(await self._broker.types()))
@@ -81,7 +88,7 @@ class Follower:
         pause = 1.0
         while True:
             try:
-                async for changes in self._broker.watch(None):
+                async for changes in self._broker.watch(None, begun=self._begun):
                     pause = 1.0
                     self._take(changes)
             except Exception:
