@@ -1,0 +1,102 @@
+"""How a job is run: PgQueuer takes it from the queue, this decides what an end of it means."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import timedelta
+
+import asyncpg
+from pgqueuer.core.executors import AbstractEntrypointExecutor, EntrypointExecutorParameters
+from pgqueuer.core.qm import QueueManager
+from pgqueuer.domain.errors import RetryRequested
+from pgqueuer.domain.models import Context, Job
+from pgqueuer.queries import Queries
+
+from . import records
+from .work import Attempt, GiveUp, Kind, Later, due_of
+
+_CRASHES = 5  # ends of a worker in the same job after which the job is taken for the cause
+
+
+class Execution:
+    """The jobs that run in this process."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self.pool = pool
+        self.running = 0
+        self.interrupting = False
+        self.interrupted: list[int] = []
+
+    def manager(self, kinds: Mapping[str, Kind]) -> QueueManager:
+        """The library's worker, with these kinds of jobs."""
+        manager = QueueManager(Queries.from_asyncpg_pool(self.pool))
+        for kind in kinds.values():
+            manager.register_executor(kind.name, _Executor.of(kind, self))
+        return manager
+
+    def interrupt(self) -> None:
+        """From here on a cancellation means that the worker ends: the job is queued again, nothing failed."""
+        self.interrupting = True
+
+
+class _Executor(AbstractEntrypointExecutor):
+    kind: Kind
+    execution: Execution
+
+    @classmethod
+    def of(cls, kind: Kind, execution: Execution) -> _Executor:
+        async def never(job: Job) -> None:
+            raise AssertionError("the executor calls the handler itself")
+
+        made = cls(EntrypointExecutorParameters(kind.at_once, never, on_failure="hold"))
+        made.kind = kind
+        made.execution = execution
+        return made
+
+    async def execute(self, job: Job, context: Context) -> None:
+        number = job.attempts + 1
+        attempt = Attempt(job.id, self.kind.name, number, number >= self.kind.attempts, due_of(job.headers))
+        self.execution.running += 1
+        try:
+            await self._attempt(job, attempt)
+        except (asyncio.CancelledError, Exception) as error:
+            end = self._end(job, attempt, error)
+            if end is error:
+                raise
+            raise end from error
+        finally:
+            self.execution.running -= 1
+
+    async def _attempt(self, job: Job, attempt: Attempt) -> None:
+        if await records.starts(self.execution.pool, job.id) > _CRASHES:
+            raise GiveUp(f"{_CRASHES} times the worker ended, or was cut off, while it ran this job")
+        payload = self.kind.read(job.payload)
+        timeout = asyncio.timeout(self.kind.timeout)
+        try:
+            async with timeout:
+                await self.kind.handler(payload, attempt)
+        except TimeoutError:
+            if timeout.expired():
+                raise TimeoutError(f"not done within {self.kind.timeout:g} s") from None
+            raise
+
+    def _end(self, job: Job, attempt: Attempt, error: BaseException) -> Exception:
+        """What to tell the library: a retry, or that it failed for good.
+
+        It would take a cancellation for the wish to drop the job: it must never see one.
+        """
+        if isinstance(error, asyncio.CancelledError):
+            if self.execution.interrupting:
+                self.execution.interrupted.append(job.id)
+                return RetryRequested(timedelta(0), "the worker was stopped")
+            error = RuntimeError("something that the job waited for was cancelled")
+        assert isinstance(error, Exception)
+        if isinstance(error, GiveUp) or attempt.last:
+            return error
+        pause = error.seconds if isinstance(error, Later) else self.kind.pause_after(attempt.number)
+        return RetryRequested(timedelta(seconds=pause), _reason(error))
+
+
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, Later) else f"{type(error).__name__}: {error}"
