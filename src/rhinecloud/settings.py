@@ -108,6 +108,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int,
         Meta(ge=1, description="Days for which changes can be told again from the database (days)."),
     ] = 7
+    files_url: Annotated[
+        str | None,
+        Meta(
+            description="Where uploaded files lie: s3://KEY:SECRET@bucket/prefix?endpoint=https://host&region=name; "
+            "without it in the data folder."
+        ),
+    ] = None
+    files_max_mb: Annotated[
+        int, Meta(ge=1, le=10_000, description="The largest file that may be uploaded (MB).")
+    ] = 25
+    files_removed_days: Annotated[
+        float,
+        Meta(ge=0, description="Days for which the content of removed files stays, so that backups find it (days)."),
+    ] = 7
     city_name: Annotated[str, Meta(description="Name of the city, as its pages show it.")] = "Duisburg"
     time_zone: Annotated[str, Meta(description="Time zone in which the pages show times (IANA name).")] = (
         "Europe/Berlin"
@@ -124,6 +138,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """Raise SettingsError for combinations that make no sense."""
         if (self.tls_cert is None) != (self.tls_key is None):
             raise SettingsError("tls_cert and tls_key belong together: set both, or neither.")
+        if self.files_url is not None and not self.files_url.startswith("s3://"):
+            raise SettingsError("files_url is s3://bucket/prefix?endpoint=https://…")
         for entry in self.outbound_allow.replace(",", " ").split():
             if not _is_host_or_network(entry):
                 raise SettingsError(
