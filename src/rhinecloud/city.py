@@ -11,6 +11,7 @@ from typing import Any
 from rhinecloud.broker import Broker, Transaction
 from rhinecloud.bus import Bus
 from rhinecloud.gateways import MqttGateway
+from rhinecloud.jobs import Jobs
 from rhinecloud.settings import Settings
 
 
@@ -23,14 +24,22 @@ class Clock:
 
 
 class City:
-    """What an app gets: `broker` (read, write and watch the graph), `bus`, `settings`, `clock`, `transaction()`."""
+    """What an app gets: `broker` (read, write and watch the graph), `bus`, `jobs`, `settings`, `clock`,
+    `transaction()`."""
 
     def __init__(
-        self, settings: Settings, broker: Broker, bus: Bus, mqtt: MqttGateway, mqtt_url: str | None
+        self,
+        settings: Settings,
+        broker: Broker,
+        bus: Bus,
+        mqtt: MqttGateway,
+        mqtt_url: str | None,
+        jobs: Jobs,
     ) -> None:
         self.settings = settings
         self.broker = broker
         self.bus = bus
+        self.jobs = jobs
         self.clock = Clock()
         self._mqtt = mqtt
         self._mqtt_url = mqtt_url
@@ -52,5 +61,6 @@ class City:
             **await self.broker.health(),
             "nats": self.bus.health(),
             "mqtt": {"url": self._mqtt_url, **await self._mqtt.health()},
+            "jobs": await self.jobs.health(),
             "worker": {"uptime_seconds": round(time.monotonic() - self._started, 1)},
         }

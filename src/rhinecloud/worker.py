@@ -29,6 +29,7 @@ from rhinecloud.bus import Bus, BusUnavailable
 from rhinecloud.city import City
 from rhinecloud.engines.handover import WorkerHandover
 from rhinecloud.gateways import MqttGateway
+from rhinecloud.jobs import Jobs
 from rhinecloud.store import Database, Unavailable
 from rhinecloud.web import NotBuilt, WebApp, create_app
 
@@ -57,6 +58,7 @@ async def serve(handover: WorkerHandover) -> None:
     credentials: dict[str, Any] = handover.nats_credentials.options()
     bus = await Bus.connect(handover.nats_url, name=f"worker-{handover.worker_index}", **credentials)
     database = await _open(handover.database_url)
+    jobs = Jobs(database, settings.time_zone)
     broker = Broker(database, bus)
     await broker.open()
     await bus.on_wake("relay", broker.wake_relay)
@@ -72,7 +74,8 @@ async def serve(handover: WorkerHandover) -> None:
     gateway = MqttGateway(bus, broker)
     await _open_gateway(gateway)
     upkeep = asyncio.create_task(keep(database, outbox_days=settings.outbox_retention_days), name="upkeep")
-    pages = _pages(City(settings, broker, bus, gateway, handover.mqtt_url))
+    await jobs.open()  # whoever has jobs has registered them by now
+    pages = _pages(City(settings, broker, bus, gateway, handover.mqtt_url, jobs))
     config = uvicorn.Config(
         Application(NgsiLdApi(broker, contexts), pages),
         http="httptools",
@@ -103,6 +106,7 @@ async def serve(handover: WorkerHandover) -> None:
     finally:
         stopping.cancel()
         upkeep.cancel()
+        await jobs.close()
         await gateway.close()
         await notifier.close()
         await broker.close()
@@ -131,7 +135,8 @@ async def _open(url: str) -> Database:
     """Connect as soon as PostgreSQL answers: it may be recovering, which takes as long as it takes."""
     while True:
         try:
-            return await Database.open(url)
+            # Offices and the queue's wake-up each keep a connection for themselves; the others are for requests.
+            return await Database.open(url, size=14)
         except Unavailable as error:
             _log.warning("waiting for PostgreSQL: %s", error)
         except asyncpg.PostgresError as error:
