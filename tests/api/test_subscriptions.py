@@ -14,6 +14,8 @@ import httpx
 import psutil
 import pytest
 
+from rhinecloud import tasks
+
 from ..conftest import Serve, Server
 from ..receivers import eventually, http_receiver
 
@@ -292,7 +294,9 @@ async def test_whatever_is_killed_no_notification_is_lost(serve: Serve) -> None:
                 await asyncio.sleep(0.3)
         await asyncio.sleep(1)
         stop.set()
-        await asyncio.wait_for(asyncio.gather(*writers), 60)
+        _, left = await asyncio.wait(writers, timeout=60)
+        await tasks.stop(*writers)
+        assert not left, f"{len(left)} writers did not end"
 
         def told(entity_id: str) -> list[int]:
             return [entity["n"] for entity in receiver.entities if entity["id"] == entity_id]

@@ -11,6 +11,7 @@ import pytest_asyncio
 from nats.js.api import AckPolicy, ConsumerConfig, StreamConfig
 
 from rhinecloud.bus import Bus, BusUnavailable, Pull
+from rhinecloud.tasks import stop
 
 from ..conftest import EXTERNAL_NATS, NatsServer
 
@@ -118,8 +119,7 @@ async def test_a_pull_goes_on_after_the_server_was_killed(nats: NatsServer, bus:
     for n in range(100, 150):
         await bus.publish("s.x", b"x", str(n))
     await eventually(lambda: len(seen) == 150, 20)
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    await stop(task)
     await pull.close()
 
 

@@ -44,10 +44,11 @@ async def test_what_is_acknowledged_waits_for_us_whatever_its_topic(nats: NatsSe
     pull = Pull(bus, STREAM, CONSUMER)
     await pull.open()
     found = []
-    while len(found) < len(topics) + 1:
-        batch = await pull.batch()
-        found += batch
-        await pull.acknowledge(batch)
+    async with asyncio.timeout(20):
+        while len(found) < len(topics) + 1:
+            batch = await pull.batch()
+            found += batch
+            await pull.acknowledge(batch)
     assert [topic_of(d.subject.removeprefix(PREFIX)) for d in found] == [*topics, "json/Lamp/2"]
     assert [d.sequence for d in found] == list(range(1, len(found) + 1))
     await pull.close()
@@ -86,10 +87,11 @@ async def test_a_full_intake_refuses_instead_of_lying(nats: NatsServer, bus: Bus
     assert 50 < acknowledged == state.messages
     pull = Pull(bus, STREAM, CONSUMER)
     await pull.open()
-    while acknowledged:
-        batch = await pull.batch(50)
-        await pull.acknowledge(batch)
-        acknowledged -= len(batch)
+    async with asyncio.timeout(20):
+        while acknowledged:
+            batch = await pull.batch(50)
+            await pull.acknowledge(batch)
+            acknowledged -= len(batch)
     await bus.client.flush()
     async with device(nats, "second") as client:
         await client.publish("json/Lamp/1", b"there is room again", qos=1, timeout=5)
@@ -113,7 +115,8 @@ async def test_the_name_of_a_delivery_outlives_a_killed_server(nats: NatsServer,
         await client.publish("json/Lamp/1", b"{}", qos=1)
     pull = Pull(bus, STREAM, CONSUMER)
     await pull.open()
-    (before,) = await pull.batch()
+    async with asyncio.timeout(10):
+        (before,) = await pull.batch()
     await asyncio.to_thread(nats.restart)
     async with asyncio.timeout(10):
         while not bus.connected:  # noqa: ASYNC110

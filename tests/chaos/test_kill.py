@@ -236,7 +236,7 @@ async def test_whatever_is_killed_what_was_acknowledged_is_there_once(serve: Ser
     await kill_at_random(city, chance, SECONDS, deaths)
     await asyncio.sleep(1)
     over.set()
-    await asyncio.wait_for(asyncio.gather(*load), 20)
+    await ended(load)
     print(f"killed {dict(deaths)}; tried {len(ledger.tried)}, acknowledged {len(ledger.acknowledged)}")
     assert len(ledger.acknowledged) > 200
     assert sum(deaths.values()) >= 5
@@ -285,6 +285,15 @@ async def test_whatever_is_killed_what_was_acknowledged_is_there_once(serve: Ser
     assert last_told == current
     await stop(watching)
     assert stop_quietly(city.server) == 0
+
+
+async def ended(load: list[asyncio.Task[None]], seconds: float = 20) -> None:
+    """Wait until writers that were told to stop have; whoever has not by then is stopped, and an error."""
+    done, left = await asyncio.wait(load, timeout=seconds)
+    await stop(*left)
+    assert not left, f"{len(left)} writers did not end"
+    for task in done:
+        task.result()
 
 
 def stop_quietly(server: Server) -> int:

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from rhinecloud.engines.postgresql import free_port
+from rhinecloud.tasks import stop
 from tests.conftest import EXTERNAL_NATS, NatsServer, Serve
 
 pytestmark = pytest.mark.skipif(EXTERNAL_NATS is not None, reason="about the embedded NATS")
@@ -61,7 +62,9 @@ async def test_what_is_acknowledged_to_the_first_device_is_there(
     acknowledged: list[int] = []
     device = asyncio.create_task(impatient_device(port, acknowledged, lambda: len(acknowledged) >= 50))
     await asyncio.to_thread(server.wait_ready)
-    await asyncio.wait_for(device, 30)
+    _, waiting = await asyncio.wait([device], timeout=30)
+    await stop(device)
+    assert not waiting, f"{len(acknowledged)} publications were acknowledged"
     async with httpx.AsyncClient(base_url=server.base_url) as client:
         for _ in range(200):
             found = await numbers_in_history(data_folder)

@@ -304,7 +304,8 @@ def city() -> Iterator[City]:
     yield server
     server.shutdown()
     server.server_close()
-    thread.join()
+    thread.join(10)
+    assert not thread.is_alive()
 
 
 @pytest.fixture

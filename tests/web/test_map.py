@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterator
+import time
+from collections.abc import Generator
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -41,12 +43,16 @@ def read_snapshot(body: bytes) -> tuple[dict[str, Any], Any, Any]:
     return head, positions + np.array(head["origin"]), np.frombuffer(body, np.uint8, n, 4 + length + 8 * n)
 
 
-def events(city: Street, path: str, headers: dict[str, str] | None = None) -> Iterator[tuple[str, Any, str]]:
-    """Events of a stream: (name, data, id)."""
+def events(
+    city: Street, path: str, headers: dict[str, str] | None = None
+) -> Generator[tuple[str, Any, str], None, None]:
+    """Events of a stream: (name, data, id), for a minute: a stream beats and never ends by itself."""
+    end = time.monotonic() + 60
     with city.client.stream("GET", path, headers=headers or {}) as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
         found: dict[str, str] = {}
         for line in answer.iter_lines():
+            assert time.monotonic() < end, f"{path} does not tell what is waited for"
             if line:
                 name, _, value = line.partition(":")
                 found[name] = value.strip()
@@ -77,16 +83,19 @@ def test_the_stream_leads_on_from_the_snapshot(city: Street) -> None:
 
 def lamp_told(city: Street, path: str, headers: dict[str, str], wanted: int) -> tuple[int, str]:
     """The index that a stream tells with this code (the counter may still be flashing), and the event's id."""
-    for name, told, after in events(city, path, headers):
-        assert name == "changes"
-        states = dict(zip(*[iter(told.get("states", []))] * 2, strict=True))
-        if index := next((index for index, now in states.items() if now == wanted), None):
-            return index, after
+    with closing(events(city, path, headers)) as stream:
+        for name, told, after in stream:
+            assert name == "changes"
+            states = dict(zip(*[iter(told.get("states", []))] * 2, strict=True))
+            for index, now in states.items():
+                if now == wanted:
+                    return index, after
     raise AssertionError("the stream ended")
 
 
 def test_a_viewer_of_another_process_is_given_everything(city: Street) -> None:
-    name, told, _ = next(events(city, "/live/map?since=feedcafe.7"))
+    with closing(events(city, "/live/map?since=feedcafe.7")) as stream:
+        name, told, _ = next(stream)
     assert name == "snapshot"
     assert isinstance(told, str) and len(told) > 9 * LAMPS
 
