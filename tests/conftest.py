@@ -9,6 +9,8 @@ Fixtures: `engines`, `database_url`, `module_database_url`, `nats`, `server`, `s
 from __future__ import annotations
 
 import asyncio
+import functools
+import inspect
 import os
 import shutil
 import signal
@@ -20,6 +22,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -38,6 +41,26 @@ EXTERNAL_NATS = os.environ.get("RHINECLOUD_NATS_URL") or None
 EXTERNAL_MQTT = urlsplit(os.environ.get("RHINECLOUD_MQTT_URL", ""))
 TEMPLATE = "rhinecloud_test_template"
 START_PATIENCE = 60.0
+
+
+TEST_PATIENCE = 200.0  # seconds; less than pytest's own `timeout`, which ends the whole process
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test that waits for ever fails where it waits, and the others go on."""
+    for item in items:
+        test = getattr(item, "obj", None)
+        if inspect.iscoroutinefunction(test) and not hasattr(test, "hypothesis"):
+            item.obj = _bounded(test)  # type: ignore[attr-defined]
+
+
+def _bounded(test: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(test)
+    async def bounded(*arguments: Any, **named: Any) -> None:
+        async with asyncio.timeout(TEST_PATIENCE):
+            await test(*arguments, **named)
+
+    return bounded
 
 
 def quiet(text: str) -> None:
@@ -304,6 +327,12 @@ def _external_database(request: pytest.FixtureRequest) -> str | None:
 @pytest.fixture
 def serve(request: pytest.FixtureRequest) -> Iterator[Serve]:
     """Start servers: `serve("--workers=2", data=folder)`; all are stopped at the end of the test."""
+    yield from _server_factory(_external_database(request))
+
+
+@pytest.fixture(scope="module")
+def module_serve(request: pytest.FixtureRequest) -> Iterator[Serve]:
+    """Start servers that the tests of a module share."""
     yield from _server_factory(_external_database(request))
 
 
