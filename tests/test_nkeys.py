@@ -39,7 +39,7 @@ def test_what_is_no_seed_is_refused(text: str) -> None:
 def test_claims_are_signed_and_can_be_read() -> None:
     pair = KeyPair.new()
     token = pair.sign({"sub": "somebody", "nats": {"type": "user"}})
-    claims = claims_of(token)
+    claims = claims_of(token, dict)
     assert (claims["iss"], claims["sub"]) == (pair.public, "somebody")
     text, signature = token.rsplit(".", 1)
     padded = base64.b32decode(pair.public + "=" * (-len(pair.public) % 8))
@@ -51,4 +51,4 @@ def test_claims_are_signed_and_can_be_read() -> None:
 @pytest.mark.parametrize("token", ["", "a.b", "a.!.c", "a.W10.c", "a.e.c"])
 def test_what_is_no_token_is_refused(token: str) -> None:
     with pytest.raises(ValueError, match="JWT"):
-        claims_of(token)
+        claims_of(token, dict)

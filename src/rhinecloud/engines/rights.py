@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 FORBIDDEN_TO_DEVICES = [
-    *("$JS.>", "$SYS.>", "$KV.>", "$O.>", "_INBOX.>", "changes.>", "wake.>", "door.>"),
+    *("$JS.>", "$SYS.>", "$KV.>", "$O.>", "_INBOX.>", "changes.>", "wake.>"),
     *("$MQTT.msgs.>", "$MQTT.sess.>", "$MQTT.rmsgs.>", "$MQTT.qos2.>", "$MQTT.JSA.>"),
 ]
 DEVICES_ONLY_HEAR = ["$MQTT.out.>"]

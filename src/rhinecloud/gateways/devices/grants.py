@@ -11,7 +11,7 @@ from rhinecloud.engines.rights import DEVICES_ONLY_HEAR, FORBIDDEN_TO_DEVICES
 
 # NATS ends a connection at white space and DEL, and takes * and > in a topic for its own wildcards.
 _UNUSABLE = re.compile(r"[\s*>\x00\x7f]")
-_INNER = ("$", "_INBOX", "changes", "wake", "door")
+_INNER = ("$", "_INBOX", "changes", "wake")
 
 
 class Grant(msgspec.Struct, frozen=True):
