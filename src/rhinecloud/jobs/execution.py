@@ -16,14 +16,13 @@ from pgqueuer.queries import Queries
 from . import records
 from .work import Attempt, GiveUp, Kind, Later, due_of
 
-_CRASHES = 5  # ends of a worker in the same job after which the job is taken for the cause
-
 
 class Execution:
-    """The jobs that run in this process."""
+    """The jobs that run in this process. A job in which `crashes` workers ended is not begun again."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: asyncpg.Pool, crashes: int) -> None:
         self.pool = pool
+        self.crashes = crashes
         self.running = 0
         self.interrupting = False
         self.interrupted: list[int] = []
@@ -69,8 +68,9 @@ class _Executor(AbstractEntrypointExecutor):
             self.execution.running -= 1
 
     async def _attempt(self, job: Job, attempt: Attempt) -> None:
-        if await records.starts(self.execution.pool, job.id) > _CRASHES:
-            raise GiveUp(f"{_CRASHES} times the worker ended, or was cut off, while it ran this job")
+        crashes = await records.starts(self.execution.pool, job.id) - 1
+        if crashes >= self.execution.crashes:
+            raise GiveUp(f"{crashes} times the worker ended, or was cut off, while it ran this job")
         payload = self.kind.read(job.payload)
         timeout = asyncio.timeout(self.kind.timeout)
         try:

@@ -30,6 +30,7 @@ from .work import Attempt, Handler, Kind
 _log = logging.getLogger(__name__)
 _AGAIN = 1.0  # seconds until work begins again after PostgreSQL was away
 _LEASE = 30.0  # seconds without a sign of life after which a running job is taken to be alone
+_CRASHES = 5  # ends of a worker in the same job after which the job is taken for the cause
 _BATCH = 5
 _RUNNING = 20  # jobs at once in a worker
 _KEPT = timedelta(days=30)
@@ -43,7 +44,9 @@ class Jobs:
     Register handlers and schedules, then `open`. Every worker registers the same ones.
     """
 
-    def __init__(self, database: Database, time_zone: str, *, lease: float = _LEASE) -> None:
+    def __init__(
+        self, database: Database, time_zone: str, *, lease: float = _LEASE, crashes: int = _CRASHES
+    ) -> None:
         self._database = database
         self._zone = ZoneInfo(time_zone)
         self._lease = timedelta(seconds=lease)
@@ -51,7 +54,7 @@ class Jobs:
         self._timed: dict[str, Timed] = {}
         self._scheduler = Scheduler(database, self._zone, self._timed, self._enqueue_timed)
         self._manager: QueueManager | None = None
-        self._execution = Execution(database.pool)
+        self._execution = Execution(database.pool, crashes)
         self._tasks: list[asyncio.Task[Any]] = []
         self._closing = False
         self._computing = Compute()

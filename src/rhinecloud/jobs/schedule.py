@@ -103,7 +103,7 @@ class Scheduler:
 
     async def _one(self, connection: asyncpg.Connection, timed: Timed, now: datetime) -> datetime:
         row = await connection.fetchrow(
-            "SELECT cron, told_until FROM job_schedule WHERE name = $1", timed.name
+            "SELECT cron, told_until FROM job_schedule WHERE name = $1 FOR UPDATE", timed.name
         )
         if row is None or row["cron"] != timed.cron:
             # A new schedule, and one that was changed, begins now: nothing of the time before is due.
