@@ -199,3 +199,16 @@ def visit(browser: Browser, city: Street) -> Visiting:
 
     return opened
 
+
+
+async def axe_and_width(visit: Visiting, paths: list[str], theme: str) -> None:
+    """Axe finds nothing on these pages, in both languages, and a small phone needs no scrolling sideways."""
+    async with visit(theme=theme) as page:
+        for path in paths:
+            for language in ("de", "en"):
+                await page.page.set_viewport_size({"width": 1000, "height": 700})
+                await page.go(f"{path}{'&' if '?' in path else '?'}lang={language}")
+                assert await page.page.get_attribute("html", "lang") == language
+                assert await page.axe() == [], path
+                await page.page.set_viewport_size({"width": 320, "height": 568})
+                assert await page.overflow() <= 0, path

@@ -8,6 +8,7 @@ from typing import Any
 
 from rhinecloud.web.follower import Follower
 from rhinecloud.web.live import Channel, Fragment, Live, StreamRoute, event
+from rhinecloud.web.sight import EVERYTHING
 
 
 class Counting:
@@ -137,7 +138,7 @@ async def test_a_fragment_is_told_whole_and_only_when_it_changed() -> None:
 
 async def test_a_full_or_stopping_server_refuses() -> None:
     live = Live()
-    channel = live.channel("a", Counting)
+    channel = live.channel(EVERYTHING, "a", Counting)
     route = StreamRoute("/a", live, lambda request: channel)
     live.close()
     sent: list[Any] = []

@@ -222,7 +222,7 @@ async def backlog(pool: asyncpg.Pool, numbers: Sequence[int], most: int) -> dict
     records = await pool.fetch(
         """
         SELECT number,
-               (SELECT count(*) FROM (SELECT 1 FROM notification WHERE subscription = number LIMIT $2) AS some),
+               (SELECT count(*) FROM (SELECT 1 FROM notification WHERE subscription = number LIMIT $2) AS counted),
                (SELECT count(*) FROM subscription_gap WHERE subscription = number)
         FROM unnest($1::bigint[]) AS asked (number)
         """,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -13,9 +14,11 @@ from starlette.types import Receive, Scope, Send
 
 from rhinecloud.broker import Overloaded, Unavailable
 from rhinecloud.model import NgsiLdError
+from rhinecloud.settings import Settings
 
-from . import city_map, health, object_pages, start
+from . import city_map, health, object_pages, operations, start
 from .assets import Assets
+from .forms import OwnForms
 from .security import SecurityHeaders, content_security_policy
 from .shell import City, Shell
 
@@ -34,6 +37,7 @@ class WebApp:
                 *city_map.routes(shell),
                 *object_pages.routes(shell),
                 *health.routes(shell),
+                *operations.routes(shell),
                 Route("/static/{path:path}", shell.assets.serve),
                 Route("/robots.txt", _robots),
             ],
@@ -45,8 +49,9 @@ class WebApp:
                 Exception: self._failure,
             },
         )
+        own = OwnForms(pages, self._refused, _hosts(city.settings))
         # Outside of Starlette's own handling of failures, so that the page of a failure has the headers too.
-        self._app = SecurityHeaders(pages, content_security_policy(city.settings.map_style_url))
+        self._app = SecurityHeaders(own, content_security_policy(city.settings.map_style_url))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -57,9 +62,11 @@ class WebApp:
         self.shell.live.close()
         self.shell.follower.close()
 
-    def _error(self, request: Request, status: int) -> Response:
-        known = status if status in (403, 404, 503) else 500 if status >= 500 else 400
-        response = self.shell.renderer.page(request, "error.html", status, code=status, known=known)
+    def _error(self, request: Request, status: int, *, foreign: bool = False) -> Response:
+        known = status if status in (403, 404, 413, 503) else 500 if status >= 500 else 400
+        response = self.shell.renderer.page(
+            request, "error.html", status, code=status, known=known, foreign=foreign
+        )
         if status == 503:
             response.headers["Retry-After"] = "5"
         return response
@@ -70,6 +77,9 @@ class WebApp:
         response.headers.update(error.headers or {})
         return response
 
+    async def _refused(self, request: Request, status: int) -> Response:
+        return self._error(request, status, foreign=status == 403)
+
     async def _graph_error(self, request: Request, error: Exception) -> Response:
         return self._error(request, getattr(error, "status", 500))
 
@@ -79,6 +89,13 @@ class WebApp:
 
     async def _failure(self, request: Request, error: Exception) -> Response:
         return self._error(request, 500)
+
+
+def _hosts(settings: Settings) -> frozenset[str] | None:
+    """The names of an installation that nobody signs in to; with sign-in any name will do."""
+    if not settings.open:
+        return None
+    return frozenset(filter(None, (settings.host, urlsplit(settings.public_url or "").hostname)))
 
 
 async def _robots(request: Request) -> Response:

@@ -17,6 +17,7 @@ from .live import Channel, StreamRoute
 from .names import local_part
 from .points import MapSource
 from .shell import Shell
+from .sight import sight_of
 
 ROWS = 15
 _FOUND = 12
@@ -52,7 +53,7 @@ def routes(shell: Shell) -> list[BaseRoute]:
 
     async def channel(request: Request) -> Channel:
         await _ready(shell)
-        return shell.live.channel("map", lambda: source)
+        return shell.live.channel(sight_of(request), "map", lambda: source)
 
     def mark(request: Request) -> str | None:
         return request.headers.get("last-event-id") or request.query_params.get("since")

@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute, Route
 from . import language as languages
 from .live import Channel, Fragment, StreamRoute
 from .shell import Shell
+from .sight import sight_of
 
 LATE = 5.0  # seconds: a relay that is further behind is called late
 _GRACE = 3.0  # seconds to wait for figures
@@ -83,6 +84,6 @@ def routes(shell: Shell) -> list[BaseRoute]:
             shell.live.notify_later(key, 2.0)
             return shell.renderer.part("parts/health.html", code, **await figures(shell))
 
-        return shell.live.channel(key, lambda: Fragment(render), rate=1.0)
+        return shell.live.channel(sight_of(request), key, lambda: Fragment(render), rate=1.0)
 
     return [Route("/health", page), StreamRoute("/live/health", shell.live, channel)]

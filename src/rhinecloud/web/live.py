@@ -19,10 +19,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
+from .sight import Sight
+
 _log = logging.getLogger(__name__)
 HEARTBEAT = 15.0  # seconds; a reader that is gone is noticed by the next write
 _AGAIN = 3.0  # seconds after which a view that failed is tried again
 MOST_VIEWERS = 10_000
+_CROWD = 256  # views that are kept before those that nobody looks at are forgotten
 _HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache, no-transform"),
@@ -169,22 +172,26 @@ async def _leave(viewer: _Viewer, receive: Receive) -> None:
 
 
 class Live:
-    """All live views of this process, by key."""
+    """All live views of this process, by what is shown and by the sight of who looks."""
 
     def __init__(self) -> None:
-        self._channels: dict[str, Channel] = {}
+        self._channels: dict[str, dict[Sight, Channel]] = {}
+        self._crowd = _CROWD
         self.closing = False
 
-    def channel(self, key: str, make: Callable[[], Source], rate: float = 4.0) -> Channel:
-        """The channel of a view, made for its first viewer; `rate`: most messages in a second."""
-        if key not in self._channels:
+    def channel(self, sight: Sight, key: str, make: Callable[[], Source], rate: float = 4.0) -> Channel:
+        """The channel of a view for those of one sight, made for its first viewer; `rate`: most messages in a
+        second."""
+        by_sight = self._channels.get(key, {})
+        if sight not in by_sight:
             self._forget_empty()
-            self._channels[key] = Channel(make(), rate)
-        return self._channels[key]
+            by_sight = self._channels.setdefault(key, {})
+            by_sight[sight] = Channel(make(), rate)
+        return by_sight[sight]
 
     def notify(self, key: str) -> None:
-        """Something happened that the view of this key may want to tell; nothing if nobody looks."""
-        if channel := self._channels.get(key):
+        """Something happened that the views of this key may want to tell; nothing if nobody looks."""
+        for channel in self._channels.get(key, {}).values():
             channel.notify()
 
     def notify_later(self, key: str, seconds: float) -> None:
@@ -193,21 +200,30 @@ class Live:
 
     def watched(self) -> dict[str, int]:
         """Number of viewers by key, of the views that have any."""
-        return {key: channel.viewers for key, channel in self._channels.items() if channel.viewers}
+        found = {key: sum(c.viewers for c in by_sight.values()) for key, by_sight in self._channels.items()}
+        return {key: viewers for key, viewers in found.items() if viewers}
 
     def close(self) -> None:
         """End every view: a server that stops must not wait for its viewers."""
         self.closing = True
-        for channel in self._channels.values():
-            channel.end()
+        for by_sight in self._channels.values():
+            for channel in by_sight.values():
+                channel.end()
 
     def full(self) -> bool:
         """Whether one more viewer would be too many (or the server is stopping)."""
-        return self.closing or sum(c.viewers for c in self._channels.values()) >= MOST_VIEWERS
+        return self.closing or sum(self.watched().values()) >= MOST_VIEWERS
 
     def _forget_empty(self) -> None:
-        if len(self._channels) > 256:
-            self._channels = {key: channel for key, channel in self._channels.items() if channel.viewers}
+        if len(self._channels) < self._crowd:
+            return
+        for key, by_sight in list(self._channels.items()):
+            left = {sight: channel for sight, channel in by_sight.items() if channel.viewers}
+            if left:
+                self._channels[key] = left
+            else:
+                del self._channels[key]
+        self._crowd = max(_CROWD, 2 * len(self._channels))
 
 
 class StreamRoute(Route):

@@ -22,6 +22,7 @@ from .live import Channel, Fragment, StreamRoute
 from .names import NAME, local_part, plain_value, short
 from .points import centre
 from .shell import Shell
+from .sight import sight_of
 from .values import numeric, rows
 
 PAGE = 25
@@ -81,7 +82,8 @@ def routes(shell: Shell) -> list[BaseRoute]:
                 return shell.renderer.part("parts/gone.html", code)
             return shell.renderer.part("parts/attributes.html", code, **_details(entity))
 
-        return shell.live.channel(f"object:{code}:{entity_id}", lambda: Fragment(render))
+        key = f"object:{code}:{entity_id}"
+        return shell.live.channel(sight_of(request), key, lambda: Fragment(render))
 
     return [
         Route("/objects", index),

@@ -25,10 +25,20 @@ _YEAR = 31_536_000
 
 
 class Place(msgspec.Struct, frozen=True):
-    """A place in the navigation: its path and its name in English, which the catalogue translates."""
+    """A place in the navigation: its path and its name in English, which the catalogue translates.
+
+    A place with `places` is a group: a second row shows them while one of them is looked at.
+    """
 
     path: str
     name: str
+    places: tuple[Place, ...] = ()
+
+    def holds(self, path: str) -> bool:
+        """Whether an address is this place, or lies below it or one of its places."""
+        if any(place.holds(path) for place in self.places):
+            return True
+        return path == self.path or (self.path != "/" and path.startswith(self.path + "/"))
 
 
 def _n(text: str) -> str:
@@ -36,11 +46,19 @@ def _n(text: str) -> str:
     return text
 
 
+OPERATIONS = Place(
+    "/health",
+    _n("Operations"),
+    (
+        Place("/health", _n("Health")),
+        Place("/subscriptions", _n("Subscriptions")),
+    ),
+)
 NAVIGATION = (
     Place("/", _n("Overview")),
     Place("/map", _n("Map")),
     Place("/objects", _n("Objects")),
-    Place("/health", _n("Operations")),
+    OPERATIONS,
 )
 
 
@@ -83,6 +101,7 @@ class Renderer:
             request=request,
             path=request.url.path,
             navigation=self._navigation,
+            inner=next((place.places for place in self._navigation if place.holds(request.url.path)), ()),
             theme=theme,
             wall=request.query_params.get("wall") == "1",
             languages=[(other, NAMES[other], _with(request, "lang", other)) for other in LANGUAGES],
@@ -145,4 +164,4 @@ def _safe_json(value: Any) -> str:
     return msgspec.json.encode(value, enc_hook=str).decode().replace("<", "\\u003c")
 
 
-__all__ = ["NAVIGATION", "Place", "Renderer"]
+__all__ = ["NAVIGATION", "OPERATIONS", "Place", "Renderer"]

@@ -15,6 +15,7 @@ from .layers import LAYERS
 from .live import Channel, Fragment, StreamRoute
 from .names import short
 from .shell import Shell
+from .sight import sight_of
 
 _SHOWN_TYPES = 8
 _LABELS = {layer.type: layer.label for layer in LAYERS}
@@ -60,6 +61,6 @@ def routes(shell: Shell) -> list[BaseRoute]:
             shell.live.notify_later(key, 1.0)  # the rate changes by itself
             return shell.renderer.part("parts/figures.html", code, **await figures(shell))
 
-        return shell.live.channel(key, lambda: Fragment(render), rate=1.0)
+        return shell.live.channel(sight_of(request), key, lambda: Fragment(render), rate=1.0)
 
     return [Route("/", page), StreamRoute("/live/start", shell.live, channel)]

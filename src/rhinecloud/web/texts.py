@@ -15,7 +15,7 @@ from .language import CATALOGUES
 
 _WEB = Path(__file__).parent
 _KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "_n": None}
-_METHODS = [("templates/**.html", "jinja2"), ("*.py", "python")]
+_METHODS = [("templates/**.html", "jinja2"), ("**.py", "python")]
 _OPTIONS = {"templates/**.html": {"trim_blocks": "true", "lstrip_blocks": "true", "newstyle_gettext": "true"}}
 
 
