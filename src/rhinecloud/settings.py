@@ -16,6 +16,8 @@ from typing import Annotated, Any, get_type_hints
 import msgspec
 from msgspec import Meta
 
+from rhinecloud import bridge_address
+
 ENVIRONMENT_PREFIX = "RHINECLOUD_"
 
 
@@ -86,6 +88,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     mqtt_port: Annotated[
         int, Meta(ge=0, le=65535, description="MQTT port of the embedded NATS; 0 takes any free one.")
     ] = 1883
+    mqtt_bridge: Annotated[
+        str,
+        Meta(
+            description="The city's existing MQTT brokers to take messages from, separated by blanks: "
+            "mqtts://user:password@host:8883/?topic=v3/+/devices/+/up (docs/reference/bridge.md)."
+        ),
+    ] = ""
+    device_rate: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="Messages a second, over ten seconds, above which a device floods: "
+            "it is named and slowed; 0 sets no limit.",
+        ),
+    ] = 50
     log_level: Annotated[
         str,
         Meta(pattern="^(debug|info|warning|error)$", description="debug, info, warning or error."),
@@ -140,6 +157,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             raise SettingsError("tls_cert and tls_key belong together: set both, or neither.")
         if self.files_url is not None and not self.files_url.startswith("s3://"):
             raise SettingsError("files_url is s3://bucket/prefix?endpoint=https://…")
+        try:
+            bridge_address.parse(self.mqtt_bridge)
+        except ValueError as error:
+            raise SettingsError(f"mqtt_bridge: {error}.") from None
         for entry in self.outbound_allow.replace(",", " ").split():
             if not _is_host_or_network(entry):
                 raise SettingsError(
