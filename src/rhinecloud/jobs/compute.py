@@ -79,7 +79,7 @@ class Compute:
             self._slots.release()
 
     async def _call(self, request: bytes, timeout: float) -> Any:
-        child = self._idle.pop() if self._idle else await _Child.start()
+        child = self._ready() or await _Child.start()
         try:
             async with asyncio.timeout(timeout):
                 failed, result = await child.ask(request)
@@ -104,6 +104,13 @@ class Compute:
             raise result
         return result
 
+    def _ready(self) -> _Child | None:
+        while self._idle:
+            child = self._idle.pop()
+            if child.lives:
+                return child
+        return None
+
     async def _kill(self, child: _Child) -> None:
         self._killed += 1
         await child.kill()
@@ -122,7 +129,7 @@ class Compute:
         """Figures: processes that work and that stand ready, calls that wait, that were answered, that were killed."""
         return {
             "busy": self._busy,
-            "idle": len(self._idle),
+            "idle": sum(child.lives for child in self._idle),
             "most": self._most,
             "waiting": self._waiting,
             "done": self._done,
@@ -143,6 +150,12 @@ class _Child:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
         self.idle_since = 0.0
+
+    @property
+    def lives(self) -> bool:
+        """Whether nothing is known of its end."""
+        output = self.process.stdout
+        return self.process.returncode is None and output is not None and not output.at_eof()
 
     @classmethod
     async def start(cls) -> _Child:

@@ -45,7 +45,12 @@ def next_due(cron: str, zone: ZoneInfo, after: datetime) -> datetime:
     When clocks go forward, a fixed time in the hour that is left out is due at the end of it, once. When they go back,
     a fixed time in the hour that comes twice is due the first time only; `*` and `*/n` follow the clock through both.
     """
-    return next(CronSim(cron, after.astimezone(zone))).astimezone(UTC)
+    for moment in CronSim(cron, after.astimezone(zone)):
+        due = moment.astimezone(UTC)
+        # Begun in the second turn of the hour that comes twice, the library tells of its first turn, which is past.
+        if due > after:
+            return due
+    raise ValueError(f"never due: {cron!r}")
 
 
 def last_due(cron: str, zone: ZoneInfo, after: datetime, until: datetime) -> datetime | None:
