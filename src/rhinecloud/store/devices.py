@@ -96,6 +96,12 @@ async def of_entity(connection: Connection, entity_id: str) -> list[Device]:
     return [_device(row) for row in rows]
 
 
+async def directory(connection: Connection) -> dict[str, tuple[str, str]]:
+    """Id and type of the entity that each device speaks of."""
+    rows = await connection.fetch("SELECT id, entity_id, type FROM device")
+    return {row[0]: (row[1], row[2]) for row in rows}
+
+
 async def page(
     connection: Connection, after: str, limit: int, search: str, type_: str | None, profile: str | None
 ) -> list[Device]:

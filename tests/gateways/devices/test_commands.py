@@ -25,6 +25,7 @@ from rhinecloud.store import Database
 from ...conftest import EXTERNAL_NATS, NatsServer
 
 pytestmark = pytest.mark.skipif(EXTERNAL_NATS is not None, reason="needs the MQTT side of the embedded NATS")
+NOTHING: Mapping[str, str] = {}
 AT_ONCE = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
 
 
@@ -44,13 +45,15 @@ class OneProfile:
     def get(self, name: str) -> OneProfile | None:
         return self if name in ("plain-json", "mute") else None
 
-    def topics_of(self, device: str, type: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    def topics_of(
+        self, device: str, type: str, captured: Mapping[str, str] = NOTHING
+    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
         return (f"json/{type}/{device}",), (f"json/{type}/{device}/command",)
 
-    def command_topic(self, device: str, type: str) -> str:
+    def command_topic(self, device: str, type: str, captured: Mapping[str, str] = NOTHING) -> str:
         return f"json/{type}/{device}/command"
 
-    def entity_of(self, device: str, type: str) -> tuple[str, str]:
+    def entity_of(self, device: str, type: str, captured: Mapping[str, str] = NOTHING) -> tuple[str, str]:
         return f"urn:ngsi-ld:{type}:{device}", type
 
     def commands(
@@ -59,7 +62,7 @@ class OneProfile:
         type: str,
         version: int,
         values: Mapping[str, Any],
-        captured: Mapping[str, str] = {},  # noqa: B006
+        captured: Mapping[str, str] = NOTHING,
     ) -> list[tuple[str, bytes]]:
         if type == "Mute":
             return []

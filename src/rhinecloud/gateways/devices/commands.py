@@ -24,6 +24,7 @@ from rhinecloud.broker.office import hold
 from rhinecloud.bus import Bus, BusUnavailable
 from rhinecloud.bus.intake import subject_of
 from rhinecloud.gateways.devices import wanted as steps
+from rhinecloud.gateways.devices.registry import levels_of
 from rhinecloud.gateways.devices.wanted import Wanted
 from rhinecloud.model import BadRequestData, ResourceNotFound
 from rhinecloud.store import Database, Unavailable, devices, intake, wanted
@@ -339,7 +340,7 @@ class Commands:
         if profile is None:
             return []
         try:
-            return profile.commands(one.device, due.type, one.version, one.wanted, captured_of(due.detail))
+            return profile.commands(one.device, due.type, one.version, one.wanted, levels_of(due.detail))
         except ValueError as error:
             _log.warning("device %s cannot be told version %d: %s", one.device, one.version, error)
             return []
@@ -375,7 +376,7 @@ class Commands:
         if found is None or profile is None:
             raise BadRequestData(f"device {device} has no profile that is known here")
         try:
-            messages = profile.commands(device, found.type, version, values, captured_of(found.detail))
+            messages = profile.commands(device, found.type, version, values, levels_of(found.detail))
         except ValueError as error:
             raise BadRequestData(str(error), field="/set") from None
         if not messages:
@@ -383,14 +384,6 @@ class Commands:
                 f"profile {found.profile} knows no topic for commands to {device}; "
                 "levels that its topics name can be set in the device's detail, under levels"
             )
-
-
-def captured_of(detail: Mapping[str, Any]) -> dict[str, str]:
-    """The levels of topics that a device has for good, as its `detail` says under `levels`."""
-    levels = detail.get("levels")
-    if not isinstance(levels, Mapping):
-        return {}
-    return {name: value for name, value in levels.items() if isinstance(value, str)}
 
 
 def _state(row: wanted.Row) -> Wanted:

@@ -11,7 +11,7 @@ import secrets
 import string
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -56,7 +56,16 @@ class _Known(msgspec.Struct, frozen=True):
 class Credentials:
     """Issues, checks and revokes the secrets of devices; `verify` is what the door for MQTT asks."""
 
-    def __init__(self, database: Database, bus: Bus, registry: Registry) -> None:
+    def __init__(
+        self,
+        database: Database,
+        bus: Bus,
+        registry: Registry,
+        *,
+        signed_in: Callable[[str], None] | None = None,
+    ) -> None:
+        """`signed_in` is told of each device that was let in by `verify`."""
+        self._signed_in = signed_in
         self._database = database
         self._bus = bus
         self._registry = registry
@@ -121,10 +130,8 @@ class Credentials:
         return await devices.secrets(self._database.pool, device)
 
     async def revoke(self, device: str, actor: str, secret: int | None = None) -> int:
-        """Revoke one secret, or all of a device; returns how many. Raises ResourceNotFound.
-
-        Connections that signed in with it stay until they end: `Door.disconnect` ends them.
-        """
+        """Revoke one secret, or all of a device; returns how many. Its connections end, whichever secret they began
+        with: who has another signs in again. Raises ResourceNotFound."""
         async with self._database.transaction() as connection:
             if await devices.lock(connection, device) is None:
                 raise ResourceNotFound(f"there is no device {device}")
@@ -133,6 +140,7 @@ class Credentials:
                 raise ResourceNotFound(f"device {device} has no secret {secret}")
             await intake.audit(connection, actor, "device.secret.revoke", device, {"secrets": gone})
         await self._bus.wake(WAKE)
+        await self._registry.cut(device)
         return len(gone)
 
     # For doors
@@ -146,6 +154,8 @@ class Credentials:
         device = await self.check(username, password)
         if device is None:
             return None
+        if self._signed_in is not None:
+            self._signed_in(device.id)
         topics = self._registry.topics(device)
         return Grant(device.id, topics.publish, topics.subscribe)
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
 import msgspec
 
+from rhinecloud import tasks
 from rhinecloud.bus import Bus
 from rhinecloud.gateways.devices.grants import check_filter
 from rhinecloud.model import AlreadyExists, BadRequestData, ResourceNotFound
-from rhinecloud.store import Database, devices, intake
+from rhinecloud.store import Database, Unavailable, devices, intake
 from rhinecloud.store.devices import Device
 
 WAKE = "devices"  # devices, secrets or profiles changed: forget what you know of them
@@ -20,22 +23,27 @@ ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _LONGEST_TOPIC = 512  # characters
 _MOST_TOPICS = 32
 _AT_ONCE = 2_000  # devices in one statement
+_BREATH = 0.5  # seconds between two readings of the directory
+_AGAIN = 30.0  # seconds after which it is read although nobody said that something changed
+_log = logging.getLogger(__name__)
 _TYPE = re.compile(r"[^\s/+#\x00-\x1f]{1,256}")
 
 
 class Profile(Protocol):
-    """What a device needs of its profile."""
+    """What a device needs of its profile. `captured` are named levels of its topics, as far as they are known."""
 
-    def topics_of(self, device: str, type: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    def topics_of(
+        self, device: str, type: str, captured: Mapping[str, str] = ...
+    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """MQTT filters that the device may publish to and subscribe to."""
         ...
 
-    def command_topic(self, device: str, type: str) -> str | None:
+    def command_topic(self, device: str, type: str, captured: Mapping[str, str] = ...) -> str | None:
         """The topic on which it is told what is wanted of it."""
         ...
 
-    def entity_of(self, device: str, type: str) -> tuple[str, str]:
-        """Id and type of the entity it speaks of."""
+    def entity_of(self, device: str, type: str, captured: Mapping[str, str] = ...) -> tuple[str, str] | None:
+        """Id and type of the entity it speaks of; None if only its payloads tell."""
         ...
 
 
@@ -101,10 +109,52 @@ class Added(msgspec.Struct, frozen=True):
 class Registry:
     """The devices of a tenant. Whoever caches them hears the wake-up `devices` after each change."""
 
-    def __init__(self, database: Database, bus: Bus, profiles: Profiles) -> None:
+    def __init__(
+        self,
+        database: Database,
+        bus: Bus,
+        profiles: Profiles,
+        *,
+        cut: Callable[[str], Awaitable[None]] | None = None,
+    ) -> None:
+        """`cut` ends the connections of a device whose rights have changed."""
         self._database = database
         self._bus = bus
         self._profiles = profiles
+        self._cut = cut
+        self._directory: dict[str, tuple[str, str]] = {}
+        self._changed = asyncio.Event()
+        self._following: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Read the directory and follow its changes. Raises one of store.Unavailable."""
+        await self._bus.on_wake(WAKE, self._changed.set)
+        self._directory = await devices.directory(self._database.pool)
+        self._following = asyncio.create_task(self._follow(), name="devices")
+
+    async def close(self) -> None:
+        """Stop to follow."""
+        await tasks.stop(self._following)
+
+    def registered(self, device: str) -> tuple[str, str] | None:
+        """Id and type of the entity that a device speaks of; None if it is not registered. From memory."""
+        return self._directory.get(device)
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(_AGAIN):
+                    await self._changed.wait()
+            except TimeoutError:
+                pass
+            await asyncio.sleep(_BREATH)
+            self._changed.clear()
+            try:
+                self._directory = await devices.directory(self._database.pool)
+            except Unavailable as error:
+                _log.info("the directory of devices is read again later: %s", error or type(error).__name__)
+            except Exception:
+                _log.exception("the directory of devices is read again later")
 
     async def add(self, device: NewDevice, actor: str) -> Device:
         """Add a device. Raises BadRequestData, AlreadyExists."""
@@ -190,6 +240,8 @@ class Registry:
             changed = await devices.update(connection, self._row(NewDevice(**{**members, **given})))
             await intake.audit(connection, actor, "device.change", device, msgspec.to_builtins(given))
         await self._bus.wake(WAKE)
+        if given.keys() & {"enabled", "type", "profile", "publish", "subscribe"}:
+            await self.cut(device)
         return changed
 
     async def remove(self, device: str, actor: str) -> None:
@@ -199,6 +251,12 @@ class Registry:
                 raise _missing(device)
             await intake.audit(connection, actor, "device.remove", device, {})
         await self._bus.wake(WAKE)
+        await self.cut(device)
+
+    async def cut(self, device: str) -> None:
+        """End the connections of a device: it signs in again with the rights it has now, or not at all."""
+        if self._cut is not None:
+            await self._cut(device)
 
     async def seen(self, times: Mapping[str, datetime]) -> None:
         """Note when devices were last heard of; unknown ones are passed over."""
@@ -214,11 +272,12 @@ class Registry:
         profile = self._profiles.get(device.profile)
         if profile is None:
             return Topics(device.publish, device.subscribe, None)
-        publish, subscribe = profile.topics_of(device.id, device.type)
+        levels = levels_of(device.detail)
+        publish, subscribe = profile.topics_of(device.id, device.type, levels)
         return Topics(
             _union(publish, device.publish),
             _union(subscribe, device.subscribe),
-            profile.command_topic(device.id, device.type),
+            profile.command_topic(device.id, device.type, levels),
         )
 
     def _row(self, device: NewDevice) -> dict[str, Any]:
@@ -241,8 +300,18 @@ class Registry:
             raise BadRequestData("a name cannot hold the character U+0000", field="/name")
         row = _plain(device)
         if device.entity_id is None:
-            row["entity_id"] = profile.entity_of(device.id, device.type)[0]
+            entity = profile.entity_of(device.id, device.type, levels_of(device.detail))
+            # Where only payloads tell of whom they speak, the device stands for itself.
+            row["entity_id"] = f"urn:ngsi-ld:Device:{device.id}" if entity is None else entity[0]
         return row
+
+
+def levels_of(detail: Mapping[str, Any]) -> dict[str, str]:
+    """The named levels of topics that a device has for good, as its `detail` says under `levels`."""
+    levels = detail.get("levels")
+    if not isinstance(levels, Mapping):
+        return {}
+    return {name: value for name, value in levels.items() if isinstance(value, str)}
 
 
 def _check_topic(topic: str, field: str) -> None:
