@@ -140,7 +140,6 @@ async def test_more_than_may_wait_is_refused(compute: Compute) -> None:
 async def test_idle_processes_end() -> None:
     compute = Compute(processes=2, idle=0.1)
     await asyncio.gather(*(compute.run(time.sleep, 0.05, timeout=30) for _ in range(2)))
-    assert len(children()) == 2
     await until(lambda: not children())
     assert compute.health()["idle"] == 0
     assert await compute.run(abs, -6, timeout=30) == 6
