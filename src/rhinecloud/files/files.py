@@ -290,23 +290,20 @@ class Files:
         size = 0
         gathered: list[bytes] = []
         waiting = 0
+        file = await _on_disk(self._create, path)
         try:
-            file = await asyncio.to_thread(self._create, path)
-            try:
-                async for block in content:
-                    size += len(block)
-                    if size > limit:
-                        raise Refused("too-large", f"the file is larger than {limit / 1e6:g} MB", limit=limit)
-                    gathered.append(block)
-                    waiting += len(block)
-                    if waiting >= _BLOCK:
-                        await asyncio.to_thread(_append, file, digest, gathered)
-                        gathered, waiting = [], 0
-                await asyncio.to_thread(_append, file, digest, gathered)
-            finally:
-                os.close(file)
-        except OSError as error:
-            raise storage_error(error) from error
+            async for block in content:
+                size += len(block)
+                if size > limit:
+                    raise Refused("too-large", f"the file is larger than {limit / 1e6:g} MB", limit=limit)
+                gathered.append(block)
+                waiting += len(block)
+                if waiting >= _BLOCK:
+                    await _on_disk(_append, file, digest, gathered)
+                    gathered, waiting = [], 0
+            await _on_disk(_append, file, digest, gathered)
+        finally:
+            os.close(file)
         if size == 0:
             raise Refused("empty", "the file is empty")
         return size, digest.digest()
@@ -339,6 +336,14 @@ async def in_thread(function: Callable[..., _T], /, *arguments: Any, timeout: fl
     """Run in a thread. What takes too long is given up, but goes on: a thread cannot be ended."""
     async with asyncio.timeout(timeout):
         return await asyncio.to_thread(function, *arguments)
+
+
+async def _on_disk(function: Callable[..., _T], /, *arguments: Any) -> _T:
+    """An error of the file system is the storage's; one of the connection that content comes from is not."""
+    try:
+        return await asyncio.to_thread(function, *arguments)
+    except OSError as error:
+        raise storage_error(error) from error
 
 
 def _append(file: int, digest: Any, blocks: list[bytes]) -> None:
