@@ -10,6 +10,7 @@ from typing import Any
 
 from rhinecloud.broker import Broker, Transaction
 from rhinecloud.bus import Bus
+from rhinecloud.files import Files
 from rhinecloud.gateways import MqttGateway
 from rhinecloud.jobs import Jobs
 from rhinecloud.settings import Settings
@@ -24,7 +25,7 @@ class Clock:
 
 
 class City:
-    """What an app gets: `broker` (read, write and watch the graph), `bus`, `jobs`, `settings`, `clock`,
+    """What an app gets: `broker` (read, write and watch the graph), `bus`, `jobs`, `files`, `settings`, `clock`,
     `transaction()`."""
 
     def __init__(
@@ -35,11 +36,13 @@ class City:
         mqtt: MqttGateway,
         mqtt_url: str | None,
         jobs: Jobs,
+        files: Files,
     ) -> None:
         self.settings = settings
         self.broker = broker
         self.bus = bus
         self.jobs = jobs
+        self.files = files
         self.clock = Clock()
         self._mqtt = mqtt
         self._mqtt_url = mqtt_url
@@ -62,5 +65,6 @@ class City:
             "nats": self.bus.health(),
             "mqtt": {"url": self._mqtt_url, **await self._mqtt.health()},
             "jobs": await self.jobs.health(),
+            "files": await self.files.health(),
             "worker": {"uptime_seconds": round(time.monotonic() - self._started, 1)},
         }

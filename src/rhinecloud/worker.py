@@ -28,6 +28,7 @@ from rhinecloud.broker.upkeep import keep
 from rhinecloud.bus import Bus, BusUnavailable
 from rhinecloud.city import City
 from rhinecloud.engines.handover import WorkerHandover
+from rhinecloud.files import Files
 from rhinecloud.gateways import MqttGateway
 from rhinecloud.jobs import Jobs
 from rhinecloud.store import Database, Unavailable
@@ -59,6 +60,7 @@ async def serve(handover: WorkerHandover) -> None:
     bus = await Bus.connect(handover.nats_url, name=f"worker-{handover.worker_index}", **credentials)
     database = await _open(handover.database_url)
     jobs = Jobs(database, settings.time_zone)
+    files = Files.of_settings(database, settings, jobs.compute)
     broker = Broker(database, bus)
     await broker.open()
     await bus.on_wake("relay", broker.wake_relay)
@@ -74,8 +76,9 @@ async def serve(handover: WorkerHandover) -> None:
     gateway = MqttGateway(bus, broker)
     await _open_gateway(gateway)
     upkeep = asyncio.create_task(keep(database, outbox_days=settings.outbox_retention_days), name="upkeep")
+    files.open()
     await jobs.open()  # whoever has jobs has registered them by now
-    pages = _pages(City(settings, broker, bus, gateway, handover.mqtt_url, jobs))
+    pages = _pages(City(settings, broker, bus, gateway, handover.mqtt_url, jobs, files))
     config = uvicorn.Config(
         Application(NgsiLdApi(broker, contexts), pages),
         http="httptools",
@@ -106,6 +109,7 @@ async def serve(handover: WorkerHandover) -> None:
     finally:
         stopping.cancel()
         upkeep.cancel()
+        await files.close()
         await jobs.close()
         await gateway.close()
         await notifier.close()

@@ -24,12 +24,14 @@ import msgspec
 
 from rhinecloud.broker import Overloaded
 from rhinecloud.broker.office import hold
+from rhinecloud.settings import Settings
 from rhinecloud.store import Database
 from rhinecloud.tasks import stop
 
 from . import images
 from .checks import Refused, Rules, clean_name
 from .kinds import recognise
+from .places import incoming_folder, storage_of
 from .storage import Missing, Storage, StorageFull, StorageUnavailable, storage_error
 
 _T = TypeVar("_T")
@@ -106,6 +108,18 @@ class Files:
         self._arriving = 0
         self.trouble: str | None = None
         self._sweeper: asyncio.Task[Any] | None = None
+
+    @classmethod
+    def of_settings(cls, database: Database, settings: Settings, compute: Compute | None = None) -> Files:
+        """Files where the settings say. Raises SettingsError."""
+        return cls(
+            database,
+            storage_of(settings),
+            incoming_folder(settings),
+            max_bytes=settings.files_max_mb * 1_000_000,
+            keep_removed_days=settings.files_removed_days,
+            compute=compute,
+        )
 
     def open(self) -> None:
         """Begin to sweep; of all workers one does."""
@@ -326,6 +340,16 @@ class Files:
         except TimeoutError:
             made.unlink(missing_ok=True)
             raise Refused("content", "the image takes too long to read") from None
+        except OSError as error:
+            made.unlink(missing_ok=True)
+            raise storage_error(error) from error
+        except Overloaded:
+            raise
+        except Exception as error:
+            # An image that ends the process which reads it is no image that we take.
+            _log.warning("files: an image could not be made anew: %r", error)
+            made.unlink(missing_ok=True)
+            raise Refused("content", "the image cannot be read") from error
         except BaseException:
             made.unlink(missing_ok=True)
             raise
