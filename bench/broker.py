@@ -17,8 +17,8 @@ import asyncpg
 import msgspec
 import nats
 
-from . import documents, sql_load, sql_rows
-from .figures import Comparison, Result, Starts, Taken, compared
+from . import documents, incoming, outgoing, sql_load, sql_rows
+from .figures import Comparison, Result, Starts, Taken, Viewing, compared
 from .installation import Installation, Memory, installation
 from .jobs import CloseJob, HttpJob, Job, Load, MqttJob, NatsJob, OneByOneJob, SqlJob, Workload
 from .load_process import LoadProcess
@@ -27,7 +27,10 @@ RAW_DATABASE = "bench_raw"
 RAW_STREAM = "BENCH_RAW"
 _COMMIT_PATIENCE = 60.0  # seconds for what was acknowledged over MQTT to be committed
 
-COMPARISONS = ("get", "page", "q", "geo", "update", "create", "upsert", "mqtt", "batch")
+COMPARISONS = (
+    *("get", "page", "q", "geo", "update", "create", "upsert"),
+    *("mqtt", "mqtt5", "qos0", "webhook", "browser", "viewers", "batch"),
+)
 _DELIVERIES = "SELECT count(*) FROM tenant_city.delivery"
 
 Say = Callable[[str], None]
@@ -53,6 +56,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     one_by_one: int = 100
     settle: float = 3.0
     hurry: float = 140.0
+    offered: float = 10_000.0  # messages a second of QoS 0
+    told: float = 500.0  # changes a second of which a subscriber hears
+    told_seconds: float = 4.0
+    events: int = 20
+    viewers: int = 5_000
+    viewed_seconds: float = 10.0
 
 
 QUICK = Plan(
@@ -69,6 +78,12 @@ QUICK = Plan(
     warm_starts=1,
     one_by_one=3,
     settle=0.0,
+    offered=200.0,
+    told=20.0,
+    told_seconds=0.5,
+    events=2,
+    viewers=20,
+    viewed_seconds=2.0,
 )
 
 
@@ -76,11 +91,12 @@ class Bench:
     """One run on one installation."""
 
     def __init__(self, installed: Installation, plan: Plan) -> None:
-        self._installed = installed
-        self._plan = plan
+        self.installed = installed
+        self.plan = plan
         self._load = LoadProcess()
         self._seed = 0
         self._begun = time.monotonic()
+        self.viewing: Viewing | None = None
 
     def close(self) -> None:
         """End the load generator."""
@@ -90,33 +106,31 @@ class Bench:
 
     def starts(self) -> Starts:
         """Once with an empty folder, then with what that start has left. The server runs afterwards."""
-        cold = self._installed.start()
+        cold = self.installed.start()
         warm = []
-        for _ in range(self._plan.warm_starts):
-            self._installed.stop()
-            warm.append(self._installed.start())
+        for _ in range(self.plan.warm_starts):
+            self.installed.stop()
+            warm.append(self.installed.start())
         return Starts(cold=cold, warm=median(warm), warm_all=warm)
 
     def memory(self) -> Memory:
         """After some seconds of silence, without the connections of the load generator."""
         self._load.run(CloseJob())
-        time.sleep(self._plan.settle)
-        return self._installed.memory()
+        time.sleep(self.plan.settle)
+        return self.installed.memory()
 
     def load(self) -> float:
         """Write all entities by batch creation, two requests at a time; entities a second."""
         begun = time.perf_counter()
         with ThreadPoolExecutor(2) as pool:
             for future in [
-                pool.submit(self._create, batch) for batch in documents.batches(self._plan.entities)
+                pool.submit(self._create, batch) for batch in documents.batches(self.plan.entities)
             ]:
                 future.result()
-        return self._plan.entities / (time.perf_counter() - begun)
+        return self.plan.entities / (time.perf_counter() - begun)
 
     def _create(self, batch: list[dict[str, Any]]) -> None:
-        with closing(
-            http.client.HTTPConnection("127.0.0.1", self._installed.port, timeout=120)
-        ) as connection:
+        with closing(http.client.HTTPConnection("127.0.0.1", self.installed.port, timeout=120)) as connection:
             connection.request(
                 "POST",
                 "/ngsi-ld/v1/entityOperations/create",
@@ -130,9 +144,9 @@ class Bench:
 
     async def prepare_raw(self) -> None:
         """Make the raw database with the same documents, and have PostgreSQL analyse both."""
-        connection = await asyncpg.connect(self._installed.url)
+        connection = await asyncpg.connect(self.installed.url)
         await connection.execute(f"CREATE DATABASE {RAW_DATABASE}")
-        await sql_load.prepare(self._installed.database(RAW_DATABASE), self._plan.entities)
+        await sql_load.prepare(self.installed.database(RAW_DATABASE), self.plan.entities)
         await connection.execute("ANALYZE tenant_city.entity, tenant_city.place")
         await connection.close()
 
@@ -143,7 +157,7 @@ class Bench:
     ) -> Comparison:
         """An operation of the API against one statement of straight SQL: for the state alone, and, where it writes,
         for every row."""
-        plan = self._plan
+        plan = self.plan
         common: dict[str, Any] = {
             "workload": workload,
             "connections": connections,
@@ -151,14 +165,14 @@ class Bench:
             "warm_up": plan.warm_up,
             "entities": plan.entities,
         }
-        url = self._installed.database(RAW_DATABASE)
+        url = self.installed.database(RAW_DATABASE)
         sides: list[Callable[[], Taken]] = [
-            lambda: self._take(HttpJob(port=self._installed.port, seed=self._next(), **common)),
-            lambda: self._take(SqlJob(url=url, seed=self._next(), **common)),
+            lambda: self.take(HttpJob(port=self.installed.port, seed=self.next_seed(), **common)),
+            lambda: self.take(SqlJob(url=url, seed=self.next_seed(), **common)),
         ]
         if workload in sql_rows.STATEMENTS:
-            sides.append(lambda: self._take(SqlJob(url=url, seed=self._next(), rows=True, **common)))
-        product, raw, *rows = self._in_turns(rounds, sides)
+            sides.append(lambda: self.take(SqlJob(url=url, seed=self.next_seed(), rows=True, **common)))
+        product, raw, *rows = self.in_turns(rounds, sides)
         batch = workload == "batch"
         return compared(
             name,
@@ -173,45 +187,105 @@ class Bench:
 
     # MQTT against NATS ----------------------------------------------------------------------------------------
 
-    def messages(self) -> list[Comparison]:
-        """What is acknowledged to devices and what is committed, each against the acknowledgements of JetStream."""
-        plan = self._plan
-        port, user, password = self._installed.nats()
-        asyncio.run(_raw_stream(port, user, password, there=True))
+    def messages(self, attributes: int = 1) -> list[Comparison]:
+        """What is acknowledged to devices and what is committed, each against the acknowledgements of JetStream.
+
+        With five attributes what is committed is also compared with as many rows in straight SQL.
+        """
+        plan = self.plan
         common: dict[str, Any] = {
             "connections": plan.connections,
             "seconds": plan.few_seconds,
             "entities": plan.entities,
+            "attributes": attributes,
         }
         committed: list[Taken] = []
-        sides: list[Callable[[], Taken]] = [
-            lambda: self._publish(
-                MqttJob(port=self._installed.mqtt_port, seed=self._next(), **common), committed
-            ),
-            lambda: self._take(
-                NatsJob(
-                    port=port, user=user, password=password, stream=RAW_STREAM, seed=self._next(), **common
-                )
-            ),
-        ]
-        acknowledged, raw = self._in_turns(plan.few_rounds, sides)
-        asyncio.run(_raw_stream(port, user, password, there=False))
+        with self.raw_stream() as there:
+            port, user, password = there
+            sides: list[Callable[[], Taken]] = [
+                lambda: self._publish(
+                    MqttJob(port=self.installed.mqtt_port, seed=self.next_seed(), **common), committed
+                ),
+                lambda: self.take(
+                    NatsJob(
+                        port=port,
+                        user=user,
+                        password=password,
+                        stream=RAW_STREAM,
+                        seed=self.next_seed(),
+                        **common,
+                    )
+                ),
+            ]
+            if attributes > 1:
+                sides.append(self.raw_rows)
+            acknowledged, raw, *rows = self.in_turns(plan.few_rounds, sides)
         unit, limit = "messages/s", "JetStream publish"
         many = plan.connections
-        return [
-            compared("MQTT QoS 1 → acknowledged", unit, many, acknowledged, raw, limit),
-            compared("MQTT QoS 1 → committed", unit, many, committed, raw, limit, latencies=False),
-        ]
+        kept = compared(
+            f"MQTT QoS 1 → committed{' (5)' if attributes > 1 else ''}",
+            unit,
+            many,
+            committed,
+            raw,
+            limit,
+            rows=rows[0] if rows else (),
+            rows_factor=self.at_once if rows else None,
+            latencies=False,
+        )
+        if attributes > 1:
+            return [kept]
+        return [compared("MQTT QoS 1 → acknowledged", unit, many, acknowledged, raw, limit), kept]
+
+    @contextmanager
+    def raw_stream(self) -> Iterator[tuple[int, str, str]]:
+        """A stream on disk beside the product's; port, user and password of the server."""
+        port, user, password = self.installed.nats()
+        asyncio.run(_raw_stream(port, user, password, there=True))
+        try:
+            yield port, user, password
+        finally:
+            asyncio.run(_raw_stream(port, user, password, there=False))
+
+    @property
+    def raw_url(self) -> str:
+        """Address of the database of the raw limits."""
+        return self.installed.database(RAW_DATABASE)
+
+    @property
+    def raw_stream_name(self) -> str:
+        """Name of the stream of `raw_stream`, whose subjects begin with it."""
+        return RAW_STREAM
+
+    @property
+    def at_once(self) -> int:
+        """Messages that the raw limit writes in one statement."""
+        return min(documents.MESSAGES, self.plan.entities)
+
+    def raw_rows(self) -> Taken:
+        """What straight SQL writes of messages with five attributes, on as many connections as the gateway uses."""
+        return self.take(
+            SqlJob(
+                url=self.installed.database(RAW_DATABASE),
+                workload="measured",
+                connections=2,
+                seconds=self.plan.few_seconds,
+                warm_up=self.plan.warm_up,
+                seed=self.next_seed(),
+                entities=self.plan.entities,
+                rows=True,
+            )
+        )
 
     def _publish(self, job: MqttJob, committed: list[Taken]) -> Taken:
         """The load until the last acknowledgement; until everything acknowledged is committed, in `committed`."""
         before = asyncio.run(self._deliveries())
-        taken = self._take(job)
+        taken = self.take(job)
         committed.append(asyncio.run(self._until_committed(before, taken)))
         return taken
 
     async def _deliveries(self) -> int:
-        connection = await asyncpg.connect(self._installed.url)
+        connection = await asyncpg.connect(self.installed.url)
         number = int(await connection.fetchval(_DELIVERIES))
         await connection.close()
         return number
@@ -219,7 +293,7 @@ class Bench:
     async def _until_committed(self, before: int, taken: Taken) -> Taken:
         """What is not committed after a minute is an error."""
         load = taken.load
-        connection = await asyncpg.connect(self._installed.url)
+        connection = await asyncpg.connect(self.installed.url)
         committed = 0
         while time.time() - load.ended < _COMMIT_PATIENCE:
             committed = int(await connection.fetchval(_DELIVERIES)) - before
@@ -238,40 +312,42 @@ class Bench:
                 complaint=load.complaint or (f"{missing} messages were not committed" if missing else ""),
             ),
             taken.before,
-            self._installed.costs(),
+            self.installed.costs(),
         )
 
     def one_by_one(self) -> Load:
         """A single device that waits for the commit each time."""
         return self._load.run(
             OneByOneJob(
-                port=self._installed.mqtt_port,
-                url=self._installed.url,
-                number=self._plan.one_by_one,
-                seed=self._next(),
-                entities=self._plan.entities,
+                port=self.installed.mqtt_port,
+                url=self.installed.url,
+                number=self.plan.one_by_one,
+                seed=self.next_seed(),
+                entities=self.plan.entities,
             )
         )
 
     # Rounds ---------------------------------------------------------------------------------------------------
 
-    def _in_turns(self, rounds: int, sides: Sequence[Callable[[], Taken]]) -> list[list[Taken]]:
+    def in_turns(self, rounds: int, sides: Sequence[Callable[[], Taken]]) -> list[list[Taken]]:
         """Rounds of all sides; who begins changes, so that what drifts favours none."""
         taken: list[list[Taken]] = [[] for _ in sides]
         for number in range(rounds):
-            if number >= 2 and time.monotonic() - self._begun > self._plan.hurry:
+            if number >= 2 and time.monotonic() - self._begun > self.plan.hurry:
                 break
             for place in range(len(sides)):
                 index = (place + number) % len(sides)
                 taken[index].append(sides[index]())
         return taken
 
-    def _take(self, job: Job) -> Taken:
-        before = self._installed.costs()
+    def take(self, job: Job) -> Taken:
+        """One load, and what it cost."""
+        before = self.installed.costs()
         load = self._load.run(job)
-        return Taken(load, before, self._installed.costs())
+        return Taken(load, before, self.installed.costs())
 
-    def _next(self) -> int:
+    def next_seed(self) -> int:
+        """For requests that no other job makes."""
         self._seed += 1
         return self._seed
 
@@ -319,6 +395,7 @@ def run(plan: Plan, say: Say, only: frozenset[str] = frozenset()) -> Result:
         memory_loaded=loaded,
         loading=loading,
         comparisons=comparisons,
+        viewing=bench.viewing,
         one_by_one={"p50": alone.p50 * 1e3, "p99": alone.p99 * 1e3, "done": alone.done},
         errors=alone.errors + sum(one.errors for one in comparisons),
         seconds=time.monotonic() - begun,
@@ -344,6 +421,11 @@ def _measurements(bench: Bench, plan: Plan) -> Sequence[tuple[str, Callable[[], 
         ("create", measure("single create", "create", many, **seldom)),
         ("upsert", measure("single upsert", "upsert", many, **seldom)),
         ("mqtt", bench.messages),
+        ("mqtt5", lambda: bench.messages(5)),
+        ("qos0", lambda: [incoming.without_acknowledgement(bench)]),
+        ("webhook", lambda: [outgoing.webhook(bench)]),
+        ("browser", lambda: [outgoing.browser(bench)]),
+        ("viewers", lambda: [outgoing.viewers(bench)]),
         ("batch", measure("batch upsert of 1,000", "batch", two, **slow)),
     )
 

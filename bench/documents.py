@@ -69,9 +69,21 @@ def measurement(draw: random.Random) -> dict[str, Any]:
     return {"illuminanceLevel": {"type": "Property", "value": round(draw.random(), 3), "observedAt": at}}
 
 
-def message(draw: random.Random) -> bytes:
-    """What a device publishes: a number in the plain-JSON profile; its time is that of its arrival."""
-    return encode({"illuminanceLevel": round(draw.random(), 6)})
+MEASURED = ("illuminanceLevel", "activePower", "lampVoltage", "lampCurrent", "temperature")
+MESSAGES = 500  # of the gateway's in one transaction; the raw limit writes as many in one statement
+
+
+def message(draw: random.Random, attributes: int = 1) -> bytes:
+    """What a device publishes: numbers in the plain-JSON profile; their time is that of their arrival."""
+    return encode({name: round(draw.random(), 6) for name in MEASURED[:attributes]})
+
+
+def reading(draw: random.Random) -> dict[str, Any]:
+    """The same with all five attributes, normalised."""
+    at = f"2024-02-{draw.randrange(1, 28):02d}T{draw.randrange(24):02d}:{draw.randrange(60):02d}:00Z"
+    return {
+        name: {"type": "Property", "value": round(draw.random(), 6), "observedAt": at} for name in MEASURED
+    }
 
 
 def batches(entities: int) -> Iterator[list[dict[str, Any]]]:
@@ -115,6 +127,11 @@ def parts(workload: Workload, seed: int, entities: int) -> Iterator[Parts]:
                 size = min(BATCH, entities)
                 made.documents = [
                     lamp(n, entities, level=round(draw.random(), 3)) for n in range(start, start + size)
+                ]
+            case "measured":
+                size = min(MESSAGES, entities)
+                made.documents = [
+                    {"id": identity(n), **reading(draw)} for n in sorted(draw.sample(range(entities), size))
                 ]
             case "page":
                 made.offset = draw.randrange(max(1, min(1_000, entities - PAGE)))

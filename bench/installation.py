@@ -74,7 +74,7 @@ class Installation:
             if not name.startswith("RHINECLOUD_") and name != "PYTHONDONTWRITEBYTECODE"
         }
         command = [sys.executable, "-m", "rhinecloud.cli", "serve", "--open", f"--data={self.data}"]
-        command += [f"--port={self.port}", f"--mqtt-port={self.mqtt_port}"]
+        command += [f"--port={self.port}", f"--mqtt-port={self.mqtt_port}", "--outbound-allow=127.0.0.1"]
         begun = time.monotonic()
         with self._log.open("ab") as output:
             self._process = subprocess.Popen(

@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-Workload = Literal["create", "update", "upsert", "get", "page", "q", "geo", "batch"]
+Workload = Literal["create", "update", "upsert", "get", "page", "q", "geo", "batch", "measured"]
 
 
 class HttpJob(msgspec.Struct, frozen=True, tag="http", kw_only=True):
@@ -39,13 +39,39 @@ class SqlJob(msgspec.Struct, frozen=True, tag="sql", kw_only=True):
 
 
 class MqttJob(msgspec.Struct, frozen=True, tag="mqtt", kw_only=True):
-    """Devices, one connection each, that publish with QoS 1 and wait for the PUBACK."""
+    """Devices, one connection each, that publish with QoS 1 and wait for the PUBACK. `attributes` of each message."""
 
     port: int
     connections: int
     seconds: float
     seed: int
     entities: int
+    attributes: int = 1
+
+
+class FloodJob(msgspec.Struct, frozen=True, tag="flood", kw_only=True):
+    """Devices that publish with QoS 0, `rate` messages a second together; nobody acknowledges."""
+
+    port: int
+    connections: int
+    seconds: float
+    rate: float
+    seed: int
+    entities: int
+    attributes: int
+
+
+class CoreJob(msgspec.Struct, frozen=True, tag="core", kw_only=True):
+    """The same messages through core NATS, as fast as one subscriber takes them."""
+
+    port: int
+    user: str
+    password: str
+    connections: int
+    seconds: float
+    seed: int
+    entities: int
+    attributes: int
 
 
 class OneByOneJob(msgspec.Struct, frozen=True, tag="one_by_one", kw_only=True):
@@ -69,13 +95,114 @@ class NatsJob(msgspec.Struct, frozen=True, tag="nats", kw_only=True):
     seconds: float
     seed: int
     entities: int
+    attributes: int = 1
+
+
+class WebhookJob(msgspec.Struct, frozen=True, tag="webhook", kw_only=True):
+    """`rate` updates a second over HTTP; the subscriber at `receiver` hears of each. p50 and p99 are from the answer
+    to the update (later than its commit) to the notification's last byte, `extra` also has those from its sending."""
+
+    port: int
+    receiver: int
+    connections: int
+    seconds: float
+    rate: float
+    seed: int
+    entities: int
+
+
+class RawWebhookJob(msgspec.Struct, frozen=True, tag="raw_webhook", kw_only=True):
+    """The same way without the product: an UPDATE with all its rows, JetStream, an HTTP request to `receiver`."""
+
+    url: str
+    nats: int
+    user: str
+    password: str
+    stream: str
+    receiver: int
+    connections: int
+    seconds: float
+    rate: float
+    seed: int
+    entities: int
+
+
+class BrowserJob(msgspec.Struct, frozen=True, tag="browser", kw_only=True):
+    """`number` updates, one at a time, each until a viewer of the live map has its event; from the answer to the
+    update. `pause` seconds in between: events leave four times a second at most."""
+
+    port: int
+    number: int
+    pause: float
+    seed: int
+    entities: int
+
+
+class RawBrowserJob(msgspec.Struct, frozen=True, tag="raw_browser", kw_only=True):
+    """An UPDATE, and once it is committed a message of core NATS to a subscriber."""
+
+    url: str
+    nats: int
+    user: str
+    password: str
+    number: int
+    seed: int
+    entities: int
+
+
+class GatherJob(msgspec.Struct, frozen=True, tag="gather", kw_only=True):
+    """Open so many views of the live map and keep them (`done`: those that were let in)."""
+
+    port: int
+    viewers: int
+
+
+class RawGatherJob(msgspec.Struct, frozen=True, tag="raw_gather", kw_only=True):
+    """Open so many connections to NATS with a subscription each, and keep them."""
+
+    port: int
+    user: str
+    password: str
+    viewers: int
+
+
+class StirJob(msgspec.Struct, frozen=True, tag="stir", kw_only=True):
+    """Change a lamp (or publish a message of that size) `rate` times a second; `done` is what all viewers were told,
+    p50 and p99 from the change to each viewer's event. `port` is that of HTTP, None for core NATS."""
+
+    port: int | None
+    rate: float
+    seconds: float
+    seed: int
+    entities: int
+
+
+class ScatterJob(msgspec.Struct, frozen=True, tag="scatter"):
+    """Close all views."""
 
 
 class CloseJob(msgspec.Struct, frozen=True, tag="close"):
     """Close every connection that was kept for the next job."""
 
 
-Job = HttpJob | SqlJob | MqttJob | OneByOneJob | NatsJob | CloseJob
+Job = (
+    HttpJob
+    | SqlJob
+    | MqttJob
+    | FloodJob
+    | CoreJob
+    | OneByOneJob
+    | NatsJob
+    | WebhookJob
+    | RawWebhookJob
+    | BrowserJob
+    | RawBrowserJob
+    | GatherJob
+    | RawGatherJob
+    | StirJob
+    | ScatterJob
+    | CloseJob
+)
 
 
 class Load(msgspec.Struct, kw_only=True):
@@ -91,6 +218,7 @@ class Load(msgspec.Struct, kw_only=True):
     ended: float = 0.0
     generator_cpu: float = 0.0
     complaint: str = ""
+    extra: dict[str, float] = {}
 
     @property
     def rate(self) -> float:

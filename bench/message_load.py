@@ -89,7 +89,7 @@ class MqttDevice(_Publisher):
         super().connection_made(transport)
         name = f"bench-{id(self):x}-{next(self._numbers)}".encode()
         body = b"\x00\x04MQTT\x04\x02\x00\x3c" + len(name).to_bytes(2, "big") + name
-        self._transport.write(b"\x10" + _length(len(body)) + body)
+        self._transport.write(b"\x10" + length(len(body)) + body)
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
@@ -156,7 +156,7 @@ async def run_mqtt(job: MqttJob) -> Load:
     """Publish for so many seconds; `done` is what was acknowledged, all of it counts as sent."""
     draw = random.Random(job.seed)
     packets = [
-        _publication(draw.randrange(job.entities), message(draw))
+        _publication(draw.randrange(job.entities), message(draw, job.attributes))
         for _ in range(int(_MQTT_AHEAD * job.seconds))
     ]
     devices: list[_Publisher] = []
@@ -179,7 +179,7 @@ async def run_nats(job: NatsJob) -> Load:
         clients.append(client)
     await asyncio.gather(*(client.ready for client in clients))
     bodies = [
-        (f"{job.stream}.{draw.randrange(job.entities)}", message(draw))
+        (f"{job.stream}.{draw.randrange(job.entities)}", message(draw, job.attributes))
         for _ in range(int(_NATS_AHEAD * job.seconds))
     ]
     packets = [
@@ -244,10 +244,10 @@ def _publication(number: int, payload: bytes) -> bytes:
     """A PUBLISH packet of QoS 1. One message is under way on a connection, so that one packet id is enough."""
     topic = f"json/{TYPE}/{number:06d}".encode()
     body = len(topic).to_bytes(2, "big") + topic + b"\x00\x01" + payload
-    return b"\x32" + _length(len(body)) + body
+    return b"\x32" + length(len(body)) + body
 
 
-def _length(number: int) -> bytes:
+def length(number: int) -> bytes:
     """MQTT's variable length."""
     made = bytearray()
     while True:

@@ -71,10 +71,11 @@ STATEMENTS: dict[Workload, str] = {
         "DO UPDATE SET types = excluded.types, document = excluded.document, modified_at = now() RETURNING 1"
     ),
 }
+STATEMENTS["measured"] = STATEMENTS["batch"]
 
 _AHEAD: dict[Workload, int] = {
     "create": 9_000, "update": 9_000, "upsert": 9_000, "get": 18_000,
-    "page": 3_000, "q": 300, "geo": 3_000, "batch": 30,
+    "page": 3_000, "q": 300, "geo": 3_000, "batch": 30, "measured": 60,
 }  # fmt: skip
 
 
@@ -119,12 +120,12 @@ def parameters(workload: Workload, about: Parts) -> tuple[Any, ...]:
             high = RADIUS / 110_500
             wide = high / math.cos(math.radians(lat)) * 1.01
             return TYPE, lon - wide, lat - high, lon + wide, lat + high, lon, lat, float(RADIUS)
-        case "batch":
+        case "batch" | "measured":
             ids = [document["id"] for document in about.documents]
             return ids, TYPE, [encode(document).decode() for document in about.documents]
 
 
-_ROWS: dict[Workload, int | None] = {"page": PAGE, "q": GROUP, "geo": None, "batch": None}
+_ROWS: dict[Workload, int | None] = {"page": PAGE, "q": GROUP, "geo": None, "batch": None, "measured": None}
 
 
 class Connections:

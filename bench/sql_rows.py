@@ -38,7 +38,13 @@ WITH state AS (UPDATE entity e SET document = e.document || new.document, modifi
                RETURNING 1),
 {_VALUES} SELECT * FROM state
 """
-STATEMENTS: dict[Workload, str] = {"create": _CREATE, "update": _UPDATE, "upsert": _UPSERT, "batch": _UPSERT}
+STATEMENTS: dict[Workload, str] = {
+    "create": _CREATE,
+    "update": _UPDATE,
+    "upsert": _UPSERT,
+    "batch": _UPSERT,
+    "measured": _UPDATE,
+}
 
 _MEMBERS = {"id", "type"}
 

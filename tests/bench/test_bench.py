@@ -18,6 +18,11 @@ MEASURED = {
     "single upsert",
     "MQTT QoS 1 → acknowledged",
     "MQTT QoS 1 → committed",
+    "MQTT QoS 1 → committed (5)",
+    "MQTT QoS 0 → committed (5)",
+    "commit → webhook",
+    "commit → browser event",
+    "20 viewers, 1 change/s",
     "batch upsert of 1,000",
 }
 
@@ -37,6 +42,12 @@ def test_the_broker_bench_runs_and_writes_its_figures(tmp_path: Path) -> None:
     assert {one["name"] for one in figures["comparisons"]} == MEASURED
     assert figures["errors"] == 0
     assert figures["one_by_one"]["done"] == 3
+    assert figures["viewing"]["viewers"] == 20
+    by_name = {one["name"]: one for one in figures["comparisons"]}
+    assert by_name["commit → webhook"]["product"]["done"] == 10
+    assert by_name["commit → browser event"]["product"]["done"] == 2
+    assert by_name["20 viewers, 1 change/s"]["product"]["done"] >= 20
+    assert by_name["MQTT QoS 0 → committed (5)"]["product"]["done"] > 0
     assert figures["starts"]["cold"] > 0
     assert figures["memory_idle"]["total"] > 0
 
@@ -50,4 +61,4 @@ def test_comparisons_can_be_chosen_and_unknown_ones_are_refused() -> None:
         timeout=60,
     )
     assert refused.returncode == 2
-    assert "get, page, q, geo, update, create, upsert, mqtt, batch" in refused.stderr
+    assert "get, page, q, geo, update, create, upsert, mqtt, mqtt5, qos0, webhook" in refused.stderr
