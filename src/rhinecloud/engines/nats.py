@@ -168,7 +168,7 @@ class Nats(Child):
         if self.is_ready and self.mqtt_is_open and self.certificate.was_renewed():
             self.certificate.stage()
             self.send(signal.SIGHUP)
-            self.say("MQTT shows the renewed certificate.")
+            self.say("MQTT shows the renewed certificate; devices that signed in come again.")
         if self.is_ready and not self.mqtt_is_open and self._intake_is_there():
             self.request_stop()
             self.wait_stopped(_RESTART_PATIENCE)

@@ -10,12 +10,14 @@ from typing import Any
 import msgspec
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
+from nats.errors import NoRespondersError
 
 from rhinecloud.bus import Bus, BusUnavailable
 
 _PATIENCE = 3.0  # seconds for the first server that answers
 _QUIET = 0.3  # seconds without another answer, after which all servers of a cluster have spoken
 _PAGE = 1024  # connections in one answer
+_AT_ONCE = 64  # that are ended at once
 _ALL = 2  # open and lately closed ones
 _log = logging.getLogger(__name__)
 
@@ -52,13 +54,18 @@ class Connections:
     async def end(self, connections: list[Connection]) -> None:
         """Cut them off. One that is gone already is no error. Raises BusUnavailable."""
         bus = await self._open()
-        for connection in connections:
-            request = msgspec.json.encode({"cid": connection.cid})
-            try:
-                await bus.client.publish(f"$SYS.REQ.SERVER.{connection.server}.KICK", request)
-            except (NatsError, OSError) as error:
-                raise BusUnavailable(str(error)) from error
-        await self._flush(bus)
+        for start in range(0, len(connections), _AT_ONCE):
+            await asyncio.gather(*(self._kick(bus, one) for one in connections[start : start + _AT_ONCE]))
+
+    async def _kick(self, bus: Bus, connection: Connection) -> None:
+        subject = f"$SYS.REQ.SERVER.{connection.server}.KICK"
+        try:
+            # The server does nothing for who wants no answer.
+            await bus.client.request(subject, msgspec.json.encode({"cid": connection.cid}), timeout=_PATIENCE)
+        except NoRespondersError:
+            return  # that server is gone, and the connection with it
+        except (NatsError, OSError, TimeoutError) as error:
+            raise BusUnavailable(str(error) or type(error).__name__) from error
 
     async def close(self) -> None:
         """Leave."""
@@ -105,12 +112,6 @@ class Connections:
         except (NatsError, OSError) as error:
             if isinstance(error, BusUnavailable):
                 raise
-            raise BusUnavailable(str(error) or type(error).__name__) from error
-
-    async def _flush(self, bus: Bus) -> None:
-        try:
-            await bus.client.flush(timeout=int(_PATIENCE))
-        except (NatsError, OSError, TimeoutError) as error:
             raise BusUnavailable(str(error) or type(error).__name__) from error
 
 
