@@ -74,6 +74,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     nats_credentials: Annotated[
         Path | None, Meta(description="Credentials file (.creds) for the city's own NATS.")
     ] = None
+    nats_auth_issuer: Annotated[
+        Path | None,
+        Meta(
+            description="File with the seed (SA…) of the key that answers for devices at the auth call-out of the "
+            "city's own NATS."
+        ),
+    ] = None
+    nats_auth_account: Annotated[
+        str, Meta(description="Account of the city's own NATS that devices are put in.")
+    ] = "$G"
+    nats_system_url: Annotated[
+        str | None,
+        Meta(
+            description="Address (nats://user:password@host:4222) of a user of the system account of the city's own "
+            "NATS, to end the connections of devices."
+        ),
+    ] = None
     mqtt_url: Annotated[
         str | None,
         Meta(description="Where devices reach the city's own NATS by MQTT (mqtt://host:port), to be shown."),
@@ -137,7 +154,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 25
     files_removed_days: Annotated[
         float,
-        Meta(ge=0, description="Days for which the content of removed files stays, so that backups find it (days)."),
+        Meta(
+            ge=0,
+            description="Days for which the content of removed files stays, so that backups find it (days).",
+        ),
     ] = 7
     city_name: Annotated[str, Meta(description="Name of the city, as its pages show it.")] = "Duisburg"
     time_zone: Annotated[str, Meta(description="Time zone in which the pages show times (IANA name).")] = (

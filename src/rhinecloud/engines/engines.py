@@ -11,11 +11,13 @@ from typing import Self
 from rhinecloud.engines.account import EngineError
 from rhinecloud.engines.child import Child, Say
 from rhinecloud.engines.folder import DataFolder
-from rhinecloud.engines.handover import NatsCredentials
+from rhinecloud.engines.handover import DoorKeys, NatsCredentials
 from rhinecloud.engines.nats import Nats
 from rhinecloud.engines.postgresql import PostgreSQL
+from rhinecloud.nkeys import KeyPair
 from rhinecloud.settings import Settings
 
+_LOG_CHECK = 5.0  # seconds: a device that insists on what it may not is a line each time
 STOP_PATIENCE = 120.0  # seconds for a shutdown checkpoint on a slow disk
 
 
@@ -75,6 +77,14 @@ class Engines:
         return self.nats.credentials
 
     @property
+    def door_keys(self) -> DoorKeys | None:
+        """What a worker needs to answer for devices; None if the settings name no issuer. Raises EngineError."""
+        if self.settings.nats_url is not None:
+            return _own_door_keys(self.settings)
+        assert self.nats is not None, "not started"
+        return self.nats.door_keys
+
+    @property
     def mqtt_url(self) -> str | None:
         """mqtt://host:port of the embedded side, or what the settings say of the city's own NATS."""
         return self.nats.mqtt_url if self.nats is not None else self.settings.mqtt_url
@@ -121,7 +131,7 @@ class Engines:
         for child in self.children:
             child.poll()
         now = time.monotonic()
-        if now - self._log_check > 60:
+        if now - self._log_check > _LOG_CHECK:
             self._log_check = now
             for engine in (self.postgresql, self.nats):
                 if engine is not None:
@@ -144,6 +154,18 @@ class Engines:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+
+def _own_door_keys(settings: Settings) -> DoorKeys | None:
+    """What the settings say of the call-out of a city's own NATS."""
+    if settings.nats_auth_issuer is None:
+        return None
+    try:
+        seed = settings.nats_auth_issuer.read_text().strip()
+        KeyPair.from_seed(seed)
+    except (OSError, ValueError) as error:
+        raise EngineError(f"nats_auth_issuer={settings.nats_auth_issuer}: {error}") from error
+    return DoorKeys(issuer=seed, account=settings.nats_auth_account, system_url=settings.nats_system_url)
 
 
 __all__ = ["EngineError", "Engines"]

@@ -186,6 +186,7 @@ class Supervisor:
             nats_credentials=self.engines.nats_credentials,
             nats_monitor_url=self.engines.nats_monitor_url,
             mqtt_url=self.engines.mqtt_url,
+            door=self.engines.door_keys,
             listen_fd=self._listener.fileno(),
             ready_fd=ready_fd,
             worker_index=index,
