@@ -155,7 +155,10 @@ class Crowds:
     async def gather(self, job: GatherJob) -> Load:
         """Views of the live map."""
         self.scatter()
-        mark = await map_mark(job.port)
+        try:
+            mark = await map_mark(job.port)
+        except OSError as error:
+            return Load(errors=job.viewers, complaint=repr(error))
 
         async def come() -> None:
             view = View(self._crowd)
