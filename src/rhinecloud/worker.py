@@ -32,6 +32,7 @@ from rhinecloud.files import Files
 from rhinecloud.gateways import MqttGateway
 from rhinecloud.jobs import Jobs
 from rhinecloud.store import Database, Unavailable
+from rhinecloud.tasks import stop
 from rhinecloud.web import NotBuilt, WebApp, create_app
 
 _log = logging.getLogger(__name__)
@@ -107,8 +108,7 @@ async def serve(handover: WorkerHandover) -> None:
     try:
         await serving
     finally:
-        stopping.cancel()
-        upkeep.cancel()
+        await stop(stopping, upkeep)
         await files.close()
         await jobs.close()
         await gateway.close()
@@ -116,6 +116,8 @@ async def serve(handover: WorkerHandover) -> None:
         await broker.close()
         await database.close()
         await bus.close()
+        # Whatever is left: the event loop would cancel it once, and then wait for it for ever.
+        await stop(*(asyncio.all_tasks() - {asyncio.current_task()}))
 
 
 async def _end_live_views(server: uvicorn.Server, pages: WebApp | PlainTextResponse) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import json
 import signal
 import sys
@@ -19,6 +18,7 @@ from rhinecloud.demo.mqtt import Publisher, address
 from rhinecloud.demo.stations import EVERY, STATIONS, report
 from rhinecloud.demo.streets import city
 from rhinecloud.demo.traffic import Report, Traffic
+from rhinecloud.tasks import stop
 
 _TICK = 0.5  # seconds
 _LONGEST = 2.0  # seconds of simulated time that a tick makes up for after a pause
@@ -52,11 +52,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 async def _until_stopped(given: argparse.Namespace) -> int:
     task = asyncio.create_task(_simulate(given))
+    asked = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, task.cancel)
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+        loop.add_signal_handler(number, asked.set)
+    waiting = asyncio.create_task(asked.wait())
+    await asyncio.wait((task, waiting), return_when=asyncio.FIRST_COMPLETED)
+    if task.done():
+        task.result()
+    await stop(task, waiting)
     return 0
 
 

@@ -11,6 +11,8 @@ from types import TracebackType
 
 import aiomqtt
 
+from rhinecloud.tasks import stop
+
 _WINDOW = 200  # publications that wait for their PUBACK at once
 _PAUSES = (0.5, 1.0, 2.0, 5.0)  # seconds between attempts to connect
 _KEEPALIVE = 30  # seconds
@@ -58,9 +60,7 @@ class Publisher:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await stop(self._task)
         for _, _, acknowledged in self._waiting:
             acknowledged.cancel()
 
