@@ -24,6 +24,7 @@ COMMANDS = {
     "check": "say in words what is wrong with a set-up",
     "backup": "write everything into one file",
     "restore": "fill an empty installation from a backup",
+    "files": "look after uploaded files",
     "upgrade": "bring the data of an older PostgreSQL to the installed one",
 }
 

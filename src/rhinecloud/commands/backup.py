@@ -1,6 +1,7 @@
 """Write everything into one file, while the city is served or stopped.
 
-The file holds the whole database (the graph, its history, every app's data). Only its owner can read it.
+The file holds the whole database (the graph, its history, every app's data) and the files that were uploaded. Only its
+owner can read it.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from rhinecloud.commands.contents import contents_of
 from rhinecloud.commands.options import add_settings, settings_from
 from rhinecloud.commands.serve import say
 from rhinecloud.engines.access import database
@@ -18,7 +20,8 @@ from rhinecloud.engines.backup import write_backup
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Where to, and of which installation."""
     parser.add_argument("file", type=Path, help="the file to write")
-    add_settings(parser, ["data", "database_url"])
+    parser.add_argument("--without-files", action="store_true", help="leave out what was uploaded")
+    add_settings(parser, ["data", "database_url", "files_url"])
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -29,8 +32,9 @@ def run(arguments: argparse.Namespace) -> int:
         raise EngineError(f"There is no folder {target.parent} to write the backup into.")
     if settings.database_url is None and not (settings.data / "postgresql").exists():
         raise EngineError(f"There is no installation in {settings.data}. Name its folder with --data.")
-    with database(settings, say) as access:
-        manifest = write_backup(access, target, say)
+    with database(settings, say) as access, contents_of(settings) as contents:
+        manifest = write_backup(access, target, say, None if arguments.without_files else contents)
     size = target.stat().st_size / 1e6
-    say(f"Wrote {target} ({size:.1f} MB, PostgreSQL {manifest.postgresql}, {manifest.time}).")
+    held = "without files" if manifest.files is None else f"{manifest.files} files"
+    say(f"Wrote {target} ({size:.1f} MB, PostgreSQL {manifest.postgresql}, {held}, {manifest.time}).")
     return 0

@@ -1,5 +1,6 @@
 """Fill an empty installation from a backup, while it is served or stopped: all of it, or nothing is changed.
 
+The backup's files go where the settings say; those in S3-compatible storage that it does not name stay there.
 The bus starts a new epoch, so that no reader takes what NATS still holds for news.
 """
 
@@ -8,17 +9,20 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from rhinecloud.commands.contents import StoredContents, contents_of
 from rhinecloud.commands.options import add_settings, settings_from
 from rhinecloud.commands.serve import say
-from rhinecloud.engines.access import database
-from rhinecloud.engines.backup import read_manifest, restore
+from rhinecloud.engines.access import Access, database
+from rhinecloud.engines.backup import Manifest, read_manifest, restore
+from rhinecloud.engines.contents import unnamed
+from rhinecloud.settings import Settings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """From where, and into which installation."""
     parser.add_argument("file", type=Path, help="the backup")
     parser.add_argument("--force", action="store_true", help="replace what the installation holds")
-    add_settings(parser, ["data", "database_url"])
+    add_settings(parser, ["data", "database_url", "files_url"])
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -26,9 +30,20 @@ def run(arguments: argparse.Namespace) -> int:
     settings = settings_from(arguments)
     source: Path = arguments.file.absolute()
     read_manifest(source)  # a wrong file is told before an engine is started
-    with database(settings, say) as access:
-        manifest = restore(access, source, say, force=arguments.force)
+    with database(settings, say) as access, contents_of(settings) as contents:
+        manifest = restore(access, source, say, contents, force=arguments.force)
+        _forget_others(settings, manifest, access, contents)
     say(f"Restored the state of {manifest.time} (Rhine Cloud {manifest.rhinecloud}).")
+    if manifest.files is None:
+        say(f"The backup has no files: those of its time are looked for in {contents.storage.place}.")
     if settings.database_url is not None:
         say("Restart the processes that serve it, if any: they must forget the former state.")
     return 0
+
+
+def _forget_others(settings: Settings, manifest: Manifest, access: Access, contents: StoredContents) -> None:
+    """What the restored database does not name is of the replaced state. Only where nobody else can have put it: in
+    the data folder that belongs to this very database."""
+    if settings.database_url is None and settings.files_url is None and manifest.files is not None:
+        for name in unnamed(access, contents):
+            contents.remove(name)

@@ -1,4 +1,4 @@
-"""One file with everything: a tar of a manifest, the roles, and PostgreSQL's own dump of the whole database.
+"""One file with everything: a tar of a manifest, the roles, PostgreSQL's own dump of the whole database, the files.
 
 NATS is not in it: the bus is made again from the database (a restore starts a new epoch).
 """
@@ -22,18 +22,21 @@ from typing import IO
 
 import msgspec
 
+from rhinecloud.engines import contents as files
 from rhinecloud.engines.access import PSQL, Access
 from rhinecloud.engines.account import EngineError
 from rhinecloud.engines.child import Say
+from rhinecloud.engines.contents import Contents
 
-FORMAT = 1
+FORMAT = 2  # 1 has no files
 MANIFEST, ROLES, DUMP = "manifest.json", "roles.json", "database.dump"
 # Tables that hold something in an installation that was served but never used.
-_BOOKKEEPING = ("position", "context", "subscription_revision")
+_BOOKKEEPING = ("position", "context", "subscription_revision", "job_schedule")
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a backup says about itself. `sha256` is that of the database dump."""
+    """What a backup says about itself. `sha256` is that of the database dump; `files` the number of files in it, or
+    None for one without files."""
 
     format: int
     rhinecloud: str
@@ -41,6 +44,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     postgresql: str
     bus_epoch: int | None
     sha256: str
+    files: int | None = None
 
 
 class Role(msgspec.Struct, frozen=True):
@@ -50,21 +54,27 @@ class Role(msgspec.Struct, frozen=True):
     member_of: tuple[str, ...]
 
 
-def write_backup(access: Access, target: Path, say: Say) -> Manifest:
-    """Write everything into `target`; it appears when it is complete. Raises EngineError."""
+def write_backup(access: Access, target: Path, say: Say, contents: Contents | None = None) -> Manifest:
+    """Write everything into `target`, with the files of `contents`; it appears when it is complete.
+
+    Raises EngineError.
+    """
     fresh = target.with_name(target.name + ".new")
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".rhinecloud-") as folder:
         dump = Path(folder) / DUMP
         with dump.open("wb") as output:
             process = access.start("pg_dump", "--format=custom", f"--dbname={access.url}", stdout=output)
             _wait(process, say, "Writing", dump)
+        # Asked after the dump: what the dump names lies there, for what is removed stays for some days.
+        names = contents.names() if contents is not None else {}
         manifest = Manifest(
-            format=FORMAT,
+            format=FORMAT if names else 1,
             rhinecloud=importlib.metadata.version("rhinecloud"),
             time=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
             postgresql=access.sql("SHOW server_version"),
             bus_epoch=bus_epoch(access),
             sha256=_sha256(dump),
+            files=len(names) if contents is not None else None,
         )
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
@@ -72,6 +82,8 @@ def write_backup(access: Access, target: Path, say: Say) -> Manifest:
                 _add(tar, MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
                 _add(tar, ROLES, msgspec.json.encode(roles_in_use(access)))
                 tar.add(dump, DUMP)
+                if contents is not None and names:
+                    _add(tar, files.DIGESTS, files.write(tar, contents, names, Progress(say, "Adding files")))
             file.flush()
             os.fsync(file.fileno())
     fresh.rename(target)
@@ -90,10 +102,13 @@ def read_manifest(source: Path) -> Manifest:
     return manifest
 
 
-def restore(access: Access, source: Path, say: Say, *, force: bool = False) -> Manifest:
+def restore(
+    access: Access, source: Path, say: Say, contents: Contents | None = None, *, force: bool = False
+) -> Manifest:
     """Replace the database's content by the backup's, in one transaction: all of it, or nothing changes.
 
-    Raises EngineError, also when the installation is not empty and `force` is not given.
+    The files are put into `contents` before, so that no row ever names what is not there. Raises EngineError, also when
+    the installation is not empty and `force` is not given.
     """
     manifest = read_manifest(source)
     if not force and (full := first_table_with_rows(access)) is not None:
@@ -111,10 +126,27 @@ def restore(access: Access, source: Path, say: Say, *, force: bool = False) -> M
         if _sha256(dump) != manifest.sha256:
             raise EngineError(f"{source} is damaged: its database dump is not what was written.")
         create_roles(access, roles)
-        with dump.open("rb") as file:
-            _load(access, file, before, say)
+        added = _bring_files(source, manifest, contents, say)
+        try:
+            with dump.open("rb") as file:
+                _load(access, file, before, say)
+        except BaseException:
+            for name in added:
+                assert contents is not None
+                contents.remove(name)
+            raise
     _wake_workers(access)
     return manifest
+
+
+def _bring_files(source: Path, manifest: Manifest, contents: Contents | None, say: Say) -> list[str]:
+    """Store the files of the backup; returns the names of those that were not there before."""
+    if not manifest.files or contents is None:
+        return []
+    names = files.verify(source)
+    before = contents.names()
+    files.unpack(source, contents, Progress(say, "Restoring files"))
+    return [name for name in names if name not in before]
 
 
 def bus_epoch(access: Access) -> int | None:
