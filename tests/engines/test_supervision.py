@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 import psutil
@@ -162,8 +163,10 @@ def test_a_long_path_is_served_over_loopback(serve: Serve, data_folder: Path) ->
 
 
 def test_external_engines_are_used_and_nothing_is_started(serve: Serve, database_url: str, nats) -> None:  # type: ignore[no-untyped-def]
-    password = nats.credentials.password
-    address = nats.url.replace("nats://", f"nats://rhinecloud:{password}@") if password else nats.url
+    who = nats.credentials
+    address = (
+        nats.url.replace("nats://", f"nats://{quote(who.user)}:{who.password}@") if who.user else nats.url
+    )
     server = serve(environ={"RHINECLOUD_DATABASE_URL": database_url, "RHINECLOUD_NATS_URL": address})
     found = children(server)
     assert (found["postgres"], found["nats-server"]) == ([], [])
