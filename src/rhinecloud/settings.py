@@ -160,9 +160,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = 7
     city_name: Annotated[str, Meta(description="Name of the city, as its pages show it.")] = "Duisburg"
-    time_zone: Annotated[str, Meta(description="Time zone in which the pages show times (IANA name).")] = (
-        "Europe/Berlin"
-    )
+    time_zone: Annotated[
+        str,
+        Meta(description="Time zone in which the pages show times and timed jobs are due (IANA name)."),
+    ] = "Europe/Berlin"
     map_outline: Annotated[
         Path | None,
         Meta(description="GeoJSON file with outlines of the city that the map shows beneath its points."),
