@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from rhinecloud.broker import Applied, Broker, Operation, Overloaded
+from rhinecloud.broker import Applied, Broker, Operation, Overloaded, UnmappedMessage
 from rhinecloud.broker import writer as writing
 from rhinecloud.broker.gathering import Gathering
 from rhinecloud.broker.writer import Writer
@@ -329,8 +329,8 @@ async def test_verdicts_inside_a_transaction_are_returned_not_raised(broker: Bro
 
 async def test_unmapped_messages_are_kept_whole_and_once(broker: Broker) -> None:
     for _ in range(2):
-        await broker.unmapped("mqtt", "json/x", b"\x00\xff", "no JSON", "d1")
-    await broker.unmapped("mqtt", "json/x", b"", "empty")
+        await broker.keep([UnmappedMessage("mqtt", "json/x", b"\x00\xff", "no JSON", delivery="d1")])
+    await broker.keep([UnmappedMessage("mqtt", "json/x", b"", "empty")])
     records = await broker.database.pool.fetch("SELECT topic, payload, reason FROM unmapped ORDER BY id")
     assert [tuple(record) for record in records] == [
         ("json/x", b"\x00\xff", "no JSON"),

@@ -12,7 +12,7 @@ from rhinecloud.demo.mqtt import address
 from rhinecloud.demo.stations import STATIONS, report
 from rhinecloud.demo.streets import city
 from rhinecloud.demo.traffic import DIMMED, MOST_DEFECTS, Traffic
-from rhinecloud.gateways.profiles import read as read_message
+from rhinecloud.gateways.profiles import FixedProfiles
 
 DEMO = Path(__file__).parents[2] / "src/rhinecloud/demo"
 
@@ -100,11 +100,12 @@ def test_the_inventory_names_everything_that_will_report() -> None:
 def test_what_devices_say_is_in_the_plain_json_profile() -> None:
     from datetime import UTC, datetime
 
+    profiles = FixedProfiles()
     traffic = Traffic(city(200), vehicles=20)
     for _ in range(100):
         for kind, key, attributes in traffic.step(0.5):
             body = json.dumps({"observedAt": "2026-03-01T12:00:00.5Z", **attributes}).encode()
-            assert read_message(f"json/{kind}/{key}", body, datetime(2026, 3, 1, 12, tzinfo=UTC))
+            assert profiles.read(f"json/{kind}/{key}", body, datetime(2026, 3, 1, 12, tzinfo=UTC)).measurements
 
 
 def test_the_demo_imports_nothing_of_the_inside() -> None:

@@ -7,17 +7,19 @@ import json
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import aiomqtt
 import pytest
 import pytest_asyncio
 
-from rhinecloud.broker import Applied, Broker, Operation, Overloaded, Verdict
+from rhinecloud.broker import Applied, Broker, Operation, Overloaded, UnmappedMessage, Verdict
 from rhinecloud.bus import Bus, Pull
 from rhinecloud.bus.intake import STREAM, look
 from rhinecloud.gateways import MqttGateway
-from rhinecloud.gateways.mqtt import Incoming, operations_of
+from rhinecloud.gateways.profiles import FixedProfiles
+from rhinecloud.gateways.taking import operations_of
 from rhinecloud.model import BadRequestData
 from rhinecloud.store import Database
 
@@ -59,10 +61,8 @@ class FakeBroker:
                 verdicts.append(Applied())
         return verdicts
 
-    async def unmapped(
-        self, source: str, topic: str, payload: bytes, reason: str, delivery: str | None = None
-    ) -> None:
-        self.refused.append((topic, payload, reason))
+    async def keep(self, messages: Sequence[UnmappedMessage]) -> None:
+        self.refused += [(one.topic, one.payload, one.reason) for one in messages]
 
     def values(self, attribute: str = "n") -> list[Any]:
         return [o.attributes[DEFAULT + attribute][0]["value"] for o in self.operations]
@@ -235,11 +235,13 @@ async def test_a_bus_that_was_thrown_away_begins_anew(nats: NatsServer, bus: Bus
 
 
 def test_items_of_one_message_have_deliveries_of_their_own() -> None:
-    alone = operations_of(Incoming("json/L/1", b'{"n":1}', 10**18, "mqtt:1.2"))
-    assert [o.delivery for o in alone] == ["mqtt:1.2"]
-    several = operations_of(Incoming("json/L/1", b'[{"n":1},{"n":2}]', 10**18, "mqtt:1.2"))
-    assert [o.delivery for o in several] == ["mqtt:1.2.0", "mqtt:1.2.1"]
-    assert [o.delivery for o in operations_of(Incoming("json/L/1", b'{"n":1}', 10**18))] == [None]
+    def deliveries(payload: bytes, delivery: str | None) -> list[str | None]:
+        mapped = FixedProfiles().read("json/L/1", payload, datetime(2026, 3, 1, tzinfo=UTC))
+        return [operation.delivery for operation in operations_of(mapped, delivery)]
+
+    assert deliveries(b'{"n":1}', "mqtt:1.2") == ["mqtt:1.2"]
+    assert deliveries(b'[{"n":1},{"n":2}]', "mqtt:1.2") == ["mqtt:1.2.0", "mqtt:1.2.1"]
+    assert deliveries(b'{"n":1}', None) == [None]
 
 
 # With the real broker

@@ -10,12 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rhinecloud.gateways.profiles.plain_json import MAX_ITEMS, MAX_PAYLOAD, Unmappable, read
+from rhinecloud.gateways.profiles import FixedProfiles, Measurement, Unmappable
+from rhinecloud.gateways.profiles.plain_json import MAX_ITEMS, MAX_LEVEL, MAX_PAYLOAD
 from rhinecloud.model import CORE
 
 ARRIVED = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
 ARRIVED_TEXT = "2026-03-01T12:00:00.25Z"
 DEFAULT = "https://uri.etsi.org/ngsi-ld/default-context/"
+
+PROFILES = FixedProfiles()
+
+
+def read(topic: str, payload: bytes, arrived: datetime) -> list[Measurement]:
+    return PROFILES.read(topic, payload, arrived).measurements
 
 
 def one(payload: Any, topic: str = "json/Streetlight/42") -> dict[str, list[dict[str, Any]]]:
@@ -74,10 +81,18 @@ def test_a_list_is_several_measurements() -> None:
 
 
 @pytest.mark.parametrize(
-    "topic", ["json", "json/Lamp", "json/Lamp/", "json//1", "json/Lamp/1/2", "other/Lamp/1", "", "json/9x/1"]
+    "topic", ["json", "json/Lamp", "json/Lamp/", "json//1", "json/Lamp/1/2", "other/Lamp/1", ""]
 )
 def test_other_topics_are_refused(topic: str) -> None:
-    assert topic in reason({"a": 1}, topic)
+    with pytest.raises(Unmappable, match="no profile has the topic") as caught:
+        read(topic, b'{"a":1}', ARRIVED)
+    assert repr(topic) in str(caught.value)
+    assert caught.value.kind == "topic"
+
+
+@pytest.mark.parametrize("topic", ["json/9x/1", "json/Lamp/a b", f"json/Lamp/{'x' * (MAX_LEVEL + 1)}"])
+def test_topics_that_name_no_entity_are_refused(topic: str) -> None:
+    assert reason({"a": 1}, topic).startswith("/entity: ")
 
 
 @pytest.mark.parametrize(
@@ -97,7 +112,10 @@ def test_other_topics_are_refused(topic: str) -> None:
         (b'{"id":"urn:x:y","a":1}', "/id"),
         (b'{"observedAt":7,"a":1}', "/observedAt"),
         (b'[{"a":1},{"observedAt":"yesterday","a":1}]', "/1/observedAt"),
-        (b'{"observedAt":"2026-03-03T12:00:00Z","a":1}', "future"),
+        (b'{"observedAt":"2026-03-01T12:10:01Z","a":1}', "clock"),
+        (b'{"observedAt":"1970-01-01T00:00:00Z","a":1}', "2000"),
+        (b'{"a":{"value":1,"observedAt":"2026-03-02T12:00:00Z"}}', "clock"),
+        (b'{"location":1,"https://uri.etsi.org/ngsi-ld/location":2}', "twice"),
         (b'{"location":{"type":"Point","coordinates":[200,0]}}', "/location"),
     ],
 )

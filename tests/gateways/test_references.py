@@ -14,6 +14,7 @@ from rhinecloud.gateways.importing import mapping
 from rhinecloud.gateways.importing.entities import builder
 from rhinecloud.gateways.mqtt import QUEUE
 from rhinecloud.gateways.profiles import plain_json
+from rhinecloud.gateways.profiles.profiles import AHEAD
 
 REFERENCE = Path(__file__).parents[2] / "docs/reference"
 PARTS = (mapping.Mapping, mapping.Source, mapping.Geometry, mapping.Attribute, mapping.Rule)
@@ -38,7 +39,7 @@ def test_the_limits_of_the_profile_are_the_real_ones() -> None:
     text = (REFERENCE / "plain-json-profile.md").read_text()
     assert f"{plain_json.MAX_PAYLOAD // 1024} KiB" in text
     assert f"up to {plain_json.MAX_ITEMS:,} of them" in text
-    assert f"up to {plain_json.MAX_LOCAL_ID} characters" in text
+    assert f"up to {plain_json.MAX_LEVEL} characters" in text
     assert f"{MAX_BYTES // 1024**3} GiB" in text
     assert f"{QUEUE:,}" in text
-    assert plain_json.FUTURE.days == 1
+    assert f"more than {AHEAD.seconds // 60} minutes in the future" in text

@@ -7,6 +7,7 @@ changes to be told commit together, and are acknowledged after the commit.
 
 from rhinecloud.store import Unavailable
 from rhinecloud.store.entities import rfc3339
+from rhinecloud.store.intake import UnmappedMessage
 from rhinecloud.store.queries import Query
 
 from .broker import Broker, Page, Series, Transaction
@@ -25,6 +26,7 @@ __all__ = [
     "Series",
     "Transaction",
     "Unavailable",
+    "UnmappedMessage",
     "Verdict",
     "rfc3339",
 ]

@@ -133,11 +133,9 @@ class Broker:
         if transaction.told:
             self._told()
 
-    async def unmapped(
-        self, source: str, topic: str, payload: bytes, reason: str, delivery: str | None = None
-    ) -> None:
-        """Keep a message that could not be mapped, whole and with the reason."""
-        await intake.keep_unmapped(self.database.pool, source, topic, payload, reason, delivery)
+    async def keep(self, messages: Sequence[intake.UnmappedMessage]) -> None:
+        """Keep messages that could not be mapped, whole and with the reason; each delivery once."""
+        await intake.keep_unmapped(self.database.pool, messages)
 
     # Consume --------------------------------------------------------------------------------------------------
 

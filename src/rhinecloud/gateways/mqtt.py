@@ -12,115 +12,129 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import msgspec
+from nats.aio.subscription import Subscription
+from nats.errors import Error as NatsError
 
-from rhinecloud.broker import Applied, Operation, Overloaded, Unavailable, Verdict
 from rhinecloud.bus import Bus, BusUnavailable, Delivery, Message, Pull, ensure_intake
 from rhinecloud.bus.intake import CONSUMER, PREFIX, QOS_HEADER, STREAM, look, topic_of
-from rhinecloud.gateways.profiles import Confirmation, Unmappable, plain_json
+from rhinecloud.gateways.profiles import FixedProfiles, Unmappable
+from rhinecloud.gateways.profiles.topics import Pattern, Tree, overlap
+from rhinecloud.gateways.taking import (
+    SOURCE,
+    Confirm,
+    Counters,
+    Door,
+    Flag,
+    Incoming,
+    Taking,
+    Working,
+    operations_of,
+)
 from rhinecloud.tasks import stop
 
-SOURCE = "mqtt"
 BATCH = 500  # messages in one transaction
+LATE_BATCH = 100  # messages of flooding devices in one transaction
 QUEUE = 10_000  # QoS 0 messages that may wait in memory
-_PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0)  # seconds between attempts while the broker cannot write
-_KEEPING = 8  # unmapped messages that are kept at once
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MOST_LATE = 5_000  # messages of flooding devices that may wait; the consumer has 20,000 to give
+_LATE_PATIENCE = 2.0  # seconds for which flooding devices wait behind others that never end
+_SIGN_OF_LIFE = 10.0  # seconds: less than half of the intake's patience
 _log = logging.getLogger(__name__)
 
 
-class Door(Protocol):
-    """The broker, as far as a gateway needs it."""
-
-    async def apply(self, operations: Sequence[Operation]) -> list[Verdict]:
-        """A verdict for each operation, after the commit."""
-        ...
-
-    async def unmapped(
-        self, source: str, topic: str, payload: bytes, reason: str, delivery: str | None = None
-    ) -> None:
-        """Keep a message that could not be mapped."""
-        ...
-
-
 class Seen(Protocol):
-    """Counts what a device sends. Answers False for a device that sends more than it may: its messages of QoS 0 are
-    dropped then, its others wait behind everybody else's."""
+    """Counts what a device sends (Meter.seen). Answers False for a device that sends more than it may: its messages
+    wait behind everybody else's."""
 
-    def __call__(self, device: str | None, topic: str, n: int, size: int) -> bool | None:
-        """`n` messages of `size` bytes together."""
+    def __call__(
+        self, device: str | None, topic: str, n: int, size: int, at: int | None = None
+    ) -> bool | None:
+        """`n` messages of `size` bytes together, that came at `at` (nanoseconds since 1970; now if None)."""
         ...
 
 
-class Flag(Protocol):
-    """Raises an alarm (Alarms.raise_)."""
-
-    async def __call__(self, device: str | None, kind: str, detail: dict[str, Any]) -> None:
-        """Say what is wrong with a device, or with nobody in particular."""
-        ...
-
-
-Confirm = Callable[[Confirmation], Awaitable[None]]
-"""Is told what devices say of their wanted states (Commands.confirm), after the measurements of the same messages are
-committed."""
-
-
-class Incoming(msgspec.Struct, frozen=True):
-    """A message on its way in. `arrived` is in nanoseconds since 1970; QoS 0 has no `delivery`."""
-
-    topic: str
-    payload: bytes
-    arrived: int
-    delivery: str | None = None
-
-
-class Counters(msgspec.Struct):
-    """What happened in this process since it started."""
-
-    received: int = 0
-    received_qos0: int = 0
-    dropped_qos0: int = 0
-    redelivered: int = 0
-    applied: int = 0
-    duplicates: int = 0
-    history_only: int = 0
-    unmapped: int = 0
-    retries: int = 0
+Admits = Callable[[str, int], bool]
+"""Whether a message of QoS 0 on this topic, of so many bytes, is taken in (Meter.admits)."""
 
 
 class MqttGateway:
     """Reads the intake of a worker's bus and writes to its broker."""
 
-    def __init__(self, bus: Bus, broker: Door, *, queue: int = QUEUE) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        broker: Door,
+        profiles: FixedProfiles | None = None,
+        *,
+        confirm: Confirm | None = None,
+        flag: Flag | None = None,
+        seen: Seen | None = None,
+        admits: Admits | None = None,
+        queue: int = QUEUE,
+    ) -> None:
+        """`profiles` have to be open before this is; without them there are those of the program."""
         self._bus = bus
-        self._broker = broker
+        self._profiles = profiles = FixedProfiles() if profiles is None else profiles
+        self.counters = Counters()
+        self._taking = Taking(broker, profiles, self.counters, confirm=confirm, flag=flag)
+        self._seen = seen
+        self._admits = admits
         self._queue: deque[Incoming] = deque()
         self._most_queued = queue
         self._queued = asyncio.Event()
+        self._late: deque[tuple[Pull, Delivery]] = deque()
+        self._some_late = asyncio.Event()
+        self._prompt = asyncio.Lock()
+        self._listening: dict[str, Subscription] = {}
+        self._patterns: Tree[str] = Tree()
+        self._crossed: set[str] = (
+            set()
+        )  # subjects that have a topic in common with another one that is listened to
+        self._listen_anew = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        self.counters = Counters()
 
     async def open(self) -> None:
         """Make the intake, then begin. Until this returns, no device may be let in. Raises BusUnavailable."""
         await ensure_intake(self._bus)
-        await self._bus.listen(f"{plain_json.ROOT}.>", self._on_core_message, queue="gateways")
+        await self._listen()
+        self._profiles.on_change(self._listen_anew.set)
         self._tasks = [
             asyncio.create_task(self._follow(), name="mqtt-gateway"),
             asyncio.create_task(self._drain(), name="mqtt-gateway-qos0"),
+            asyncio.create_task(self._follow_late(), name="mqtt-gateway-late"),
+            asyncio.create_task(self._keep_late(), name="mqtt-gateway-late-life"),
+            asyncio.create_task(self._listen_on(), name="mqtt-gateway-topics"),
         ]
 
     async def close(self) -> None:
         """Stop; what was not committed is delivered again."""
         await stop(*self._tasks)
 
+    async def take(
+        self, messages: Sequence[Incoming], working: Working | None = None
+    ) -> list[Unmappable | None]:
+        """Return when each message is committed or kept among the unmapped: for each, None or why it was kept.
+
+        For whoever brings messages from elsewhere. Insists while the broker cannot write; `working` is awaited now and
+        then meanwhile. They are counted as messages of their devices.
+        """
+        if self._seen is not None:
+            for message in messages:
+                topic = message.topic
+                self._seen(
+                    self._profiles.device_of(topic), topic, 1, len(message.payload), message.arrived
+                )
+        return await self._taking.take(messages, working)
+
     async def health(self) -> dict[str, Any]:
         """Counters of this process and the state of the intake that all workers share."""
         figures: dict[str, Any] = msgspec.structs.asdict(self.counters)
         figures["queued_qos0"] = len(self._queue)
+        figures["queued_late"] = len(self._late)
         try:
             figures["intake"] = msgspec.structs.asdict(await look(self._bus))
         except BusUnavailable as error:
@@ -139,10 +153,14 @@ class MqttGateway:
                     deliveries = await pull.batch(BATCH)
                     self.counters.received += len(deliveries)
                     self.counters.redelivered += sum(delivery.times > 1 for delivery in deliveries)
-                    # What waited here for too long was delivered again meanwhile, and may stand in one batch twice.
-                    messages = {message.delivery: message for message in map(_incoming, deliveries)}
-                    await self._take(list(messages.values()), lambda: pull.working(deliveries))  # noqa: B023
-                    await pull.acknowledge(deliveries)
+                    prompt, late = self._sorted(deliveries)
+                    self._late.extend((pull, delivery) for delivery in late)
+                    self._some_late.set()
+                    if prompt:
+                        async with self._prompt:
+                            await self._take(pull, prompt)
+                    while len(self._late) > MOST_LATE:
+                        await self._take_late()
             except BusUnavailable as error:
                 _log.warning("MQTT gateway: %s; begins again", error)
             except Exception:
@@ -155,17 +173,110 @@ class MqttGateway:
             except BusUnavailable as error:
                 _log.warning("MQTT gateway: no intake (%s)", error)
 
+    async def _take(self, pull: Pull, deliveries: Sequence[Delivery]) -> None:
+        # What waited here for too long was delivered again meanwhile, and may stand in one batch twice.
+        messages = {message.delivery: message for message in map(_incoming, deliveries)}
+        await self._taking.take(list(messages.values()), lambda: pull.working(deliveries))
+        await pull.acknowledge(deliveries)
+
+    def _sorted(self, deliveries: list[Delivery]) -> tuple[list[Delivery], list[Delivery]]:
+        """Those to be handled now, and those of devices that send more than they may."""
+        if self._seen is None:
+            return deliveries, []
+        topics: dict[str, list[Delivery]] = {}
+        for delivery in deliveries:
+            topics.setdefault(delivery.subject, []).append(delivery)
+        slow: set[str] = set()
+        for subject, some in topics.items():
+            topic = topic_of(subject.removeprefix(PREFIX))
+            size = sum(len(delivery.payload) for delivery in some)
+            if self._seen(self._profiles.device_of(topic), topic, len(some), size, some[0].at) is False:
+                slow.add(subject)
+        if not slow:
+            return deliveries, []
+        return (
+            [delivery for delivery in deliveries if delivery.subject not in slow],
+            [delivery for delivery in deliveries if delivery.subject in slow],
+        )
+
+    # QoS 1 and 2 of devices that flood: acknowledged to them already, so handled, but after the others
+
+    async def _follow_late(self) -> None:
+        while True:
+            self._some_late.clear()
+            if not self._late:
+                await self._some_late.wait()
+            try:
+                try:
+                    async with asyncio.timeout(_LATE_PATIENCE), self._prompt:
+                        pass  # nobody else's messages are under way
+                except TimeoutError:
+                    pass
+                await self._take_late()
+            except Exception:
+                _log.exception("MQTT gateway: messages of flooding devices come again")
+
+    async def _take_late(self) -> None:
+        some = [self._late.popleft() for _ in range(min(LATE_BATCH, len(self._late)))]
+        for pull in dict.fromkeys(pull for pull, _ in some):
+            await self._take(pull, [delivery for own, delivery in some if own is pull])
+
+    async def _keep_late(self) -> None:
+        """Tell the intake that what waits is not forgotten."""
+        while True:
+            await asyncio.sleep(_SIGN_OF_LIFE)
+            waiting = list(self._late)
+            for pull in dict.fromkeys(pull for pull, _ in waiting):
+                await pull.working([delivery for own, delivery in waiting if own is pull])
+
     # QoS 0: from memory
 
-    def _on_core_message(self, message: Message) -> None:
-        """Core NATS carries every publication; those of QoS 1 and 2 come through the stream."""
+    async def _listen(self) -> None:
+        """Listen to the topics of all profiles. Core NATS has every publication, of whatever QoS."""
+        patterns = {pattern.subject(): pattern for pattern in self._profiles.patterns()}
+        tree: Tree[str] = Tree()
+        for subject, pattern in patterns.items():
+            tree.add(pattern, subject)
+        self._crossed = {subject for subject, one in patterns.items() if _crosses(one, patterns.values())}
+        self._patterns = tree
+        for subject in patterns.keys() - self._listening.keys():
+            self._listening[subject] = await self._bus.listen(
+                subject, partial(self._on_core_message, subject), queue="gateways"
+            )
+        for subject in self._listening.keys() - patterns.keys():
+            await self._listening.pop(subject).unsubscribe()
+
+    async def _listen_on(self) -> None:
+        while True:
+            await self._listen_anew.wait()
+            self._listen_anew.clear()
+            try:
+                await self._listen()
+            except (NatsError, BusUnavailable) as error:
+                _log.warning("MQTT gateway: new topics are not listened to yet (%s)", error)
+                await asyncio.sleep(1)
+                self._listen_anew.set()
+
+    def _on_core_message(self, subject: str, message: Message) -> None:
+        """Those of QoS 1 and 2 come through the stream."""
         if message.headers.get(QOS_HEADER, "0") != "0":
             return
+        topic = topic_of(message.subject)
+        if subject in self._crossed:  # the other subscription gets it as well
+            found = self._patterns.find(topic)
+            if found is not None and found[1] != subject:
+                return
         self.counters.received_qos0 += 1
+        size = len(message.payload)
+        if self._admits is not None and not self._admits(topic, size):
+            self.counters.dropped_flood += 1
+            return
+        if self._seen is not None:
+            self._seen(self._profiles.device_of(topic), topic, 1, size)
         if len(self._queue) >= self._most_queued:
             self.counters.dropped_qos0 += 1
             return
-        self._queue.append(Incoming(topic_of(message.subject), message.payload, time.time_ns()))
+        self._queue.append(Incoming(topic, message.payload, time.time_ns()))
         self._queued.set()
 
     async def _drain(self) -> None:
@@ -175,117 +286,14 @@ class MqttGateway:
                 await self._queued.wait()
             batch = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
             try:
-                await self._take(batch, _nothing)
+                await self._taking.take(batch)
             except Exception:
                 _log.exception("MQTT gateway: %d messages of QoS 0 are lost", len(batch))
                 self.counters.dropped_qos0 += len(batch)
 
-    # Both
 
-    async def take(
-        self, messages: Sequence[Incoming], working: Callable[[], Awaitable[None]] | None = None
-    ) -> None:
-        """Return when each message is committed or kept among the unmapped; insists while the broker cannot write.
-
-        `working` is awaited now and then meanwhile. For whoever brings messages from elsewhere: each `delivery` names
-        one for good, so that a repetition changes nothing.
-        """
-        await self._take(list(messages), working or _nothing)
-
-    async def _take(self, messages: list[Incoming], working: Callable[[], Awaitable[None]]) -> None:
-        """Return when each message is committed or kept among the unmapped."""
-        refused: list[tuple[Incoming, str]] = []
-        operations: list[Operation] = []
-        origins: list[Incoming] = []
-        for message in messages:
-            try:
-                mapped = operations_of(message)
-            except Unmappable as error:
-                refused.append((message, str(error)))
-                continue
-            operations += mapped
-            origins += [message] * len(mapped)
-        reasons: dict[int, str] = {}
-        for index, verdict in enumerate(await self._apply(operations, working)):
-            if isinstance(verdict, Applied):
-                self.counters.duplicates += verdict.duplicate
-                self.counters.applied += not verdict.duplicate
-                self.counters.history_only += bool(verdict.history_only)
-            elif id(origins[index]) not in reasons:
-                reasons[id(origins[index])] = reason = str(verdict)
-                refused.append((origins[index], reason))
-        for start in range(0, len(refused), _KEEPING):
-            some = refused[start : start + _KEEPING]
-            await asyncio.gather(*(self._keep(message, reason, working) for message, reason in some))
-
-    async def _apply(
-        self, operations: list[Operation], working: Callable[[], Awaitable[None]]
-    ) -> list[Verdict | Exception]:
-        if not operations:
-            return []
-        try:
-            return list(await self._insist(lambda: self._broker.apply(operations), working))
-        except Exception as error:
-            # Something in them breaks the whole statement: halve until it stands alone, and keep that one.
-            if len(operations) == 1:
-                _log.exception("MQTT gateway: an operation on %s fails", operations[0].entity_id)
-                return [error]
-            half = len(operations) // 2
-            return [
-                *await self._apply(operations[:half], working),
-                *await self._apply(operations[half:], working),
-            ]
-
-    async def _keep(self, message: Incoming, reason: str, working: Callable[[], Awaitable[None]]) -> None:
-        try:
-            await self._insist(
-                lambda: self._broker.unmapped(
-                    SOURCE, message.topic, message.payload, reason, message.delivery
-                ),
-                working,
-            )
-        except Exception:
-            _log.exception("MQTT gateway: lost an unmapped message of %s: %s", message.topic, reason)
-        self.counters.unmapped += 1
-
-    async def _insist(
-        self, attempt: Callable[[], Awaitable[Any]], working: Callable[[], Awaitable[None]]
-    ) -> Any:
-        """Try until the broker can write. What is wrong with the request itself is raised."""
-        failures = 0
-        while True:
-            try:
-                return await attempt()
-            except (*Unavailable, Overloaded) as error:
-                if failures in (0, 100):
-                    _log.warning(
-                        "MQTT gateway: the broker cannot write (%s); waits", error or type(error).__name__
-                    )
-                self.counters.retries += 1
-                await asyncio.sleep(_PAUSES[min(failures, len(_PAUSES) - 1)])
-                failures += 1
-                await working()
-
-
-def operations_of(message: Incoming) -> list[Operation]:
-    """The operations that a message asks for. Raises Unmappable.
-
-    Each has a delivery of its own, so that one that is refused does not make the others come twice.
-    """
-    arrived = _EPOCH + timedelta(microseconds=message.arrived // 1000)
-    measurements = plain_json.read(message.topic, message.payload, arrived)
-    delivery = message.delivery
-    alone = len(measurements) == 1
-    return [
-        Operation(
-            "measure",
-            measurement.entity_id,
-            measurement.types,
-            attributes=measurement.attributes,
-            delivery=delivery if delivery is None or alone else f"{delivery}.{index}",
-        )
-        for index, measurement in enumerate(measurements)
-    ]
+def _crosses(one: Pattern, patterns: Any) -> bool:
+    return any(other is not one and overlap(one, other) for other in patterns)
 
 
 def _incoming(delivery: Delivery) -> Incoming:
@@ -297,5 +305,15 @@ def _incoming(delivery: Delivery) -> Incoming:
     )
 
 
-async def _nothing() -> None:
-    return None
+__all__ = [
+    "BATCH",
+    "QUEUE",
+    "Confirm",
+    "Counters",
+    "Door",
+    "Flag",
+    "Incoming",
+    "MqttGateway",
+    "Seen",
+    "operations_of",
+]
