@@ -73,15 +73,24 @@ class Foreign:
         )
 
 
-def nats(folder: Path, programs: Path, **mqtt: object) -> Foreign:
-    """A NATS that delivers again after a second what was not acknowledged."""
+def nats(folder: Path, programs: Path, *, closed: str = "") -> Foreign:
+    """A NATS that delivers again after a second what was not acknowledged; nobody may read the subject `closed`."""
     port = free_port("127.0.0.1")
-    configuration = {
+    configuration: dict[str, object] = {
         "server_name": "foreign",
         "host": "127.0.0.1",
         "port": free_port("127.0.0.1"),
         "jetstream": {"store_dir": str(folder)},
-        "mqtt": {"host": "127.0.0.1", "port": port, "ack_wait": "1s", **mqtt},
+        "mqtt": {"host": "127.0.0.1", "port": port, "ack_wait": "1s", "no_auth_user": "anyone"},
+        "authorization": {
+            "users": [
+                {
+                    "user": "anyone",
+                    "password": "of no interest",
+                    "permissions": {"subscribe": {"deny": [closed]}} if closed else {},
+                }
+            ]
+        },
     }
     file = folder / "nats.json"
     file.write_text(json.dumps(configuration))

@@ -31,7 +31,13 @@ def test_an_address_says_all_there_is() -> None:
 
 def test_several_addresses_and_what_goes_without_saying() -> None:
     one, other = parse("mqtt://10.0.0.1?topic=a/#\n mqtt://[fd00::1]:11883?topic=+/b")
-    assert (one.name, one.port, one.prefix, one.client, one.retained) == ("10.0.0.1:1883", 1883, "", None, False)
+    assert (one.name, one.port, one.prefix, one.client, one.retained) == (
+        "10.0.0.1:1883",
+        1883,
+        "",
+        None,
+        False,
+    )
     assert (other.name, other.shown, other.topics) == ("fd00::1:11883", "mqtt://[fd00::1]:11883", ("+/b",))
     assert parse("") == ()
 

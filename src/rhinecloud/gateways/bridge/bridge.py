@@ -7,6 +7,7 @@ committed here, or kept among the unmapped messages; until then the foreign brok
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 import secrets
@@ -35,6 +36,7 @@ _PAUSES = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0)  # seconds between attempts to
 _HOLDS = 30.0  # seconds after which a connection counts as a good one
 _HEARTBEAT = 2.0  # seconds between reports
 _SILENT = 10.0  # seconds without a report after which nobody serves the bridges
+_LAST_WORD = 1.0  # seconds
 _AGAIN = 2.0  # seconds until a worker stands for the office again
 _PATIENCE = 60.0  # seconds without a message after which refused topics are asked for again
 # An acknowledgement that was sent this long before a connection ended has arrived: the keep-alive tells.
@@ -45,7 +47,7 @@ _log = logging.getLogger(__name__)
 class Gateway(Protocol):
     """What takes messages in."""
 
-    async def take(self, messages: Sequence[Incoming]) -> None:
+    async def take(self, messages: Sequence[Incoming]) -> Any:
         """Return when each is committed, or kept among the unmapped."""
         ...
 
@@ -254,13 +256,9 @@ class Bridges:
         found = await store.reports(self._database.pool, [address.name for address in self._addresses])
         figures: dict[str, Any] = {}
         for address in self._addresses:
-            status, seconds = found.get(address.name, ({}, _SILENT + 1))
+            status, seconds = found.get(address.name, ({}, 0.0))
             if seconds > _SILENT or not status:
-                status = {
-                    "address": address.shown,
-                    "connected": False,
-                    "problem": "no worker serves it",
-                }
+                status = msgspec.structs.asdict(Figures(address.shown, problem="no worker serves it"))
             figures[address.name] = status
         return {"connected": all(status["connected"] for status in figures.values()), **figures}
 
@@ -284,6 +282,12 @@ class Bridges:
                 await asyncio.sleep(_HEARTBEAT)
         finally:
             await stop(*tasks)
+            with contextlib.suppress(
+                Exception
+            ):  # mostly because PostgreSQL is away: then nobody is told anything
+                async with asyncio.timeout(_LAST_WORD):
+                    for bridge in bridges:
+                        await bridge.report(connection)
 
 
 __all__ = ["BATCH", "Bridge", "Bridges", "Figures", "Gateway"]

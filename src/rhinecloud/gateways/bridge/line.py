@@ -87,7 +87,7 @@ class Line:
                 socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
             )
         )
-        line._take_over()
+        line._take_over(context, address.host)
         try:
             await line._client.__aenter__()
         except (aiomqtt.MqttError, OSError, ValueError) as error:
@@ -103,7 +103,7 @@ class Line:
         self._closed = True
         self._paho._sock_close()
 
-    def _take_over(self) -> None:
+    def _take_over(self, context: ssl.SSLContext | None, host: str) -> None:
         """Before the connection: the broker may send as soon as it has greeted us."""
         greeted = self._paho.on_connect
         assert greeted is not None
@@ -115,6 +115,8 @@ class Line:
             self.session_present = bool(flags.session_present)
             greeted(client, userdata, flags, *rest)
 
+        if context is not None:
+            self._paho._ssl_wrap_socket = lambda bare: _shaken(context, bare, host)  # type: ignore[method-assign]
         self._paho.manual_ack_set(True)
         self._paho.on_connect = on_connect
         self._paho.on_message = self._on_message
@@ -245,6 +247,18 @@ def _tls(address: BridgeAddress) -> ssl.SSLContext:
     if address.cert is not None:
         context.load_cert_chain(address.cert, address.key)
     return context
+
+
+def _shaken(context: ssl.SSLContext, bare: socket.socket, host: str) -> ssl.SSLSocket:
+    """After the handshake; the library leaves the socket open when that fails."""
+    secure = context.wrap_socket(bare, server_hostname=host, do_handshake_on_connect=False)
+    try:
+        secure.settimeout(TIMEOUT)
+        secure.do_handshake()
+    except BaseException:
+        secure.close()
+        raise
+    return secure
 
 
 def _reason(error: BaseException | None) -> str:
