@@ -29,11 +29,20 @@ def test_every_command_and_option_is_documented(name: str) -> None:
     end = text.find("\n## ", start + 1)
     section = text[start : end if end > 0 else len(text)]
     settings = {*Settings.__struct_fields__}
-    for action in parser_for(name)._actions:
-        if isinstance(action, argparse._HelpAction) or (action.dest in settings and "settings" in section):
-            continue
-        option = action.option_strings[0] if action.option_strings else action.dest.upper()
-        assert f"`{option}" in section, f"rhinecloud {name}: {option} is not documented"
+    parsers = [parser_for(name)]
+    for parser in parsers:
+        for action in parser._actions:
+            if isinstance(action, argparse._HelpAction) or (
+                action.dest in settings and "settings" in section
+            ):
+                continue
+            if isinstance(action, argparse._SubParsersAction):
+                parsers += action.choices.values()
+                missing = [one for one in action.choices if f"`{one}" not in section]
+                assert not missing, f"rhinecloud {name}: the actions {missing} are not documented"
+            words = action.option_strings or [str(action.metavar or ""), action.dest.upper()]
+            found = any(f"`{word}" in section or f" {word}" in section for word in words if word)
+            assert found, f"rhinecloud {name}: {words} is not documented"
 
 
 def test_settings_survive_the_way_to_a_worker() -> None:

@@ -19,6 +19,9 @@ from rhinecloud.settings import SettingsError
 COMMANDS = {
     "demo": "start a simulated Duisburg on this machine",
     "serve": "serve a city",
+    "device": "add, look at and remove devices, give them secrets, want states of them",
+    "profile": "look at, try and write device profiles",
+    "unmapped": "look at, replay and discard messages that could not be mapped",
     "import": "bring a CSV, GeoJSON or NDJSON file into the graph",
     "replay": "replay recorded traffic over MQTT",
     "check": "say in words what is wrong with a set-up",

@@ -52,12 +52,14 @@ async def get_unmapped(services: Services, request: Request) -> Answer:
 async def replay_unmapped(services: Services, request: Request) -> Answer:
     asked = request.document(views.Replay)
     chosen = (asked.ids, asked.kind, asked.profile, asked.topic, asked.device)
-    if not any(chosen) and not asked.all:
+    if all(one is None for one in chosen) and not asked.all:
         raise BadRequestData(
             "say which messages: ids, a kind, profile, topic or device, or all", field="/ids"
         )
+    if asked.ids == []:
+        return Answer(200, views.ReplayedView(0, 0))
     replayed = await services.unmapped.replay(
-        asked.ids,
+        asked.ids or (),
         kind=asked.kind,
         profile=asked.profile,
         topic=asked.topic,

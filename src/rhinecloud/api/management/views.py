@@ -41,10 +41,10 @@ class Try(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Replay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which kept messages to map anew: `ids`, or all that the other members meet. `all` has to be true if nothing
-    else is said."""
+    """Which kept messages to map anew: those of `ids` that the other members meet, or all that these meet. `all` has to
+    be true if nothing else is said."""
 
-    ids: list[int] = []
+    ids: list[int] | None = None
     kind: Kind | None = None
     profile: str | None = None
     topic: str | None = None
