@@ -11,7 +11,7 @@ from typing import Any
 from rhinecloud.broker import Broker, Transaction
 from rhinecloud.bus import Bus
 from rhinecloud.files import Files
-from rhinecloud.gateways import MqttGateway
+from rhinecloud.gateways import Gateways
 from rhinecloud.jobs import Jobs
 from rhinecloud.settings import Settings
 
@@ -26,14 +26,14 @@ class Clock:
 
 class City:
     """What an app gets: `broker` (read, write and watch the graph), `bus`, `jobs`, `files`, `settings`, `clock`,
-    `transaction()`."""
+    `transaction()`; `devices` (registry, credentials, commands, alarms), `profiles`, `unmapped`."""
 
     def __init__(
         self,
         settings: Settings,
         broker: Broker,
         bus: Bus,
-        mqtt: MqttGateway,
+        gateways: Gateways,
         mqtt_url: str | None,
         jobs: Jobs,
         files: Files,
@@ -44,7 +44,10 @@ class City:
         self.jobs = jobs
         self.files = files
         self.clock = Clock()
-        self._mqtt = mqtt
+        self.devices = gateways.devices
+        self.profiles = gateways.profiles
+        self.unmapped = gateways.unmapped
+        self._gateways = gateways
         self._mqtt_url = mqtt_url
         self._started = time.monotonic()
 
@@ -60,10 +63,12 @@ class City:
 
         Raises one of broker.Unavailable while PostgreSQL is away.
         """
+        gateways = await self._gateways.health()
         return {
             **await self.broker.health(),
             "nats": self.bus.health(),
-            "mqtt": {"url": self._mqtt_url, **await self._mqtt.health()},
+            **gateways,
+            "mqtt": {"url": self._mqtt_url, **gateways["mqtt"]},
             "jobs": await self.jobs.health(),
             "files": await self.files.health(),
             "worker": {"uptime_seconds": round(time.monotonic() - self._started, 1)},

@@ -12,6 +12,7 @@ import logging
 import os
 import signal
 import socket
+from collections.abc import Callable
 from typing import Any
 
 import asyncpg
@@ -19,6 +20,7 @@ import uvicorn
 import uvloop
 from starlette.responses import PlainTextResponse
 
+from rhinecloud.api.management import ManagementApi, Services
 from rhinecloud.api.ngsi_ld import NgsiLdApi
 from rhinecloud.broker import Broker
 from rhinecloud.broker.contexts import Contexts, preloaded
@@ -29,7 +31,7 @@ from rhinecloud.bus import Bus, BusUnavailable
 from rhinecloud.city import City
 from rhinecloud.engines.handover import WorkerHandover
 from rhinecloud.files import Files
-from rhinecloud.gateways import MqttGateway
+from rhinecloud.gateways import Gateways
 from rhinecloud.jobs import Jobs
 from rhinecloud.store import Database, Unavailable
 from rhinecloud.tasks import stop
@@ -41,15 +43,18 @@ _GRACE = 3  # seconds for requests under way when the worker stops
 
 
 class Application:
-    """Gives each request to its part: the NGSI-LD API by its path, everything else to the pages."""
+    """Gives each request to its part: the APIs by their paths, everything else to the pages."""
 
-    def __init__(self, ngsi_ld: NgsiLdApi, pages: Any) -> None:
+    def __init__(self, ngsi_ld: NgsiLdApi, management: ManagementApi, pages: Any) -> None:
         self._ngsi_ld = ngsi_ld
+        self._management = management
         self._pages = pages
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http" and scope["path"].startswith("/ngsi-ld/v1/"):
             await self._ngsi_ld(scope, receive, send)
+        elif scope["type"] == "http" and scope["path"].startswith("/api/v1/"):
+            await self._management(scope, receive, send)
         elif scope["type"] == "http":
             await self._pages(scope, receive, send)
 
@@ -74,14 +79,14 @@ async def serve(handover: WorkerHandover) -> None:
     notifier = Notifier(broker.database, broker.feed, contexts, allowed)
     notifier.open()
     await bus.on_wake("subscriptions", notifier.wake)
-    gateway = MqttGateway(bus, broker)
-    await _open_gateway(gateway)
+    gateways = await _open_gateways(lambda: Gateways(settings, broker, bus, handover.door))
     upkeep = asyncio.create_task(keep(database, outbox_days=settings.outbox_retention_days), name="upkeep")
     files.open()
     await jobs.open()  # whoever has jobs has registered them by now
-    pages = _pages(City(settings, broker, bus, gateway, handover.mqtt_url, jobs, files))
+    pages = _pages(City(settings, broker, bus, gateways, handover.mqtt_url, jobs, files))
+    services = Services(broker, gateways.devices, gateways.profiles, gateways.unmapped, gateways.push)
     config = uvicorn.Config(
-        Application(NgsiLdApi(broker, contexts), pages),
+        Application(NgsiLdApi(broker, contexts), ManagementApi(services, settings), pages),
         http="httptools",
         lifespan="off",
         access_log=False,
@@ -111,7 +116,7 @@ async def serve(handover: WorkerHandover) -> None:
         await stop(stopping, upkeep)
         await files.close()
         await jobs.close()
-        await gateway.close()
+        await gateways.close()
         await notifier.close()
         await broker.close()
         await database.close()
@@ -151,12 +156,16 @@ async def _open(url: str) -> Database:
         await asyncio.sleep(_RETRY)
 
 
-async def _open_gateway(gateway: MqttGateway) -> None:
+async def _open_gateways(make: Callable[[], Gateways]) -> Gateways:
+    """Begin as soon as NATS and PostgreSQL answer."""
     while True:
+        gateways = make()
         try:
-            return await gateway.open()
-        except BusUnavailable as error:
-            _log.warning("waiting for NATS: %s", error)
+            await gateways.open()
+            return gateways
+        except (BusUnavailable, *Unavailable) as error:
+            _log.warning("the gateways wait: %s", error or type(error).__name__)
+            await gateways.close()
         await asyncio.sleep(_RETRY)
 
 

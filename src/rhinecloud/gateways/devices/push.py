@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
+import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from typing import Protocol
 
-from rhinecloud.broker import Operation, Verdict
-from rhinecloud.gateways.devices.devices import Devices
-from rhinecloud.gateways.profiles import Profiles, Unmappable
+from rhinecloud.gateways.devices.registry import Registry
 from rhinecloud.gateways.profiles.plain_json import MAX_PAYLOAD
-from rhinecloud.model import BadRequestData, NgsiLdError
+from rhinecloud.gateways.profiles.shapes import Unmappable
+from rhinecloud.gateways.taking import Incoming
+from rhinecloud.model import BadRequestData
 from rhinecloud.store.devices import Device
 
 SOURCE = "http"
 _LONGEST_KEY = 128  # characters of an idempotency key
+_PATIENCE = 20.0  # seconds for the commit
 
 
 class Forbidden(Exception):  # noqa: N818  # says what the request is
@@ -25,82 +28,46 @@ class TooMuch(Exception):  # noqa: N818
     """The device sends more than it may; try again later."""
 
 
-class Door(Protocol):
-    """The broker, as far as a push needs it."""
+class Taking(Protocol):
+    """Brings messages into the graph."""
 
-    async def apply(self, operations: Sequence[Operation]) -> list[Verdict]:
-        """A verdict for each operation, after the commit."""
+    async def take(self, messages: Sequence[Incoming]) -> list[Unmappable | None]:
+        """Return when each is committed, or kept among the unmapped: then why."""
         ...
 
 
-class Keep(Protocol):
-    """Keeps a message that could not be mapped."""
-
-    async def __call__(
-        self, topic: str, payload: bytes, arrived: datetime, error: Unmappable, delivery: str | None
-    ) -> None:
-        """With the reason."""
-        ...
-
-
-Seen = Callable[[str | None, str, int, int], bool | None]
+Seen = Callable[[str, str, int], bool]
 
 
 class Push:
     """Takes messages of devices that have proved who they are."""
 
-    def __init__(
-        self, broker: Door, profiles: Profiles, devices: Devices, keep: Keep, seen: Seen | None = None
-    ) -> None:
-        """`seen` counts messages and says False to a device that sends more than it may."""
-        self._broker = broker
-        self._profiles = profiles
-        self._devices = devices
-        self._keep = keep
+    def __init__(self, registry: Registry, taking: Taking, seen: Seen) -> None:
+        """`seen` counts a message of a device, on a topic, of so many bytes; False: it sends more than it may."""
+        self._registry = registry
+        self._taking = taking
         self._seen = seen
 
     async def take(self, device: Device, topic: str | None, payload: bytes, key: str | None = None) -> None:
         """Return when what the message says is committed.
 
         `topic` is one that the device may publish to; without it the one that its profile gives it. The same `key`
-        a second time changes nothing. Raises Forbidden, TooMuch, BadRequestData, and Unmappable when it could not be
-        mapped: then it is kept with the reason. Further what Broker.apply raises.
+        a second time changes nothing. Raises Forbidden, TooMuch, BadRequestData; Unmappable when it could not be
+        mapped: then it is kept with the reason; TimeoutError when it is not known to be committed.
         """
         topic = self._topic(device, topic)
         if key is not None and not 0 < len(key) <= _LONGEST_KEY:
             raise BadRequestData(f"an idempotency key has 1 to {_LONGEST_KEY} characters")
-        if self._seen is not None and self._seen(device.id, topic, 1, len(payload)) is False:
+        if not self._seen(device.id, topic, len(payload)):
             raise TooMuch(f"device {device.id} sends more than it may")
-        arrived = datetime.now(UTC)
-        delivery = None if key is None else f"{SOURCE}:{device.id}:{key}"
-        try:
-            mapped = self._profiles.read(topic, payload, arrived)
-            alone = len(mapped.measurements) == 1
-            verdicts = await self._broker.apply(
-                [
-                    Operation(
-                        "measure",
-                        one.entity_id,
-                        one.types,
-                        attributes=one.attributes,
-                        delivery=delivery if delivery is None or alone else f"{delivery}.{index}",
-                    )
-                    for index, one in enumerate(mapped.measurements)
-                ]
-            )
-            for verdict in verdicts:
-                if isinstance(verdict, NgsiLdError):
-                    raise Unmappable(str(verdict), "refused", device.id, mapped.profile)
-        except Unmappable as error:
-            await self._keep(topic, payload, arrived, error, delivery)
-            raise
-        for confirmation in mapped.confirmations:
-            if confirmation.device == device.id:  # what a payload says of another device is not its to say
-                await self._devices.commands.confirm(confirmation)
-        self._devices.commands.heard(device.id)
+        message = Incoming(topic, payload, time.time_ns(), _delivery(device.id, key), SOURCE)
+        async with asyncio.timeout(_PATIENCE):
+            (refused,) = await self._taking.take([message])
+        if refused is not None:
+            raise refused
 
     def _topic(self, device: Device, topic: str | None) -> str:
-        own = self._devices.registry.topics(device).publish
+        own = self._registry.topics(device).publish
         if topic is None:
             for one in own:
                 if "+" not in one.split("/") and not one.endswith("#"):
@@ -109,7 +76,7 @@ class Push:
                 f"profile {device.profile} gives {device.id} no single topic: name one", field="topic"
             )
         if "+" in topic or "#" in topic or not any(matches(one, topic) for one in own):
-            raise Forbidden(f"{topic!r} is no topic that {device.id} may publish to")
+            raise Forbidden(f"{topic!r:.600} is no topic that {device.id} may publish to")
         return topic
 
 
@@ -122,6 +89,13 @@ def matches(filter_: str, topic: str) -> bool:
         if index >= len(levels) or level not in ("+", levels[index]):
             return False
     return len(wanted) == len(levels)
+
+
+def _delivery(device: str, key: str | None) -> str | None:
+    """What names the message for good: a device's own key, of one length whatever it is."""
+    if key is None:
+        return None
+    return f"{SOURCE}:{device}:{hashlib.sha256(key.encode('utf-8', 'surrogateescape')).hexdigest()[:32]}"
 
 
 __all__ = ["MAX_PAYLOAD", "Forbidden", "Push", "TooMuch", "matches"]
