@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 from msgspec import Meta
@@ -138,6 +139,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "notifications and @contexts although they are private or this machine; else only the internet is."
         ),
     ] = ""
+    clock_ahead_seconds: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=86_400,
+            description="How far ahead of us a device's clock may be (seconds). What was observed later than that, or "
+            "before 2000, is kept aside.",
+        ),
+    ] = 600
+    unmapped_retention_days: Annotated[
+        int,
+        Meta(ge=1, description="Days for which messages that could not be mapped are kept (days)."),
+    ] = 90
     outbox_retention_days: Annotated[
         int,
         Meta(ge=1, description="Days for which changes can be told again from the database (days)."),
@@ -182,6 +196,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             bridge_address.parse(self.mqtt_bridge)
         except ValueError as error:
             raise SettingsError(f"mqtt_bridge: {error}.") from None
+        try:
+            ZoneInfo(self.time_zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise SettingsError(
+                f"time_zone: {self.time_zone!r} is no time zone (Europe/Berlin is one)."
+            ) from None
         for entry in self.outbound_allow.replace(",", " ").split():
             if not _is_host_or_network(entry):
                 raise SettingsError(

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import asyncpg
 import msgspec
 import pytest
 from pgqueuer.queries import Queries
@@ -302,6 +303,25 @@ async def test_work_goes_on_after_all_connections_were_lost(database: Database, 
         while (await desk.next())[0] != number:
             pass
     await until(lambda: gone(jobs))
+
+
+async def test_a_retry_that_cannot_be_written_down_is_no_death(
+    database: Database, workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_off, away = Queries.retry_job, [asyncpg.ConnectionDoesNotExistError("away")]
+
+    async def at_first_away(*arguments: Any) -> None:
+        if away:
+            raise away.pop()
+        await put_off(*arguments)
+
+    monkeypatch.setattr(Queries, "retry_job", at_first_away)
+    desk = Desk(failures=1)
+    jobs = await workers.begin(lambda j: j.register("letter", desk, first_pause=0.05))
+    await enqueue(database, jobs, "letter")
+    assert [(await desk.next())[1].number for _ in range(2)] == [1, 1]
+    await until(lambda: gone(jobs))
+    assert not away
 
 
 def test_names_are_registered_once_and_schedules_can_be_due() -> None:

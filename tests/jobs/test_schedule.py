@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from rhinecloud.jobs import Attempt, Jobs
 from rhinecloud.jobs.schedule import Scheduler, Timed, last_due, next_due
+from rhinecloud.settings import SettingsError, load
 from rhinecloud.store import Database
 
 from .conftest import Workers
@@ -89,6 +90,12 @@ def test_the_last_due_time_is_the_last_of_all_that_follow(
         every.append(moment)
         moment = next_due(cron, BERLIN, moment)
     assert last_due(cron, BERLIN, after, until_) == (every[-1] if every else None)
+
+
+def test_a_time_zone_that_is_none_is_told_by_its_name() -> None:
+    with pytest.raises(SettingsError, match="time_zone: 'Duisburg'"):
+        load({"time_zone": "Duisburg"}, {})
+    assert load({"time_zone": "Europe/Berlin"}, {}).time_zone == "Europe/Berlin"
 
 
 def scheduler_of(jobs: Jobs, database: Database, *timed: Timed) -> Scheduler:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from datetime import timedelta
 
 import asyncpg
+from pgqueuer.core.buffers import JobStatusLogBuffer
 from pgqueuer.core.executors import AbstractEntrypointExecutor, EntrypointExecutorParameters
 from pgqueuer.core.qm import QueueManager
 from pgqueuer.domain.errors import RetryRequested
@@ -15,6 +17,8 @@ from pgqueuer.queries import Queries
 
 from . import records
 from .work import Attempt, GiveUp, Kind, Later, due_of
+
+_log = logging.getLogger(__name__)
 
 
 class Execution:
@@ -26,10 +30,12 @@ class Execution:
         self.running = 0
         self.interrupting = False
         self.interrupted: list[int] = []
+        self.failed: set[int] = set()  # for good, by our decision
 
     def manager(self, kinds: Mapping[str, Kind]) -> QueueManager:
         """The library's worker, with these kinds of jobs."""
-        manager = QueueManager(Queries.from_asyncpg_pool(self.pool))
+        manager = _Manager(Queries.from_asyncpg_pool(self.pool))
+        manager.execution = self
         for kind in kinds.values():
             manager.register_executor(kind.name, _Executor.of(kind, self))
         return manager
@@ -37,6 +43,22 @@ class Execution:
     def interrupt(self) -> None:
         """From here on a cancellation means that the worker ends: the job is queued again, nothing failed."""
         self.interrupting = True
+
+
+class _Manager(QueueManager):
+    execution: Execution
+
+    async def log_failure(
+        self, job: Job, executor: AbstractEntrypointExecutor, exc: Exception, jbuff: JobStatusLogBuffer
+    ) -> None:
+        """The library calls a job failed also when it could not write down that it is to be tried again."""
+        if job.id in self.execution.failed:
+            self.execution.failed.discard(job.id)
+            await super().log_failure(job, executor, exc, jbuff)
+        else:
+            _log.warning(
+                "%s %s: begun again later, for it could not be put off: %s", job.entrypoint, job.id, exc
+            )
 
 
 class _Executor(AbstractEntrypointExecutor):
@@ -93,6 +115,7 @@ class _Executor(AbstractEntrypointExecutor):
             error = RuntimeError("something that the job waited for was cancelled")
         assert isinstance(error, Exception)
         if isinstance(error, GiveUp) or attempt.last:
+            self.execution.failed.add(job.id)
             return error
         pause = error.seconds if isinstance(error, Later) else self.kind.pause_after(attempt.number)
         return RetryRequested(timedelta(seconds=pause), _reason(error))

@@ -58,7 +58,7 @@ class Jobs:
         self._tasks: list[asyncio.Task[Any]] = []
         self._closing = False
         self._computing = Compute()
-        self.register(_FORGET, self._forget)
+        self.register(_FORGET, self._forget, timeout=3_600)
         self.schedule(_FORGET, "20 3 * * *")
 
     # What there is to do ---------------------------------------------------------------------------------------
