@@ -34,7 +34,8 @@ async def some_values(database: Database, count: int) -> int:
         await connection.execute("SELECT pg_current_xact_id()")
         await partitions.ensure(connection, "history", (NOW - timedelta(days=2)).date(), ahead=0)
         numbers = await history.series_ids(connection, [row.key for row in plan.history])
-        await commit.write(connection, history=plan.history, series=numbers, changes=plan.changes)
+        values = [(numbers[row.key], row.at, row.value, row.instance) for row in plan.history]
+        await commit.write(connection, history=values, changes=plan.changes)
         await connection.execute("UPDATE history SET arrived = $1", NOW - timedelta(days=2))
     return next(iter(numbers.values()))
 

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rhinecloud.store import Database, commit, history, partitions
-from rhinecloud.store.history import HistoryRow, SeriesKey, Value, encode_offsets
+from rhinecloud.store.history import SeriesKey, Value, encode_offsets
 
 BEGIN = datetime.min.replace(tzinfo=UTC)
 END = datetime.max.replace(tzinfo=UTC)
@@ -33,12 +33,12 @@ async def write(database: Database, key: SeriesKey, rows: Sequence[tuple[datetim
     async with database.transaction() as connection:
         numbers = await history.series_ids(connection, [key])
         kept = [
-            HistoryRow(key, at, float(value), None)
+            (numbers[key], at, float(value), None)
             if isinstance(value, int | float)
-            else HistoryRow(key, at, None, msgspec.json.encode(value).decode())
+            else (numbers[key], at, None, msgspec.json.encode(value).decode())
             for at, value in rows
         ]
-        await commit.write(connection, history=kept, series=numbers)
+        await commit.write(connection, history=kept)
     return numbers[key]
 
 

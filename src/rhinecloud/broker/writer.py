@@ -29,16 +29,13 @@ class SeriesNumbers:
     def __init__(self) -> None:
         self._known: OrderedDict[SeriesKey, int] = OrderedDict()
 
-    def missing(self, keys: set[SeriesKey]) -> set[SeriesKey]:
-        return {key for key in keys if key not in self._known}
+    def get(self, key: SeriesKey) -> int | None:
+        return self._known.get(key)
 
     def add(self, found: dict[SeriesKey, int]) -> None:
         self._known.update(found)
         while len(self._known) > _SERIES_KNOWN:
             self._known.popitem(last=False)
-
-    def __getitem__(self, key: SeriesKey) -> int:
-        return self._known[key]
 
 
 class Writer:
@@ -181,15 +178,16 @@ async def write(
     forget, places = plan.places()
     if forget or places:
         await entities.replace_places(connection, forget, places)
-    found: dict[SeriesKey, int] = {}
-    numbers: dict[SeriesKey, int] = {}
-    if plan.history:
-        keys = {row.key for row in plan.history}
-        missing = known.missing(keys)
-        numbers = {key: known[key] for key in keys - missing}  # now: while we wait, others may push them out
-        if missing:
-            found = await history.series_ids(connection, missing)
+    numbers = [known.get(row.key) for row in plan.history]
+    missing = {row.key for row, number in zip(plan.history, numbers, strict=True) if number is None}
+    found = await history.series_ids(connection, missing) if missing else {}
     await commit.write(
-        connection, entities=attributes, history=plan.history, series=numbers | found, changes=plan.changes
+        connection,
+        entities=attributes,
+        history=[
+            (found[row.key] if number is None else number, row.at, row.value, row.instance)
+            for row, number in zip(plan.history, numbers, strict=True)
+        ],
+        changes=plan.changes,
     )
     return verdicts, bool(plan.changes), found

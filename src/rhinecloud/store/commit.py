@@ -5,12 +5,14 @@ One round trip instead of three: at some hundred transactions a second the round
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from datetime import datetime
 
 import asyncpg
 
 from .entities import StoredEntity
-from .history import HistoryRow, SeriesKey
+
+HistoryRecord = tuple[int, datetime, float | None, str | None]  # number of the series, at, value, instance
 
 # A measurement leaves types and scopes as they are, and the statement does not carry them. Drawing change ids in a
 # subquery keeps them in the order of the array.
@@ -33,26 +35,21 @@ async def write(
     connection: asyncpg.Connection,
     *,
     entities: Sequence[StoredEntity] = (),
-    history: Sequence[HistoryRow] = (),
-    series: Mapping[SeriesKey, int] | None = None,
+    history: Sequence[HistoryRecord] = (),
     changes: Sequence[bytes] = (),
 ) -> None:
-    """Write attributes and modified_at of `entities` (their rows are locked), values whose keys have their numbers in
-    `series`, and changes in this order.
+    """Write attributes and modified_at of `entities` (their rows are locked), values, and changes in this
+    order.
 
     The transaction must own an id (`pg_current_xact_id`) before this draws change ids: see store.outbox.
     """
     if not entities and not history and not changes:
         return
-    numbers = series or {}
     await connection.execute(
         _WRITE,
         [e.id for e in entities],
         [e.attributes for e in entities],
         [e.modified_at for e in entities],
-        [numbers[row.key] for row in history],
-        [row.at for row in history],
-        [row.value for row in history],
-        [row.instance for row in history],
+        *([row[column] for row in history] for column in range(4)),
         list(changes),
     )

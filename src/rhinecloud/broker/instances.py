@@ -1,0 +1,84 @@
+"""What holds for instances of attributes, whatever is done with them. Pure."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+from rhinecloud.model import NULL
+from rhinecloud.store.entities import Place
+
+STAMPS = frozenset({"createdAt", "modifiedAt"})
+_PLAIN_MEMBERS = frozenset({"type", "value", "unitCode", "observedAt", "datasetId", *STAMPS})
+_FIRST = datetime.min.replace(tzinfo=UTC) + timedelta(microseconds=1)
+_LAST = datetime.max.replace(tzinfo=UTC) - timedelta(microseconds=1)
+_EXACT = 2**53  # integers up to here are exact as a float64
+
+
+@lru_cache(8192)  # the attributes of a measurement share their time
+def instant(text: str) -> datetime:
+    """A normalised RFC 3339 text as an instant; the first and the last of all, which PostgreSQL's driver takes for
+    infinity and some clocks say instead of nothing, a microsecond inwards."""
+    return min(max(datetime.fromisoformat(text), _FIRST), _LAST)
+
+
+def is_plain_number(instance: dict[str, Any]) -> bool:
+    """Whether an instance is nothing but a number in a unit at a time: what compaction may put into arrays."""
+    value = instance.get("value")
+    kind = type(value)
+    return (
+        (kind is float or (kind is int and -_EXACT <= value <= _EXACT))  # type: ignore[operator]
+        and instance["type"] == "Property"
+        and instance.keys() <= _PLAIN_MEMBERS
+    )
+
+
+def is_null_value(value: Any) -> bool:
+    return value in (NULL, [NULL], {"@none": NULL})
+
+
+def without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: without_nulls(v) for k, v in value.items() if not is_null_value(v)}
+    return value
+
+
+def merged(current: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
+    """CIM 009 §5.5.12: members are merged recursively, a null removes one, an array replaces an array."""
+    result = dict(current)
+    for key, value in patch.items():
+        if is_null_value(value):
+            result.pop(key, None)
+        elif isinstance(value, dict) and isinstance(result.get(key), dict):
+            result[key] = merged(result[key], value)
+        else:
+            result[key] = without_nulls(value)
+    return result
+
+
+def unchanged(current: dict[str, Any], instance: dict[str, Any]) -> bool:
+    """Whether an instance says nothing that was not known: the same again, and not as a new observation."""
+    return (
+        "observedAt" not in instance
+        and current.keys() - STAMPS == instance.keys() - STAMPS
+        and all(current[key] == value for key, value in instance.items() if key not in STAMPS)
+    )
+
+
+def geometries(instances: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """Dataset ('' for none) → geometry (GeoJSON) of the GeoProperties among the instances of an attribute."""
+    return {i.get("datasetId") or "": i["value"] for i in instances if i["type"] == "GeoProperty"}
+
+
+def place(entity_id: str, attribute: str, dataset: str, geometry: dict[str, Any]) -> Place:
+    """The row of a geometry: its box in degrees and its WKB."""
+    if geometry["type"] == "Point":
+        x, y = geometry["coordinates"][:2]
+        return Place(entity_id, attribute, dataset, (x, y, x, y), struct.pack("<BIdd", 1, 1, x, y))
+    from shapely.geometry import shape
+
+    made = shape(geometry)
+    return Place(entity_id, attribute, dataset, made.bounds, made.wkb)

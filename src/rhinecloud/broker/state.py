@@ -1,0 +1,190 @@
+"""An entity while a transaction works on it: what it was, what it becomes, and the values to be remembered."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from rhinecloud.model import ResourceNotFound
+from rhinecloud.store.entities import Place, StoredEntity, rfc3339
+from rhinecloud.store.history import HistoryRow, SeriesKey
+
+from .instances import STAMPS, geometries, instant, is_plain_number, place, unchanged
+from .operations import Instances
+
+_encode = msgspec.json.Encoder().encode
+_decode_attributes = msgspec.json.Decoder(dict[str, list[dict[str, Any]]]).decode
+
+
+class Moment(msgspec.Struct, frozen=True):
+    """The present of a transaction, as an instant and as text."""
+
+    at: datetime
+    text: str
+
+
+class State:
+    """One entity. `attributes` may be given new lists of instances; a list that is there is never changed."""
+
+    __slots__ = (
+        "_before",
+        "_created_text",
+        "_encoded",
+        "_history",
+        "_now",
+        "attributes",
+        "created_at",
+        "exists",
+        "id",
+        "scopes",
+        "types",
+    )
+
+    def __init__(
+        self, entity_id: str, stored: StoredEntity | None, now: Moment, history: list[HistoryRow]
+    ) -> None:
+        self.id = entity_id
+        self.exists = stored is not None
+        self.types: tuple[str, ...] = stored.types if stored else ()
+        self.scopes: tuple[str, ...] = stored.scopes if stored else ()
+        self._before: Instances = _decode_attributes(stored.attributes) if stored else {}
+        self.attributes: Instances = dict(self._before)
+        self.created_at = stored.created_at if stored else None
+        self._created_text: str | None = None
+        self._encoded: bytes | None = None
+        self._now = now
+        self._history = history
+
+    @property
+    def created_text(self) -> str:
+        """When the entity was made, as text."""
+        assert self.created_at is not None
+        if self._created_text is None:
+            self._created_text = rfc3339(self.created_at)
+        return self._created_text
+
+    def encode(self) -> bytes:
+        """The attributes as they are now, as JSON. Called after each operation that changed them."""
+        self._encoded = _encode(self.attributes)
+        return self._encoded
+
+    def row(self) -> StoredEntity:
+        """What is to be stored."""
+        assert self.created_at is not None and self._encoded is not None
+        return StoredEntity(
+            self.id, self.types, self.scopes, self._encoded.decode(), self.created_at, self._now.at
+        )
+
+    def places(self) -> tuple[list[str], list[Place]]:
+        """Attributes whose stored geometries are to be forgotten, and the geometries to be stored."""
+        forget: list[str] = []
+        places: list[Place] = []
+        before, after = self._before, self.attributes
+        changed = [name for name, instances in after.items() if before.get(name) is not instances]
+        for name in (*changed, *(name for name in before if name not in after)):
+            old, new = geometries(before.get(name, ())), geometries(after.get(name, ()))
+            if old != new:
+                if old:
+                    forget.append(name)
+                places += [place(self.id, name, dataset, value) for dataset, value in new.items()]
+        return forget, places
+
+    def begin(self, types: tuple[str, ...], scopes: tuple[str, ...]) -> None:
+        """Come into being, without attributes."""
+        self.exists = True
+        self.types = types
+        self.scopes = scopes
+        self.created_at = self._now.at
+        self._created_text = self._now.text
+        self.attributes = {}
+
+    def add_types_and_scopes(self, types: tuple[str, ...], scopes: tuple[str, ...] | None) -> bool:
+        """Types only ever grow here (CIM 009 §4.16); returns whether anything changed."""
+        added = tuple(t for t in types if t not in self.types)
+        changed = bool(added) or (scopes is not None and scopes != self.scopes)
+        self.types += added
+        if scopes is not None:
+            self.scopes = scopes
+        return changed
+
+    def set_all(
+        self,
+        name: str,
+        instances: list[dict[str, Any]],
+        before: list[dict[str, Any]] | None = None,
+    ) -> None:
+        """Make these the only instances of the attribute; those that stood `before` keep their createdAt, and are
+        no news to history if they say the same (a file imported again)."""
+        born = self.created_text
+        created = {i.get("datasetId"): i.get("createdAt", born) for i in before or ()}
+        self.attributes[name] = [
+            self._stamped(i, created.get(i.get("datasetId"), self._now.text)) for i in instances
+        ]
+        for instance in instances:
+            if not (before and any(unchanged(current, instance) for current in before)):
+                self.remember(name, instance)
+
+    def set(self, name: str, instances: list[dict[str, Any]]) -> None:
+        """Put these in place of the instances with the same datasetId, or beside those that are there."""
+        present = list(self.attributes.get(name, ()))
+        for instance in instances:
+            dataset = instance.get("datasetId")
+            for index, current in enumerate(present):
+                if current.get("datasetId") == dataset:
+                    present[index] = self._stamped(instance, current.get("createdAt"))
+                    break
+            else:
+                present.append(self._stamped(instance, self._now.text))
+            self.remember(name, instance)
+        self.attributes[name] = present
+
+    def drop(self, name: str, dataset: str | None) -> None:
+        """Remove one instance, and the attribute with its last."""
+        left = [i for i in self.attributes[name] if i.get("datasetId") != dataset]
+        if left:
+            self.attributes[name] = left
+        else:
+            del self.attributes[name]
+
+    def instance(self, name: str, dataset: str | None) -> dict[str, Any]:
+        """The instance. Raises ResourceNotFound."""
+        for instance in self.attributes.get(name, ()):
+            if instance.get("datasetId") == dataset:
+                return instance
+        which = "" if dataset is None else f" with datasetId {dataset}"
+        raise ResourceNotFound(f"{self.id} has no such attribute{which}", field=f"/{name}")
+
+    def remember(self, name: str, instance: dict[str, Any]) -> None:
+        """Put the value into the history."""
+        observed = instance.get("observedAt")
+        plain = is_plain_number(instance)
+        key = SeriesKey(
+            self.id,
+            name,
+            instance.get("datasetId") or "",
+            instance.get("unitCode") or "" if plain else "",
+            observed is not None,
+        )
+        self._history.append(
+            HistoryRow(
+                key,
+                instant(observed) if observed is not None else self._now.at,
+                float(instance["value"]) if plain else None,
+                None if plain else _encode(instance).decode(),
+            )
+        )
+
+    def _stamped(self, instance: dict[str, Any], created: str | None) -> dict[str, Any]:
+        """The instance with its times, as store.entities.fill_times expects it: only those that must be said. No
+        `created` means: with the entity."""
+        stamped = dict(instance)
+        if not STAMPS.isdisjoint(stamped):
+            for stamp in STAMPS:
+                stamped.pop(stamp, None)
+        if created is not None and created != self.created_text:
+            stamped["createdAt"] = created
+        if (created or self.created_text) != self._now.text:
+            stamped["modifiedAt"] = self._now.text
+        return stamped
