@@ -188,7 +188,7 @@ async def test_two_workers_share_the_work(nats: NatsServer, bus: Bus) -> None:
 async def test_qos_0_is_dropped_and_counted_when_the_queue_is_full(
     nats: NatsServer, bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rhinecloud.gateways.mqtt._PAUSES", (0.2,))
+    monkeypatch.setattr("rhinecloud.gateways.taking._PAUSES", (0.2,))
     broker = FakeBroker()
     broker.away = 5
     async with running(bus, broker, queue=10) as gateway, device(nats) as client:

@@ -7,26 +7,29 @@ from datetime import UTC, datetime, timedelta
 
 import asyncpg
 
-from rhinecloud.store import Database, history, intake, outbox, partitions
+from rhinecloud.store import Database, history, intake, outbox, partitions, unmapped
 
 from .office import hold
 from .relay import READER
 
 _log = logging.getLogger(__name__)
 _EVERY = 1_800.0  # seconds
+_UNMAPPED_DAYS = 90
 _DELIVERIES_DAYS = 8  # the bus redelivers for a week at most
 
 
-async def keep(database: Database, *, outbox_days: int) -> None:
+async def keep(database: Database, *, outbox_days: int, unmapped_days: int = _UNMAPPED_DAYS) -> None:
     """Run for ever; failures are logged and tried again at the next round."""
 
     async def serve(connection: asyncpg.Connection) -> None:
-        await once(connection, datetime.now(UTC), outbox_days=outbox_days)
+        await once(connection, datetime.now(UTC), outbox_days=outbox_days, unmapped_days=unmapped_days)
 
     await hold(database, "upkeep", serve, again=_EVERY)
 
 
-async def once(connection: asyncpg.Connection, now: datetime, *, outbox_days: int) -> int:
+async def once(
+    connection: asyncpg.Connection, now: datetime, *, outbox_days: int, unmapped_days: int = _UNMAPPED_DAYS
+) -> int:
     """One round at the moment `now`; returns how many values of history were compacted."""
     today = now.date()
     for table in ("history", "outbox"):
@@ -41,6 +44,8 @@ async def once(connection: asyncpg.Connection, now: datetime, *, outbox_days: in
     if not await outbox.untold_before(connection, told, oldest):
         await partitions.drop_before(connection, "outbox", oldest)
         await outbox.forget_default(connection, oldest)
+    while await unmapped.forget(connection, days=unmapped_days):
+        pass
     await intake.forget(connection, days=_DELIVERIES_DAYS)
     if moved:
         _log.info("upkeep: %s values compacted", moved)
