@@ -27,6 +27,7 @@ _ACK_TIMEOUT = 5.0  # seconds
 _WINDOW = 512  # publications that may wait for their acknowledgement at once
 _PENDING_BYTES = 16 * 1024**2  # what may wait in memory while the connection is away
 _RETRY = 0.5  # seconds between attempts to connect
+_LEAVING = 5.0  # seconds
 
 _log = logging.getLogger(__name__)
 
@@ -115,8 +116,10 @@ class Bus:
                 await self.client.flush(timeout=1)
             except (NatsError, TimeoutError):
                 _log.info("NATS went away while leaving")
-        with contextlib.suppress(OSError):  # it goes away this very moment
-            await self.client.close()
+        # It may go away this very moment, or have stopped reading what is still to be written.
+        with contextlib.suppress(OSError, TimeoutError):
+            async with asyncio.timeout(_LEAVING):
+                await self.client.close()
 
     # Streams
 
