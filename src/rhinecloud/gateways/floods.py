@@ -28,12 +28,12 @@ class Tally(msgspec.Struct):
     last: int = 0
     topic: str = ""
 
-    def add(self, n: int, size: int, at: int, topic: str) -> None:
-        """Count messages that came at about the same time."""
+    def add(self, n: int, size: int, first: int, last: int, topic: str) -> None:
+        """Count messages that came from `first` to `last`."""
         self.n += n
         self.size += size
-        self.first = min(self.first or at, at)
-        self.last = max(self.last, at)
+        self.first = min(self.first or first, first)
+        self.last = max(self.last, last)
         self.topic = topic
 
 

@@ -55,10 +55,18 @@ Heard = Callable[[Mapping[str, datetime]], Awaitable[None]]
 """Writes when devices were last heard of (Registry.seen)."""
 
 
+class _Refused(msgspec.Struct, frozen=True, array_like=True):
+    talker: str
+    topic: str
+    times: int
+    seconds: float
+    reporters: int
+
+
 class _Message(msgspec.Struct, frozen=True, array_like=True):
     worker: str
     reports: list[Report] = []
-    refused: dict[str, tuple[int, float]] = {}
+    refused: list[_Refused] = []
 
 
 class _Slowed(msgspec.Struct):
@@ -133,13 +141,23 @@ class Meter:
 
     # What the gateways tell and ask
 
-    def seen(self, device: str | None, topic: str, n: int, size: int, at: int | None = None) -> bool:
-        """Count `n` messages of `size` bytes together, that came at `at` (nanoseconds since 1970; now if None).
+    def seen(
+        self,
+        device: str | None,
+        topic: str,
+        n: int,
+        size: int,
+        at: int | None = None,
+        until: int | None = None,
+    ) -> bool:
+        """Count `n` messages of `size` bytes together, that came at `at`, or from `at` to `until` (nanoseconds since
+        1970; now if None).
 
         Returns whether the device keeps to its limit.
         """
         talker = topic if device is None else device
-        tally = self._count(talker, device is not None, topic, n, size, at or time.time_ns())
+        first = at or time.time_ns()
+        tally = self._count(talker, device is not None, topic, n, size, first, until or first)
         if talker in self._slowed:
             self._learn(topic, talker)
             return False
@@ -170,14 +188,17 @@ class Meter:
             slowed.credit -= 1
             return True
         self.dropped_qos0 += 1
-        self._count(talker, talker != topic, topic, 1, size, time.time_ns())
+        arrived = time.time_ns()
+        self._count(talker, talker != topic, topic, 1, size, arrived, arrived)
         return False
 
-    def _count(self, talker: str, is_device: bool, topic: str, n: int, size: int, at: int) -> Tally:
+    def _count(
+        self, talker: str, is_device: bool, topic: str, n: int, size: int, first: int, last: int
+    ) -> Tally:
         tally = self._tallies.get((talker, is_device))
         if tally is None:
             tally = self._tallies[talker, is_device] = Tally()
-        tally.add(n, size, at, topic)
+        tally.add(n, size, first, last, topic)
         return tally
 
     # Floods
@@ -239,8 +260,12 @@ class Meter:
         now = time.monotonic()
         for report in message.reports:
             self._floods.add(message.worker, report, now)
-        for talker, (times, seconds) in message.refused.items():
-            self._floods.refused(talker, times, seconds, now)
+        for one in message.refused:
+            if (
+                one.talker not in self._slowed
+            ):  # here it was not found yet, and what it was found by is settled now
+                self._slow(one.talker, one.topic, self._limit / one.reporters)
+            self._floods.refused(one.talker, one.times, one.seconds, now)
 
     def _judge(self) -> None:
         now = time.monotonic()
@@ -262,7 +287,8 @@ class Meter:
 
     async def _act(self, device: str | None, flood: Flood, times: int, seconds: float) -> None:
         """Name it, and cut it off; of a flood that is long over only the name is told."""
-        await self._publish(_Message(self._worker, refused={flood.talker: (times, seconds)}))
+        told = _Refused(flood.talker, flood.topic, times, seconds, flood.reporters)
+        await self._publish(_Message(self._worker, refused=[told]))
         refused = device is not None and flood.fresh and self._door is not None
         detail = {
             "messages_per_second": round(flood.rate, 1),

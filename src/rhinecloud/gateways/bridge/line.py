@@ -116,7 +116,11 @@ class Line:
             greeted(client, userdata, flags, *rest)
 
         if context is not None:
-            self._paho._ssl_wrap_socket = lambda bare: _shaken(context, bare, host)  # type: ignore[method-assign]
+
+            def shaken(tcp_sock: socket.socket) -> ssl.SSLSocket:
+                return _shaken(context, tcp_sock, host)
+
+            self._paho._ssl_wrap_socket = shaken  # type: ignore[method-assign]
         self._paho.manual_ack_set(True)
         self._paho.on_connect = on_connect
         self._paho.on_message = self._on_message
