@@ -56,6 +56,7 @@ class Gateways:
             confirm=self.devices.commands.confirm,
             flag=self.devices.alarms.raise_,
             seen=self._seen,
+            admits=self.meter.admits,
         )
         self._pushed = Counters()
         pushing = Taking(
@@ -106,10 +107,18 @@ class Gateways:
             figures["bridge"] = dict(bridges)
         return figures
 
-    def _seen(self, device: str | None, topic: str, n: int, size: int, at: int | None = None) -> bool:
+    def _seen(
+        self,
+        device: str | None,
+        topic: str,
+        n: int,
+        size: int,
+        at: int | None = None,
+        until: int | None = None,
+    ) -> bool:
         if device is not None:
             self.devices.commands.heard(device)
-        return self.meter.seen(device, topic, n, size, at)
+        return self.meter.seen(device, topic, n, size, at, until)
 
     def _pushed_by(self, device: str, topic: str, size: int) -> bool:
         return self._seen(device, topic, 1, size)

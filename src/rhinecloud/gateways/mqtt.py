@@ -41,6 +41,7 @@ BATCH = 500  # messages in one transaction
 LATE_BATCH = 100  # messages of flooding devices in one transaction
 QUEUE = 10_000  # QoS 0 messages that may wait in memory
 MOST_LATE = 5_000  # messages of flooding devices that may wait; the consumer has 20,000 to give
+MOST_LATE_BYTES = 64 * 1024**2
 _LATE_PATIENCE = 2.0  # seconds for which flooding devices wait behind others that never end
 _SIGN_OF_LIFE = 10.0  # seconds: less than half of the intake's patience
 _log = logging.getLogger(__name__)
@@ -51,9 +52,16 @@ class Seen(Protocol):
     wait behind everybody else's."""
 
     def __call__(
-        self, device: str | None, topic: str, n: int, size: int, at: int | None = None
+        self,
+        device: str | None,
+        topic: str,
+        n: int,
+        size: int,
+        at: int | None = None,
+        until: int | None = None,
     ) -> bool | None:
-        """`n` messages of `size` bytes together, that came at `at` (nanoseconds since 1970; now if None)."""
+        """`n` messages of `size` bytes together, that came at `at`, or from `at` to `until` (nanoseconds since 1970;
+        now if None)."""
         ...
 
 
@@ -87,6 +95,7 @@ class MqttGateway:
         self._most_queued = queue
         self._queued = asyncio.Event()
         self._late: deque[tuple[Pull, Delivery]] = deque()
+        self._late_bytes = 0
         self._some_late = asyncio.Event()
         self._prompt = asyncio.Lock()
         self._listening: dict[str, Subscription] = {}
@@ -125,9 +134,7 @@ class MqttGateway:
         if self._seen is not None:
             for message in messages:
                 topic = message.topic
-                self._seen(
-                    self._profiles.device_of(topic), topic, 1, len(message.payload), message.arrived
-                )
+                self._seen(self._profiles.device_of(topic), topic, 1, len(message.payload), message.arrived)
         return await self._taking.take(messages, working)
 
     async def health(self) -> dict[str, Any]:
@@ -155,11 +162,12 @@ class MqttGateway:
                     self.counters.redelivered += sum(delivery.times > 1 for delivery in deliveries)
                     prompt, late = self._sorted(deliveries)
                     self._late.extend((pull, delivery) for delivery in late)
+                    self._late_bytes += sum(len(delivery.payload) for delivery in late)
                     self._some_late.set()
                     if prompt:
                         async with self._prompt:
                             await self._take(pull, prompt)
-                    while len(self._late) > MOST_LATE:
+                    while len(self._late) > MOST_LATE or self._late_bytes > MOST_LATE_BYTES:
                         await self._take_late()
             except BusUnavailable as error:
                 _log.warning("MQTT gateway: %s; begins again", error)
@@ -190,7 +198,9 @@ class MqttGateway:
         for subject, some in topics.items():
             topic = topic_of(subject.removeprefix(PREFIX))
             size = sum(len(delivery.payload) for delivery in some)
-            if self._seen(self._profiles.device_of(topic), topic, len(some), size, some[0].at) is False:
+            # Of a backlog it is its own time that counts, not that in which it is worked off.
+            first, last = some[0].at, some[-1].at
+            if self._seen(self._profiles.device_of(topic), topic, len(some), size, first, last) is False:
                 slow.add(subject)
         if not slow:
             return deliveries, []
@@ -218,6 +228,7 @@ class MqttGateway:
 
     async def _take_late(self) -> None:
         some = [self._late.popleft() for _ in range(min(LATE_BATCH, len(self._late)))]
+        self._late_bytes -= sum(len(delivery.payload) for _, delivery in some)
         for pull in dict.fromkeys(pull for pull, _ in some):
             await self._take(pull, [delivery for own, delivery in some if own is pull])
 

@@ -26,8 +26,8 @@ from rhinecloud.store import Database
 from rhinecloud.store import bridge as store
 from rhinecloud.tasks import stop
 
-from ..mqtt import Incoming
-from .identity import delivery_of, prefix_of, repeated
+from ..taking import Incoming
+from .identity import SOURCE, delivery_of, prefix_of, repeated
 from .line import Line, LineLost, Received
 
 OFFICE = "mqtt-bridge"
@@ -202,6 +202,7 @@ class Bridge:
                     message.payload,
                     message.arrived,
                     before or self._delivery(message),
+                    SOURCE,
                 )
             )
         if incoming:
