@@ -48,7 +48,7 @@ class City:
         self.profiles = gateways.profiles
         self.unmapped = gateways.unmapped
         self._gateways = gateways
-        self._mqtt_url = mqtt_url
+        self.mqtt_url = mqtt_url
         self._started = time.monotonic()
 
     @asynccontextmanager
@@ -68,7 +68,7 @@ class City:
             **await self.broker.health(),
             "nats": self.bus.health(),
             **gateways,
-            "mqtt": {"url": self._mqtt_url, **gateways["mqtt"]},
+            "mqtt": {"url": self.mqtt_url, **gateways["mqtt"]},
             "jobs": await self.jobs.health(),
             "files": await self.files.health(),
             "worker": {"uptime_seconds": round(time.monotonic() - self._started, 1)},

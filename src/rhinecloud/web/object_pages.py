@@ -62,7 +62,7 @@ def routes(shell: Shell) -> list[BaseRoute]:
         entity = await _entity(shell, request)
         api = shell.public_url(request) + "/ngsi-ld/v1"
         found = await _history(shell, entity, request)
-        return shell.renderer.page(request, "object.html", api=api, **_details(entity), **found)
+        return shell.renderer.page(request, "object.html", api=api, **details(entity), **found)
 
     async def history(request: Request) -> Response:
         entity = await _entity(shell, request)
@@ -80,7 +80,7 @@ def routes(shell: Shell) -> list[BaseRoute]:
                 entity = await shell.broker.retrieve(entity_id)
             except NgsiLdError:
                 return shell.renderer.part("parts/gone.html", code)
-            return shell.renderer.part("parts/attributes.html", code, **_details(entity))
+            return shell.renderer.part("parts/attributes.html", code, **details(entity))
 
         key = f"object:{code}:{entity_id}"
         return shell.live.channel(sight_of(request), key, lambda: Fragment(render))
@@ -108,7 +108,8 @@ async def _entity(shell: Shell, request: Request) -> Entity:
     return await shell.broker.retrieve(entity_id)
 
 
-def _details(entity: Entity) -> dict[str, Any]:
+def details(entity: Entity) -> dict[str, Any]:
+    """What the table of an entity's attributes shows."""
     location = entity.attributes.get(LOCATION)
     return {
         "entity": entity,

@@ -51,7 +51,11 @@ OPERATIONS = Place(
     _n("Operations"),
     (
         Place("/health", _n("Health")),
+        Place("/devices", _n("Devices")),
+        Place("/profiles", _n("Profiles")),
+        Place("/unmapped", _n("Not assigned")),
         Place("/subscriptions", _n("Subscriptions")),
+        Place("/jobs", _n("Jobs")),
     ),
 )
 NAVIGATION = (
@@ -143,6 +147,7 @@ class Renderer:
             local=local_part,
             segment=lambda text: quote(text, safe=":"),
             json=lambda value: Markup(_safe_json(value)),
+            plain=lambda value: msgspec.json.encode(value, enc_hook=str).decode(),
         )
         environment.globals.update(assets=assets, lang=spoken.code, locale=spoken.locale, city_name=city_name)
         return environment

@@ -8,6 +8,10 @@ from typing import Any, Protocol
 from starlette.requests import Request
 
 from rhinecloud.broker import Broker
+from rhinecloud.gateways.devices.devices import Devices
+from rhinecloud.gateways.profiles import Profiles
+from rhinecloud.gateways.unmapped import Unmapped
+from rhinecloud.jobs import Jobs
 from rhinecloud.settings import Settings
 
 from .assets import Assets
@@ -28,6 +32,31 @@ class City(Protocol):
     @property
     def settings(self) -> Settings:
         """The settings; the pages read the city's name, its time zone and what its map lies on."""
+        ...
+
+    @property
+    def devices(self) -> Devices:
+        """Devices: registry, credentials, commands, alarms."""
+        ...
+
+    @property
+    def profiles(self) -> Profiles:
+        """How payloads are read."""
+        ...
+
+    @property
+    def unmapped(self) -> Unmapped:
+        """The messages that could not be mapped."""
+        ...
+
+    @property
+    def jobs(self) -> Jobs:
+        """Queued and timed work."""
+        ...
+
+    @property
+    def mqtt_url(self) -> str | None:
+        """Where devices reach the MQTT side."""
         ...
 
     def health(self) -> Any:
@@ -53,6 +82,26 @@ class Shell:
         self.map = MapSource(city.broker)
         self.map.notify = lambda: self.live.notify("map")
         self.follower.add(self.map.take)
+
+    @property
+    def devices(self) -> Devices:
+        """The city's devices."""
+        return self.city.devices
+
+    @property
+    def profiles(self) -> Profiles:
+        """The city's profiles of payloads."""
+        return self.city.profiles
+
+    @property
+    def unmapped(self) -> Unmapped:
+        """The messages that could not be mapped."""
+        return self.city.unmapped
+
+    @property
+    def jobs(self) -> Jobs:
+        """Queued and timed work."""
+        return self.city.jobs
 
     async def health(self) -> dict[str, Any]:
         """The city's figures."""

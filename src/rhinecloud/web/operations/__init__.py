@@ -9,12 +9,19 @@ from __future__ import annotations
 from starlette.routing import BaseRoute
 
 from ..shell import Shell
-from . import subscriptions
+from . import device, devices, jobs, profiles, subscriptions, unmapped
 
 
 def routes(shell: Shell) -> list[BaseRoute]:
     """All pages of operations but the figures at /health."""
-    return [*subscriptions.routes(shell)]
+    return [
+        *subscriptions.routes(shell),
+        *devices.routes(shell),
+        *device.routes(shell),
+        *profiles.routes(shell),
+        *unmapped.routes(shell),
+        *jobs.routes(shell),
+    ]
 
 
 __all__ = ["routes"]

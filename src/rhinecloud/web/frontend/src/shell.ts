@@ -33,6 +33,26 @@ function marking(): void {
   }
 }
 
+/** A link to a line of a text field selects that line. */
+function lines(): void {
+  for (const link of document.querySelectorAll<HTMLAnchorElement>("a[data-line]")) {
+    const field = document.querySelector<HTMLTextAreaElement>(link.hash);
+    link.addEventListener("click", (click) => {
+      if (!field) return;
+      click.preventDefault();
+      const before = field.value.split("\n").slice(0, Number(link.dataset.line) - 1);
+      const start = before.reduce((sum, line) => sum + line.length + 1, 0);
+      const end = field.value.indexOf("\n", start);
+      field.focus();
+      field.setSelectionRange(start, end < 0 ? field.value.length : end);
+      const height = parseFloat(getComputedStyle(field).lineHeight) || 20;
+      field.scrollTop = Math.max(0, before.length * height - field.clientHeight / 2);
+      field.scrollIntoView({ block: "center" });
+    });
+  }
+}
+
 copying();
 marking();
+lines();
 document.documentElement.dataset.ready = "";

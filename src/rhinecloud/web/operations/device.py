@@ -1,0 +1,183 @@
+"""The page of one device: how it is, what it signs in with, its topics, what is wanted of it, what is wrong."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from rhinecloud.gateways.devices.registry import Changes
+from rhinecloud.model import BadRequestData, ResourceNotFound
+from rhinecloud.store.devices import Device
+
+from .. import language as languages
+from ..forms import fields
+from ..live import Channel, Fragment, StreamRoute
+from ..object_pages import details
+from ..shell import Shell
+from ..sight import PermittedRoute, sight_of
+from .devices import PATH, Problem, known, problem
+from .pages import done, segment, to
+
+_EVERY = 2.0  # seconds between two looks while somebody looks
+_SHOWN = 10  # wanted states, messages
+TERMS = {"": None, "30": 30, "90": 90, "365": 365}  # days for which a secret is valid
+PATIENCE = (60, 600, 3_600, 86_400, 604_800)  # seconds until a wanted state times out
+
+
+def routes(shell: Shell) -> list[BaseRoute]:
+    """`/devices/{id}` and its forms."""
+
+    async def page(request: Request) -> Response:
+        device = await shell.devices.registry.get(known(request))
+        return await _page(shell, request, device)
+
+    async def channel(request: Request) -> Channel:
+        device_id = (await shell.devices.registry.get(known(request))).id
+        code = languages.choose(request)
+        key = f"device:{code}:{device_id}"
+
+        async def render() -> str:
+            try:
+                device = await shell.devices.registry.get(device_id)
+            except ResourceNotFound:
+                return shell.renderer.part("operations/parts/device_gone.html", code)
+            shell.live.notify_later(key, _EVERY)
+            return shell.renderer.part("operations/parts/device.html", code, **await _standing(shell, device))
+
+        return shell.live.channel(sight_of(request), key, lambda: Fragment(render), rate=1.0)
+
+    async def act(request: Request) -> Response:
+        """One of the buttons."""
+        given = await fields(request)
+        device = await shell.devices.registry.get(known(request))
+        actor = sight_of(request).actor
+        action = given.get("action", "")
+        if action == "remove":
+            await shell.devices.registry.remove(device.id, actor)
+            return to(PATH, done=action)
+        if action in ("block", "allow"):
+            await shell.devices.registry.change(device.id, Changes(enabled=action == "allow"), actor)
+        elif action == "acknowledge":
+            await shell.devices.alarms.acknowledge(_number(given.get("alarm")), actor)
+        else:
+            raise HTTPException(400)
+        return to(f"{PATH}/{segment(device.id)}", done=action)
+
+    async def issue(request: Request) -> Response:
+        """A new secret: shown in the answer to this form and never again."""
+        given = await fields(request)
+        device = await shell.devices.registry.get(known(request))
+        days = TERMS.get(given.get("days", ""))
+        expires_at = datetime.now(UTC) + timedelta(days=days) if days else None
+        try:
+            issued = await shell.devices.credentials.issue(
+                device.id,
+                sight_of(request).actor,
+                note=given.get("note", "").strip()[:200],
+                expires_at=expires_at,
+            )
+        except BadRequestData as error:
+            wrong = Problem("secret", error.detail)
+            return await _page(shell, request, device, wrong=wrong, given=given)
+        return await _page(shell, request, device, secret=issued.secret)
+
+    async def revoke(request: Request) -> Response:
+        device = await shell.devices.registry.get(known(request))
+        number = _number((await fields(request)).get("secret"))
+        await shell.devices.credentials.revoke(device.id, sight_of(request).actor, number)
+        return to(f"{PATH}/{segment(device.id)}", done="revoke")
+
+    async def want(request: Request) -> Response:
+        given = await fields(request)
+        device = await shell.devices.registry.get(known(request))
+        try:
+            values = _values(given.get("set", ""))
+            await shell.devices.commands.want(
+                device.id,
+                values,
+                timeout_seconds=_patience(given.get("timeout")),
+                actor=sight_of(request).actor,
+            )
+        except BadRequestData as error:
+            return await _page(shell, request, device, wrong=problem(error), given=given)
+        return to(f"{PATH}/{segment(device.id)}", done="want")
+
+    return [
+        StreamRoute("/live/devices/{id}", shell.live, channel),
+        PermittedRoute(f"{PATH}/{{id}}", page, "devices.see"),
+        PermittedRoute(f"{PATH}/{{id}}", act, "devices.manage", method="POST"),
+        PermittedRoute(f"{PATH}/{{id}}/secrets", issue, "devices.manage", method="POST"),
+        PermittedRoute(f"{PATH}/{{id}}/secrets/revoke", revoke, "devices.manage", method="POST"),
+        PermittedRoute(f"{PATH}/{{id}}/wanted", want, "devices.command", method="POST"),
+    ]
+
+
+async def _page(
+    shell: Shell,
+    request: Request,
+    device: Device,
+    *,
+    secret: str | None = None,
+    wrong: Problem | None = None,
+    given: dict[str, str] | None = None,
+) -> Response:
+    topics = shell.devices.registry.topics(device)
+    try:
+        entity = details(await shell.broker.retrieve(device.entity_id))
+    except ResourceNotFound:
+        entity = None
+    return shell.renderer.page(
+        request,
+        "operations/device.html",
+        422 if wrong else 200,
+        **await _standing(shell, device),
+        secrets=await shell.devices.credentials.list(device.id),
+        secret=secret,
+        topics=topics,
+        profile=shell.profiles.get(device.profile),
+        measured=entity,
+        unmapped=await shell.unmapped.page(device=device.id, limit=_SHOWN),
+        mqtt=shell.city.mqtt_url,
+        wrong=wrong,
+        given=given or {},
+        terms=TERMS,
+        patience=PATIENCE,
+        done=done(request),
+        now=datetime.now(UTC),
+    )
+
+
+async def _standing(shell: Shell, device: Device) -> dict[str, Any]:
+    """What changes by itself."""
+    return {
+        "device": device,
+        "alarms": await shell.devices.alarms.list(device=device.id, limit=_SHOWN),
+        "history": await shell.devices.commands.history(device.id, limit=_SHOWN),
+    }
+
+
+def _values(text: str) -> dict[str, Any]:
+    try:
+        found = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeEncodeError) as error:
+        raise BadRequestData(f"this is not JSON: {error}", field="/set") from None
+    if not isinstance(found, dict):
+        raise BadRequestData('a JSON object is expected, such as {"powerState": "on"}', field="/set")
+    return found
+
+
+def _patience(text: str | None) -> float:
+    return float(text) if text and text.isascii() and text.isdigit() and len(text) < 9 else PATIENCE[-2]
+
+
+def _number(text: str | None) -> int:
+    """A number from a form. Raises HTTPException 400."""
+    if not text or not text.isascii() or not text.isdigit() or len(text) > 18:
+        raise HTTPException(400)
+    return int(text)
