@@ -3,7 +3,8 @@
 With RHINECLOUD_DATABASE_URL / RHINECLOUD_NATS_URL / RHINECLOUD_MQTT_URL in the environment the same tests run
 on those instead; the role then needs CREATEDB, and NATS must not be shared with another run (`-n0`).
 
-Fixtures: `engines`, `database_url`, `module_database_url`, `nats`, `server`, `serve`, `data_folder`.
+Fixtures: `engines`, `database_url`, `module_database_url`, `nats`, `module_nats`, `server`, `serve`, `data_folder`;
+`server_factory` for fixtures that start servers themselves.
 """
 
 from __future__ import annotations
@@ -198,6 +199,16 @@ async def _forget_streams(url: str) -> None:
 @pytest.fixture
 def nats(programs: Path) -> Iterator[NatsServer]:
     """A fresh NATS for one test (50 ms)."""
+    yield from _fresh_nats(programs)
+
+
+@pytest.fixture(scope="module")
+def module_nats(programs: Path) -> Iterator[NatsServer]:
+    """A NATS that the tests of a module share."""
+    yield from _fresh_nats(programs)
+
+
+def _fresh_nats(programs: Path) -> Iterator[NatsServer]:
     if EXTERNAL_NATS is not None:
         asyncio.run(_forget_streams(EXTERNAL_NATS))
         yield NatsServer(EXTERNAL_NATS, NatsCredentials(), EXTERNAL_MQTT.hostname, EXTERNAL_MQTT.port, None)
@@ -270,7 +281,8 @@ class Server:
 Serve = Callable[..., Server]
 
 
-def _server_factory(database_url: str | None) -> Iterator[Serve]:
+def server_factory(database_url: str | None) -> Iterator[Serve]:
+    """One `serve`; all that it started are stopped when it goes on."""
     started: list[Server] = []
     folders: list[Path] = []
 
@@ -327,19 +339,19 @@ def _external_database(request: pytest.FixtureRequest) -> str | None:
 @pytest.fixture
 def serve(request: pytest.FixtureRequest) -> Iterator[Serve]:
     """Start servers: `serve("--workers=2", data=folder)`; all are stopped at the end of the test."""
-    yield from _server_factory(_external_database(request))
+    yield from server_factory(_external_database(request))
 
 
 @pytest.fixture(scope="module")
 def module_serve(request: pytest.FixtureRequest) -> Iterator[Serve]:
     """Start servers that the tests of a module share."""
-    yield from _server_factory(_external_database(request))
+    yield from server_factory(_external_database(request))
 
 
 @pytest.fixture(scope="module")
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     """One running server for the tests of a module."""
-    factory = _server_factory(_external_database(request))
+    factory = server_factory(_external_database(request))
     yield next(factory)()
     for _ in factory:
         pass

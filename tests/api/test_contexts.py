@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from ..conftest import Serve, Server, _server_factory, new_folder
+from ..conftest import Serve, Server, server_factory, new_folder
 
 ERRORS = "https://uri.etsi.org/ngsi-ld/errors/"
 KNOWN = "https://city.example/context.jsonld"
@@ -85,7 +85,7 @@ def careful(request: pytest.FixtureRequest) -> Iterator[Server]:
     (folder / "index.json").write_text(json.dumps({KNOWN: "terms.jsonld"}))
     (folder / "terms.jsonld").write_text(json.dumps(TERMS))
     request.getfixturevalue("programs")
-    factory = _server_factory(None)
+    factory = server_factory(None)
     serve: Serve = next(factory)
     yield serve(f"--context-preload={folder}")
     for _ in factory:
