@@ -173,6 +173,39 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             description="Days for which the content of removed files stays, so that backups find it (days).",
         ),
     ] = 7
+    mail_server: Annotated[
+        str | None,
+        Meta(
+            description="The server that mail is handed to: smtps://user:password@host or "
+            "smtp://user:password@host:587 (STARTTLS); without it mail waits."
+        ),
+    ] = None
+    mail_from: Annotated[
+        str | None,
+        Meta(
+            description="Who mail comes from, as in: City of Duisburg <noreply@example.org>; needed to send."
+        ),
+    ] = None
+    mail_bounce_address: Annotated[
+        str | None,
+        Meta(
+            description="Where reports about mail that was not delivered go; without it to mail_from's address."
+        ),
+    ] = None
+    mail_bounce_mailbox: Annotated[
+        str | None,
+        Meta(description="The mailbox that those reports are read from: imaps://user:password@host/INBOX."),
+    ] = None
+    mail_give_up_hours: Annotated[
+        int, Meta(ge=1, description="Hours for which a mail is tried again until it is given up (hours).")
+    ] = 120
+    mail_retention_days: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description="Days for which it stays known to whom a mail went and what became of it (days).",
+        ),
+    ] = 90
     city_name: Annotated[str, Meta(description="Name of the city, as its pages show it.")] = "Duisburg"
     time_zone: Annotated[
         str,
@@ -190,6 +223,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """Raise SettingsError for combinations that make no sense."""
         if (self.tls_cert is None) != (self.tls_key is None):
             raise SettingsError("tls_cert and tls_key belong together: set both, or neither.")
+        if self.mail_server is not None and self.mail_from is None:
+            raise SettingsError("mail_server needs mail_from: who does the mail come from?")
         if self.files_url is not None and not self.files_url.startswith("s3://"):
             raise SettingsError("files_url is s3://bucket/prefix?endpoint=https://…")
         try:

@@ -15,17 +15,21 @@ from .language import CATALOGUES
 
 _WEB = Path(__file__).parent
 _KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "_n": None}
-_METHODS = [("templates/**.html", "jinja2"), ("**.py", "python")]
-_OPTIONS = {"templates/**.html": {"trim_blocks": "true", "lstrip_blocks": "true", "newstyle_gettext": "true"}}
+# Letters are translated with the pages: the same words, one catalogue.
+_ROOMS = (_WEB, _WEB.parent / "mail")
+_METHODS = [("templates/**.html", "jinja2"), ("templates/**.txt", "jinja2"), ("**.py", "python")]
+_JINJA = {"trim_blocks": "true", "lstrip_blocks": "true", "newstyle_gettext": "true"}
+_OPTIONS = {"templates/**.html": _JINJA, "templates/**.txt": _JINJA}
 
 
 def extract() -> Catalog:
     """All texts, without translations."""
     catalogue = Catalog(charset="utf-8")
-    for name, _line, message, _comments, context in extract_from_dir(
-        str(_WEB), method_map=_METHODS, options_map=_OPTIONS, keywords=_KEYWORDS, directory_filter=_wanted
-    ):
-        catalogue.add(message, locations=[(name, 0)], context=context)
+    for room in _ROOMS:
+        for name, _line, message, _comments, context in extract_from_dir(
+            str(room), method_map=_METHODS, options_map=_OPTIONS, keywords=_KEYWORDS, directory_filter=_wanted
+        ):
+            catalogue.add(message, locations=[(name, 0)], context=context)
     return catalogue
 
 
