@@ -13,6 +13,7 @@ from rhinecloud.bus import Bus
 from rhinecloud.files import Files
 from rhinecloud.gateways import Gateways
 from rhinecloud.jobs import Jobs
+from rhinecloud.mail import Mail
 from rhinecloud.settings import Settings
 
 
@@ -25,7 +26,7 @@ class Clock:
 
 
 class City:
-    """What an app gets: `broker` (read, write and watch the graph), `bus`, `jobs`, `files`, `settings`, `clock`,
+    """What an app gets: `broker` (read, write and watch the graph), `bus`, `jobs`, `mail`, `files`, `settings`, `clock`,
     `transaction()`; `devices` (registry, credentials, commands, alarms), `profiles`, `unmapped`."""
 
     def __init__(
@@ -37,12 +38,14 @@ class City:
         mqtt_url: str | None,
         jobs: Jobs,
         files: Files,
+        mail: Mail,
     ) -> None:
         self.settings = settings
         self.broker = broker
         self.bus = bus
         self.jobs = jobs
         self.files = files
+        self.mail = mail
         self.clock = Clock()
         self.devices = gateways.devices
         self.profiles = gateways.profiles
@@ -71,5 +74,6 @@ class City:
             "mqtt": {"url": self.mqtt_url, **gateways["mqtt"]},
             "jobs": await self.jobs.health(),
             "files": await self.files.health(),
+            "mail": await self.mail.health(),
             "worker": {"uptime_seconds": round(time.monotonic() - self._started, 1)},
         }

@@ -33,9 +33,11 @@ from rhinecloud.engines.handover import WorkerHandover
 from rhinecloud.files import Files
 from rhinecloud.gateways import Gateways
 from rhinecloud.jobs import Jobs
+from rhinecloud.mail import Mail
 from rhinecloud.store import Database, Unavailable
 from rhinecloud.tasks import stop
 from rhinecloud.web import NotBuilt, WebApp, create_app
+from rhinecloud.web.language import tongues
 
 _log = logging.getLogger(__name__)
 _RETRY = 0.5  # seconds
@@ -67,6 +69,7 @@ async def serve(handover: WorkerHandover) -> None:
     database = await _open(handover.database_url)
     jobs = Jobs(database, settings.time_zone)
     files = Files.of_settings(database, settings, jobs.compute)
+    mail = Mail.of_settings(database, settings, tongues(settings.time_zone))
     broker = Broker(database, bus)
     await broker.open()
     await bus.on_wake("relay", broker.wake_relay)
@@ -82,8 +85,9 @@ async def serve(handover: WorkerHandover) -> None:
     gateways = await _open_gateways(lambda: Gateways(settings, broker, bus, handover.door))
     upkeep = asyncio.create_task(keep(database, outbox_days=settings.outbox_retention_days), name="upkeep")
     files.open()
+    mail.open()
     await jobs.open()  # whoever has jobs has registered them by now
-    pages = _pages(City(settings, broker, bus, gateways, handover.mqtt_url, jobs, files))
+    pages = _pages(City(settings, broker, bus, gateways, handover.mqtt_url, jobs, files, mail))
     services = Services(broker, gateways.devices, gateways.profiles, gateways.unmapped, gateways.push)
     config = uvicorn.Config(
         Application(NgsiLdApi(broker, contexts), ManagementApi(services, settings), pages),
@@ -114,6 +118,7 @@ async def serve(handover: WorkerHandover) -> None:
         await serving
     finally:
         await stop(stopping, upkeep)
+        await mail.close()
         await files.close()
         await jobs.close()
         await gateways.close()

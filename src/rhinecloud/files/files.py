@@ -249,7 +249,7 @@ class Files:
             "FROM file"
         )
         figures = {"place": self.storage.place, **dict(record)}
-        return figures if self.trouble is None else {**figures, "ok": False, "reason": self.trouble}
+        return figures if self.trouble is None else {**figures, "reason": self.trouble}
 
     # Sweeping -------------------------------------------------------------------------------------------------
 

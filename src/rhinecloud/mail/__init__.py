@@ -1,7 +1,7 @@
 """Mail that an app is given: letters in two languages, queued in a transaction, sent at least once, their fate kept.
 
-It offers `Mail` (`queue` in the caller's transaction, `messages`, `get`, `retry`, `report` for what came back), `Record` (a
-message and what became of it), `Attachment`, `BadAddress` and `address_of`.
+It offers `Mail` (`queue` in the caller's transaction, `messages`, `get`, `retry`, `report` for what came back),
+`Record` (a message and what became of it), `Attachment`, `BadAddress` and `address_of`.
 """
 
 from .addresses import BadAddress, address_of

@@ -202,12 +202,7 @@ class Mail:
             "server": str(self._server) if self._server is not None else None,
             **await records.figures(self._database.pool),
         }
-        reasons = [
-            reason
-            for reason in (self._sending.trouble if self._sending else None, self.mailbox_trouble)
-            if reason is not None
-        ]
-        return {**figures, "ok": False, "reason": "; ".join(reasons)} if reasons else figures
+        return figures if self.mailbox_trouble is None else {**figures, "mailbox": self.mailbox_trouble}
 
     async def _collect_once(self, connection: asyncpg.Connection) -> None:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import asyncpg
 import msgspec
@@ -214,13 +215,28 @@ async def one(pool: asyncpg.Pool, message: int) -> Record | None:
     return Record(**record) if record is not None else None
 
 
-async def figures(pool: asyncpg.Pool) -> dict[str, int]:
-    """How many wait, and how many of the last seven days came to each end."""
-    counts = dict.fromkeys(STATES, 0)
+async def wait(pool: asyncpg.Pool, answer: str) -> None:
+    """Write down why what is due now is not sent; nothing else of it changes."""
+    await pool.execute(
+        "UPDATE mail SET answer = $1 WHERE state = 'queued' AND due_at <= now() AND answer IS DISTINCT FROM $1",
+        answer,
+    )
+
+
+async def figures(pool: asyncpg.Pool) -> dict[str, Any]:
+    """How many wait and for how long, why, and how many of the last seven days came to each end."""
+    counts: dict[str, Any] = dict.fromkeys(STATES, 0)
     for record in await pool.fetch(
         "SELECT state, count(*) FROM mail WHERE state = 'queued' OR created_at > now() - interval '7 days' GROUP BY 1"
     ):
         counts[record[0]] = record[1]
+    oldest = await pool.fetchrow(
+        "SELECT extract(epoch FROM now() - due_at) AS lag, answer FROM mail "
+        "WHERE state = 'queued' AND due_at <= now() ORDER BY due_at LIMIT 1"
+    )
+    counts["lag_seconds"] = float(oldest["lag"]) if oldest is not None else 0.0
+    if oldest is not None and oldest["answer"]:
+        counts["reason"] = oldest["answer"]
     return counts
 
 

@@ -11,6 +11,8 @@ import contextlib
 import logging
 import time
 from collections import deque
+from email.message import EmailMessage
+from email.policy import SMTP
 
 import aiosmtplib
 import asyncpg
@@ -73,6 +75,7 @@ class Sender:
             await records.forget(connection, self._retention_days)
             self._forgotten = time.monotonic()
         if self._server is None:
+            await records.wait(self._database.pool, "no mail server is set")
             return
         while time.monotonic() >= self._not_before and (found := await records.due(connection, _AT_ONCE)):
             waiting = deque(found)
@@ -87,7 +90,7 @@ class Sender:
             session = await connect(server)
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
             waiting.clear()
-            self._troubled(judge(error).answer)
+            await self._troubled(judge(error).answer)
             return
         try:
             while waiting:
@@ -97,7 +100,7 @@ class Sender:
                 )
                 if verdict.kind == "server":
                     waiting.clear()
-                    self._troubled(verdict.answer)
+                    await self._troubled(verdict.answer)
                     return
                 await self._note(message, verdict)
                 if not session.is_connected:
@@ -116,19 +119,17 @@ class Sender:
         else:
             _log.info("mail %s: %s", message.id, verdict.answer)
 
-    def _troubled(self, answer: str) -> None:
+    async def _troubled(self, answer: str) -> None:
         if time.monotonic() < self._not_before:
             return  # another lane said so just now
         self._pause = min(_LONGEST_PAUSE, max(_SHORTEST_PAUSE, self._pause * 2))
         self._not_before = time.monotonic() + self._pause
         self.trouble = answer
         _log.warning("mail: %s takes nothing: %s; asked again in %.0f s", self._server, answer, self._pause)
+        await records.wait(self._database.pool, answer)
 
 
 def _header(sender: str) -> bytes:
-    from email.message import EmailMessage
-    from email.policy import SMTP
-
     message = EmailMessage(policy=SMTP)
     message["From"] = mailbox_of(sender)
     return message.as_bytes().split(b"\r\n\r\n")[0].removeprefix(b"From: ")

@@ -67,6 +67,11 @@ class Language:
         return f"{self.number(count, 1)} TB"
 
 
+def tongues(time_zone: str) -> dict[str, Language]:
+    """All languages by their codes, the first one first, with times in a zone."""
+    return {code: Language(code, zone(time_zone)) for code in LANGUAGES}
+
+
 def instant(text: Any) -> datetime | None:
     """An RFC 3339 text as an instant; None if it is none."""
     if isinstance(text, datetime):
