@@ -29,6 +29,8 @@ class Parts(msgspec.Struct, frozen=True):
 
     topics: tuple[Pattern, ...]
     ignore: tuple[Pattern, ...]
+    publish: tuple[Pattern, ...]
+    subscribe: tuple[Pattern, ...]
     confirms: tuple[tuple[Confirming, tuple[Pattern, ...]], ...]
     each: Path | None
     capture: tuple[tuple[str, Path], ...]
@@ -46,6 +48,8 @@ def compile_parts(document: Document) -> Parts:
     problems: list[tuple[str, str]] = []
     topics = _patterns(document.topics, "/topics", problems)
     ignore = _patterns(document.ignore, "/ignore", problems)
+    publish = _patterns(document.publish, "/publish", problems)
+    subscribe = _patterns(document.subscribe, "/subscribe", problems)
     confirms = []
     for index, rule in enumerate(document.confirm):
         try:
@@ -78,6 +82,8 @@ def compile_parts(document: Document) -> Parts:
     return Parts(
         tuple(topics),
         tuple(ignore),
+        tuple(publish),
+        tuple(subscribe),
         tuple((one, tuple(patterns)) for one, patterns in confirms),
         each,
         tuple(capture),

@@ -90,6 +90,8 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     extends: str | None = None
     topics: Annotated[list[str], Meta(max_length=MAX_TOPICS)] = []
     ignore: Annotated[list[str], Meta(max_length=MAX_TOPICS)] = []
+    publish: Annotated[list[str], Meta(max_length=MAX_TOPICS)] = []
+    subscribe: Annotated[list[str], Meta(max_length=MAX_TOPICS)] = []
     format: Literal["json", "attributes", "senml", "text"] = "json"
     each: str | None = None
     capture: dict[str, str] = {}
@@ -129,7 +131,8 @@ def decode(given: Any) -> Document:
                     whole[key].append(part)
         else:
             whole[key] = value
-    if len(whole.get("attributes", ())) > MAX_ATTRIBUTES:
+    rules = whole.get("attributes")
+    if isinstance(rules, list) and len(rules) > MAX_ATTRIBUTES:
         problems.append(("/attributes", f"there are at most {MAX_ATTRIBUTES} rules"))
     if not isinstance(given.get("name"), str) or not _NAME.fullmatch(given["name"]):
         problems.append(("/name", "a name is 1 to 64 lower-case letters, digits and hyphens"))

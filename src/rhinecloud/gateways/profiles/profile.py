@@ -92,11 +92,13 @@ class Profile:
         What else is named in the topics is taken from `captured` (of its last message, say), else any level.
         """
         known = self._known(device, type, captured)
-        publish = [*self.parts.topics, *(one for _, own in self.parts.confirms for one in own)]
-        subscribe = (self.parts.command,) if self.parts.command is not None else ()
+        parts = self.parts
+        confirms = [one for _, own in parts.confirms for one in own]
+        publish = [*parts.topics, *confirms, *parts.publish]
+        subscribe = [*((parts.command,) if parts.command is not None else ()), *parts.subscribe]
         return (
             tuple(dict.fromkeys(pattern.filter(known) for pattern in publish)),
-            tuple(pattern.filter(known) for pattern in subscribe),
+            tuple(dict.fromkeys(pattern.filter(known) for pattern in subscribe)),
         )
 
     def entity_of(
