@@ -83,7 +83,14 @@ async def serve(handover: WorkerHandover) -> None:
     notifier.open()
     await bus.on_wake("subscriptions", notifier.wake)
     gateways = await _open_gateways(lambda: Gateways(settings, broker, bus, handover.door))
-    upkeep = asyncio.create_task(keep(database, outbox_days=settings.outbox_retention_days), name="upkeep")
+    upkeep = asyncio.create_task(
+        keep(
+            database,
+            outbox_days=settings.outbox_retention_days,
+            unmapped_days=settings.unmapped_retention_days,
+        ),
+        name="upkeep",
+    )
     files.open()
     mail.open()
     await jobs.open()  # whoever has jobs has registered them by now

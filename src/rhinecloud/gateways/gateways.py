@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from rhinecloud import bridge_address
@@ -32,7 +33,7 @@ class Gateways:
         """Without `door` no device with a name can sign in at NATS through us."""
         database = broker.database
         self._bus = bus
-        self.profiles = Profiles(broker, bus)
+        self.profiles = Profiles(broker, bus, clock_ahead=timedelta(seconds=settings.clock_ahead_seconds))
         self.devices = Devices(database, bus, self.profiles)
         self.profiles.registered = self.devices.registry.registered
         self.entrance = (
