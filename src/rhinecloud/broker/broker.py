@@ -213,6 +213,9 @@ class Broker:
                    (SELECT extract(epoch FROM now() - min(at)) FROM outbox
                      WHERE id > coalesce((SELECT change_id FROM position WHERE reader = $1), 0)) AS lag,
                    (SELECT count(*) FROM unmapped) AS unmapped,
+                   (SELECT count(*) FROM subscription) AS subscriptions,
+                   (SELECT count(*) FROM subscription_state WHERE failing) AS failing,
+                   (SELECT count(*) FROM (SELECT 1 FROM notification LIMIT 100000) AS counted) AS due,
                    (SELECT reltuples::bigint FROM pg_class WHERE oid = 'entity'::regclass) AS entities,
                    pg_database_size(current_database()) AS bytes,
                    current_setting('server_version') AS version
@@ -227,6 +230,11 @@ class Broker:
                 "told": record["told"],
                 "newest": record["drawn"],
                 "lag_seconds": float(record["lag"] or 0),
+            },
+            "subscriptions": {
+                "count": record["subscriptions"],
+                "failing": record["failing"],
+                "waiting": record["due"],
             },
             "writer": {"committed": self._writer.committed, "waiting": self._writer.waiting},
         }

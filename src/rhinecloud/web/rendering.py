@@ -56,6 +56,7 @@ OPERATIONS = Place(
         Place("/unmapped", _n("Not assigned")),
         Place("/subscriptions", _n("Subscriptions")),
         Place("/jobs", _n("Jobs")),
+        Place("/mail", _n("Mail")),
     ),
 )
 NAVIGATION = (

@@ -12,6 +12,7 @@ from rhinecloud.gateways.devices.devices import Devices
 from rhinecloud.gateways.profiles import Profiles
 from rhinecloud.gateways.unmapped import Unmapped
 from rhinecloud.jobs import Jobs
+from rhinecloud.mail import Mail
 from rhinecloud.settings import Settings
 
 from .assets import Assets
@@ -52,6 +53,11 @@ class City(Protocol):
     @property
     def jobs(self) -> Jobs:
         """Queued and timed work."""
+        ...
+
+    @property
+    def mail(self) -> Mail:
+        """Letters that were queued, and what became of them."""
         ...
 
     @property
@@ -102,6 +108,11 @@ class Shell:
     def jobs(self) -> Jobs:
         """Queued and timed work."""
         return self.city.jobs
+
+    @property
+    def mail(self) -> Mail:
+        """The letters of the city."""
+        return self.city.mail
 
     async def health(self) -> dict[str, Any]:
         """The city's figures."""

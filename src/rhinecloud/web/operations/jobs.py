@@ -17,7 +17,7 @@ from ..forms import fields
 from ..live import Channel, Fragment, StreamRoute
 from ..shell import Shell
 from ..sight import PermittedRoute, sight_of
-from .pages import PAGE, done, to, whole
+from .pages import PAGE, done, number, to, whole
 from .payloads import readable
 
 PATH = "/jobs"
@@ -46,14 +46,14 @@ def routes(shell: Shell) -> list[BaseRoute]:
         return await _page(shell, request)
 
     async def act(request: Request) -> Response:
-        number = _number(request)
+        job = number(request)
         action = (await fields(request)).get("action")
         actor = sight_of(request).actor
         try:
             if action == "retry":
-                await shell.jobs.retry(number, actor)
+                await shell.jobs.retry(job, actor)
             elif action == "discard":
-                await shell.jobs.discard(number, actor)
+                await shell.jobs.discard(job, actor)
             else:
                 raise HTTPException(400)
         except NotDead as error:
@@ -93,20 +93,13 @@ async def _listing(shell: Shell, request: Request) -> dict[str, Any]:
 
 
 async def _page(shell: Shell, request: Request, problem: str | None = None) -> Response:
-    job = await shell.jobs.get(_number(request))
+    job = await shell.jobs.get(number(request))
     if job is None:
         return shell.renderer.page(request, "operations/job_gone.html", 404)
     payload = readable(job.payload.encode())
     return shell.renderer.page(
         request, "operations/job.html", 409 if problem else 200, job=job, payload=payload, problem=problem
     )
-
-
-def _number(request: Request) -> int:
-    text = str(request.path_params["number"])
-    if not text.isascii() or not text.isdigit() or len(text) > 18:
-        raise HTTPException(404)
-    return int(text)
 
 
 __all__ = ["routes"]

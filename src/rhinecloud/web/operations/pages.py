@@ -69,3 +69,11 @@ def printable(request: Request, name: str = "id") -> str:
 def done(request: Request) -> str:
     """What was just done, as the address says it."""
     return request.query_params.get("done", "")
+
+
+def number(request: Request, name: str = "number") -> int:
+    """A number in the address. Raises HTTPException 404."""
+    text = str(request.path_params[name])
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
+        raise HTTPException(404)
+    return int(text)

@@ -19,7 +19,7 @@ from ..forms import fields
 from ..live import Channel, Fragment, StreamRoute
 from ..shell import Shell
 from ..sight import PermittedRoute, sight_of
-from .pages import PAGE, done, to, whole
+from .pages import PAGE, done, number, to, whole
 from .payloads import readable
 
 PATH = "/unmapped"
@@ -74,7 +74,7 @@ def routes(shell: Shell) -> list[BaseRoute]:
         )
 
     async def page(request: Request) -> Response:
-        kept = await shell.unmapped.get(_number(request))
+        kept = await shell.unmapped.get(number(request))
         if kept is None:
             return shell.renderer.page(request, "operations/unmapped_gone.html", 404)
         return shell.renderer.page(
@@ -89,15 +89,15 @@ def routes(shell: Shell) -> list[BaseRoute]:
     async def act(request: Request) -> Response:
         """Try again or discard one message."""
         given = await fields(request)
-        number = _number(request)
+        chosen = number(request)
         actor = sight_of(request).actor
         if given.get("action") == "discard":
-            await shell.unmapped.discard([number], actor)
+            await shell.unmapped.discard([chosen], actor)
             return to(PATH, done="discard", mapped="1")
-        outcome = await shell.unmapped.replay([number], clock=_clock(given), actor=actor)
+        outcome = await shell.unmapped.replay([chosen], clock=_clock(given), actor=actor)
         if outcome.mapped:
             return to(PATH, done="replay", **_counts(outcome))
-        return to(f"{PATH}/{number}", done="replay", **_counts(outcome))
+        return to(f"{PATH}/{chosen}", done="replay", **_counts(outcome))
 
     async def act_many(request: Request) -> Response:
         """The same with all that a choice means."""
@@ -161,10 +161,3 @@ def _counts(outcome: Replayed) -> dict[str, str]:
 def _outcome(request: Request) -> Replayed:
     params = request.query_params
     return Replayed(whole(params.get("mapped")), whole(params.get("still")))
-
-
-def _number(request: Request) -> int:
-    text = str(request.path_params["number"])
-    if not text.isascii() or not text.isdigit() or len(text) > 18:
-        raise HTTPException(404)
-    return int(text)
