@@ -91,7 +91,7 @@ async def test_the_sum_over_workers_counts_and_one_of_them_acts(workers: tuple[l
     await asyncio.sleep(0.1)  # the others would have acted by now
     ((device, kind, detail),) = offices.alarms
     assert (device, kind) == ("loud", "flood")
-    assert detail["messages_per_second"] == 120.0
+    assert LIMIT < detail["messages_per_second"] <= 120.0
     assert (detail["limit"], detail["topic"], detail["refused_seconds"]) == (LIMIT, "json/T/loud", 5.0)
     assert offices.refused == [("loud", 5.0)]
 

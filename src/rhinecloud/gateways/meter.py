@@ -95,6 +95,7 @@ class Meter:
         self._seen: dict[str, int] = {}
         self._slowed: dict[str, _Slowed] = {}
         self._topics: dict[str, str] = {}  # of slowed talkers
+        self._hurry = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._acting: set[asyncio.Task[None]] = set()
         self._subscription: Subscription | None = None
@@ -163,6 +164,7 @@ class Meter:
             return False
         if self._limit and tally.n > self._limit * WINDOW and self._floods.too_much(tally):
             self._slow(talker, topic, self._limit)
+            self._hurry.set()
             return False
         return True
 
@@ -219,7 +221,10 @@ class Meter:
 
     async def _tick(self) -> None:
         while True:
-            await asyncio.sleep(_TICK)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_TICK):
+                    await self._hurry.wait()
+            self._hurry.clear()
             try:
                 await self._tell(self._fold())
                 self._judge()
@@ -266,6 +271,8 @@ class Meter:
             ):  # here it was not found yet, and what it was found by is settled now
                 self._slow(one.talker, one.topic, self._limit / one.reporters)
             self._floods.refused(one.talker, one.times, one.seconds, now)
+        if message.reports:
+            self._judge()
 
     def _judge(self) -> None:
         now = time.monotonic()
