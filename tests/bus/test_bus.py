@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -92,6 +93,24 @@ async def test_subscriptions_and_streams_survive_a_killed_server(nats: NatsServe
     await eventually(lambda: got == [b"before", b"after"])
     assert (await bus.streams.stream_info("CHANGES")).state.messages == 2
     assert bus.health()["reconnections"] == 1
+
+
+@embedded_only
+async def test_nobody_waits_for_an_answer_that_broke_with_the_connection(nats: NatsServer) -> None:
+    assert nats.child is not None
+    bus = await Bus.connect(nats.url, patience=10, **nats.credentials.options())
+    bus.streams = bus.client.jetstream(timeout=3_600)
+    await bus.ensure_changes("city", 1)
+    nats.child.send(signal.SIGSTOP)
+    asked = [asyncio.create_task(bus.publish("changes.city", b"x", str(n))) for n in range(3)]
+    await asyncio.sleep(0.05)
+    await asyncio.to_thread(nats.restart)
+    async with asyncio.timeout(30):
+        told = await asyncio.gather(*asked, return_exceptions=True)
+    assert [type(error) for error in told] == [BusUnavailable] * 3
+    await eventually(lambda: bus.connected)
+    await bus.publish("changes.city", b"x", "4")
+    await bus.close()
 
 
 @embedded_only

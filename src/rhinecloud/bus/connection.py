@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
@@ -55,6 +56,7 @@ class Bus:
         self.client = client
         self.streams: JetStreamContext = client.jetstream(timeout=_ACK_TIMEOUT)
         self._window = asyncio.Semaphore(_WINDOW)
+        self._asked: set[asyncio.Timeout] = set()
         self._on_reconnect: list[Callable[[], None]] = []
         self.reconnections = 0
         self.published = 0
@@ -126,7 +128,7 @@ class Bus:
     async def ensure_stream(self, config: StreamConfig) -> StreamInfo:
         """Make a stream, or bring the one of that name to this configuration. Raises BusUnavailable."""
         assert config.name is not None
-        async with asking():
+        async with self._asking():
             try:
                 await self.streams.stream_info(config.name)
                 change = self.streams.update_stream
@@ -182,7 +184,7 @@ class Bus:
 
         Any number may be under way at once; beyond 512 they wait their turn. Raises BusUnavailable.
         """
-        async with self._window, asking():
+        async with self._window, self._asking():
             await self.streams.publish(subject, payload, headers={"Nats-Msg-Id": msg_id})
             self.published += 1
 
@@ -232,7 +234,20 @@ class Bus:
         else:
             _log.warning("NATS: %s", error or type(error).__name__)
 
+    @asynccontextmanager
+    async def _asking(self) -> AsyncIterator[None]:
+        """An answer that was under way when the connection broke will not come: nobody waits for it."""
+        async with asking(), asyncio.timeout(None) as patience:
+            self._asked.add(patience)
+            try:
+                yield
+            finally:
+                self._asked.discard(patience)
+
     async def _disconnected(self) -> None:
+        asked, self._asked = self._asked, set()
+        for patience in asked:
+            patience.reschedule(asyncio.get_running_loop().time())
         if not self.client.is_closed:
             _log.warning("NATS is away")
 
