@@ -26,8 +26,8 @@ class Clock:
 
 
 class City:
-    """What an app gets: `broker` (read, write and watch the graph), `bus`, `jobs`, `mail`, `files`, `settings`, `clock`,
-    `transaction()`; `devices` (registry, credentials, commands, alarms), `profiles`, `unmapped`."""
+    """What an app gets: `broker` (read, write and watch the graph), `bus`, `jobs`, `mail`, `files`, `settings`,
+    `clock`, `transaction()`; `devices` (registry, credentials, commands, alarms), `profiles`, `unmapped`."""
 
     def __init__(
         self,

@@ -28,6 +28,7 @@ COMMANDS = {
     "backup": "write everything into one file",
     "restore": "fill an empty installation from a backup",
     "files": "look after uploaded files",
+    "mail": "try, see and follow mail",
     "upgrade": "bring the data of an older PostgreSQL to the installed one",
 }
 

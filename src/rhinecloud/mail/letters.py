@@ -1,6 +1,7 @@
 """Letters: templates in every language, as text and as HTML, made into messages (RFC 5322, RFC 2045 to 2049).
 
-A letter `welcome` is two templates, `welcome.txt` and `welcome.html`, which extend `letter.txt` and `letter.html`.
+A letter `welcome` is two templates: `welcome.txt` extends `letter.txt` and has the blocks `subject` and `body`,
+`welcome.html` extends `letter.html` and has the block `body`.
 Their texts stand in English and are translated as those of the pages are.
 """
 
@@ -92,11 +93,11 @@ class Letters:
         Raises jinja2.TemplateNotFound for a letter that there is not, jinja2.UndefinedError for a missing value.
         """
         environment = self._environments.get(language) or next(iter(self._environments.values()))
-        text = environment.get_template(f"{letter}.txt").render(values)
-        subject, _, body = text.partition("\n")
-        subject = " ".join(subject.split())
+        template = environment.get_template(f"{letter}.txt")
+        subject = " ".join("".join(template.blocks["subject"](template.new_context(dict(values)))).split())
+        text = template.render(values)
         html = environment.get_template(f"{letter}.html").render(values, subject=subject)
-        return Written(subject, body.strip("\n") + "\n", html)
+        return Written(subject, text.strip("\n") + "\n", html)
 
 
 def message_of(
@@ -122,7 +123,6 @@ def message_of(
     message["Message-ID"] = message_id
     # Nobody's absence note shall answer a machine (RFC 3834 §5).
     message["Auto-Submitted"] = "auto-generated"
-    message["Content-Language"] = language
     message.set_content(written.text, cte="quoted-printable")
     message.add_alternative(written.html, subtype="html", cte="quoted-printable")
     if sum(len(attachment.content) for attachment in attachments) > _LARGEST:
@@ -132,6 +132,7 @@ def message_of(
         message.add_attachment(
             attachment.content, maintype=main, subtype=sub, filename=" ".join(attachment.name.split())
         )
+    message["Content-Language"] = language  # last: what begins with Content moves into the first part
     return message.as_bytes()
 
 

@@ -48,7 +48,7 @@ class Mail:
     ) -> None:
         self._database = database
         self._letters = letters
-        self._server = server
+        self.server = server
         self._sender = sender
         self._bounce_address = bounce_address
         self._mailbox = mailbox
@@ -86,7 +86,7 @@ class Mail:
         """Begin to send and to collect reports; of all workers one does each."""
         self._sending = Sender(
             self._database,
-            self._server,
+            self.server,
             self._sender,
             bounce_address=self._bounce_address,
             retention_days=self._retention_days,
@@ -199,7 +199,7 @@ class Mail:
     async def health(self) -> dict[str, Any]:
         """Figures for the page of operations."""
         figures: dict[str, Any] = {
-            "server": str(self._server) if self._server is not None else None,
+            "server": str(self.server) if self.server is not None else None,
             **await records.figures(self._database.pool),
         }
         return figures if self.mailbox_trouble is None else {**figures, "mailbox": self.mailbox_trouble}

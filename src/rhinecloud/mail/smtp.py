@@ -92,6 +92,11 @@ async def connect(server: Server) -> aiosmtplib.SMTP:
         tls_context=None if server.tls == "none" else context,
     )
     await session.connect()
+    if session.is_ehlo_or_helo_needed:
+        try:
+            await session.ehlo()
+        except aiosmtplib.SMTPHeloError:
+            await session.helo()
     return session
 
 
