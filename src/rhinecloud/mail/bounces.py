@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import email
+import quopri
 import re
+from collections.abc import Callable
 from email.message import Message
 from email.policy import compat32
 
@@ -14,6 +17,10 @@ from .smtp import short
 _TOKEN = re.compile(r"[0-9a-f]{32}")
 _MESSAGE_ID = re.compile(r"<([0-9a-f]{32})@[^<>\s]+>")
 _ACTIONS = ("failed", "delayed", "delivered", "relayed", "expanded")
+_DECODERS: dict[str, Callable[[bytes], bytes]] = {
+    "base64": base64.b64decode,
+    "quoted-printable": quopri.decodestring,
+}
 _STATUS = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
 
 
@@ -63,13 +70,16 @@ def _report(token: str, group: Message) -> Report | None:
 def _groups(part: Message) -> list[Message]:
     """The groups of fields of a delivery-status part: of the message, then of each recipient."""
     payload = part.get_payload()
-    if isinstance(payload, list):
-        return [group for group in payload if isinstance(group, Message) and group.keys()]
-    # Some servers encode the part, which the standard forbids: then it comes as text.
-    decoded = part.get_payload(decode=True)
-    if not isinstance(decoded, bytes):
+    parsed = [group for group in payload if isinstance(group, Message)] if isinstance(payload, list) else []
+    # Some servers encode the part, which RFC 3464 forbids and RFC 6533 allows: the library has parsed the code then.
+    decode = _DECODERS.get(str(part.get("content-transfer-encoding", "")).strip().lower())
+    if decode is None:
+        return [group for group in parsed if group.keys()]
+    try:
+        text = decode("\n\n".join(group.as_string() for group in parsed).encode()).decode("utf-8", "replace")
+    except ValueError:
         return []
-    text = decoded.decode("utf-8", "replace").replace("\r\n", "\n").strip()
+    text = text.replace("\r\n", "\n").strip()
     groups = [email.message_from_string(block, policy=compat32) for block in re.split(r"\n\s*\n", text)]
     return [group for group in groups if group.keys()]
 
