@@ -15,10 +15,10 @@ import pytest
 import pytest_asyncio
 
 from rhinecloud.broker import Applied, Broker, Operation, Overloaded, UnmappedMessage, Verdict
-from rhinecloud.bus import Bus, Pull
+from rhinecloud.bus import Bus, Pull, ensure_intake
 from rhinecloud.bus.intake import STREAM, look
 from rhinecloud.gateways import MqttGateway
-from rhinecloud.gateways.profiles import FixedProfiles
+from rhinecloud.gateways.profiles import Confirmation, FixedProfiles, Profiles
 from rhinecloud.gateways.taking import operations_of
 from rhinecloud.model import BadRequestData
 from rhinecloud.store import Database
@@ -308,3 +308,111 @@ async def test_values_without_a_time_keep_their_order(nats: NatsServer, bus: Bus
     entity = await broker.retrieve("urn:ngsi-ld:Lamp:1")
     assert entity.attributes[DEFAULT + "n"][0]["value"] == 199
     assert (await broker.history(entity.id, DEFAULT + "n")).values == list(range(200))
+
+
+# Profiles
+
+
+async def test_topics_of_every_profile_are_heard_once_whatever_the_quality_of_service(
+    nats: NatsServer, bus: Bus
+) -> None:
+    broker = FakeBroker()
+    topics = ["json/Lamp/a.b", "zigbee2mqtt/x", "tele/d/STATE"]
+    async with running(bus, broker) as gateway, device(nats) as client:
+        for topic in topics:
+            for qos in (0, 1):
+                await client.publish(topic, b'{"POWER":"ON","n":1}', qos=qos)
+        await eventually(lambda: gateway.counters.received == gateway.counters.received_qos0 == len(topics))
+        await eventually(lambda: len(broker.operations) == 6)
+        # What no profile reads is nobody's, with QoS 0; and what is said on the bus comes from no device.
+        for topic in ("unknown/topic", "json/Lamp/1/command", "zigbee2mqtt/bridge/set", "cmnd/d/POWER"):
+            await client.publish(topic, b"x", qos=0)
+        await bus.client.publish("json.Lamp.1", b'{"n":3}')
+        await client.publish("json/Lamp/1", b'{"n":2}', qos=0)
+        await eventually(lambda: len(broker.operations) == 7)
+        assert gateway.counters.received_qos0 == len(topics) + 1
+        await client.publish("zigbee2mqtt/bridge/set", b"x", qos=1)
+        await eventually(lambda: gateway.counters.ignored == 1)
+    assert broker.refused == []
+
+
+async def test_confirmations_are_told_after_the_measurements_are_committed(
+    nats: NatsServer, bus: Bus
+) -> None:
+    broker = FakeBroker()
+    told: list[tuple[Confirmation, int]] = []
+    away = [ConnectionError("away")]
+
+    async def confirm(confirmation: Confirmation) -> None:
+        if away:
+            raise away.pop()
+        told.append((confirmation, len(broker.operations)))
+
+    async with running(bus, broker, confirm=confirm) as gateway, device(nats) as client:
+        await client.publish("zigbee2mqtt/flur", b'{"state":"ON"}', qos=1)
+        await client.publish("json/Lamp/7/confirm", b'{"version":3}', qos=1)
+        await eventually(lambda: len(told) == 2)
+        await eventually_empty(bus)
+        assert gateway.counters.retries == 1
+    by_device = {confirmation.device: (confirmation, committed) for confirmation, committed in told}
+    assert by_device["flur"] == (Confirmation("flur", None, "done", reported={"state": "ON"}), 1)
+    assert by_device["7"][0] == Confirmation("7", 3, "done")
+
+
+async def test_a_device_that_sends_too_much_waits_behind_the_others_and_loses_nothing_that_was_promised(
+    nats: NatsServer, bus: Bus
+) -> None:
+    broker = FakeBroker()
+    seen: list[tuple[str | None, int]] = []
+
+    def count(device: str | None, topic: str, n: int, size: int, *at: int | None) -> bool:
+        seen.append((device, n))
+        return device != "flood"
+
+    gateway = MqttGateway(bus, broker, seen=count, admits=lambda topic, size: "flood" not in topic)
+    async with device(nats) as client:
+        await ensure_intake(bus)
+        for n in range(300):
+            await client.publish("json/Lamp/flood", json.dumps({"n": n}), qos=1)
+        await client.publish("json/Lamp/quiet", b'{"n":-1}', qos=1)
+        await gateway.open()
+        await eventually(lambda: len(broker.operations) == 301)
+        await client.publish("json/Lamp/flood", b'{"n":-2}', qos=0)
+        await eventually(lambda: gateway.counters.dropped_flood == 1)
+        await eventually_empty(bus)
+    await gateway.close()
+    assert broker.values()[0] == -1
+    assert broker.values()[1:] == list(range(300))
+    assert sum(n for device, n in seen if device == "flood") == 300
+
+
+async def test_a_profile_that_is_saved_is_heard_with_qos_0(
+    nats: NatsServer, bus: Bus, broker: Broker
+) -> None:
+    profiles = Profiles(broker, bus)
+    await profiles.open()
+    gateway = MqttGateway(bus, broker, profiles)
+    await gateway.open()
+    own = {
+        "name": "own",
+        "topics": ["own/{device}", "own/{device}/x", "own/y/{device}"],
+        "entity": {"type": "Thing"},
+        "attributes": [{"name": "a", "path": "$.a"}],
+    }
+    await profiles.save(own, "operator")
+    async with device(nats) as client, asyncio.timeout(15):
+        while not gateway.counters.applied:
+            await client.publish("own/7", b'{"a":1}', qos=0)
+            await asyncio.sleep(0.02)
+        before = gateway.counters.received_qos0
+        for _ in range(50):
+            await client.publish("own/y/x", b'{"a":2}', qos=0)  # two subscriptions have it
+        await client.publish("own/8", b'{"a":2}', qos=0)
+        await eventually(lambda: gateway.counters.received_qos0 - before >= 51)
+        assert gateway.counters.received_qos0 - before == 51
+        await profiles.delete("own", "operator")
+        while "own.*" in gateway._listening:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    await gateway.close()
+    await profiles.close()
+    assert (await broker.retrieve("urn:ngsi-ld:Thing:7")).attributes[DEFAULT + "a"][0]["value"] == 1

@@ -13,7 +13,6 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any, Protocol
 
 import msgspec
@@ -23,7 +22,6 @@ from nats.errors import Error as NatsError
 from rhinecloud.bus import Bus, BusUnavailable, Delivery, Message, Pull, ensure_intake
 from rhinecloud.bus.intake import CONSUMER, PREFIX, QOS_HEADER, STREAM, look, topic_of
 from rhinecloud.gateways.profiles import FixedProfiles, Unmappable
-from rhinecloud.gateways.profiles.topics import Pattern, Tree, overlap
 from rhinecloud.gateways.taking import (
     SOURCE,
     Confirm,
@@ -99,10 +97,6 @@ class MqttGateway:
         self._some_late = asyncio.Event()
         self._prompt = asyncio.Lock()
         self._listening: dict[str, Subscription] = {}
-        self._patterns: Tree[str] = Tree()
-        self._crossed: set[str] = (
-            set()
-        )  # subjects that have a topic in common with another one that is listened to
         self._listen_anew = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -243,18 +237,16 @@ class MqttGateway:
     # QoS 0: from memory
 
     async def _listen(self) -> None:
-        """Listen to the topics of all profiles. Core NATS has every publication, of whatever QoS."""
-        patterns = {pattern.subject(): pattern for pattern in self._profiles.patterns()}
-        tree: Tree[str] = Tree()
-        for subject, pattern in patterns.items():
-            tree.add(pattern, subject)
-        self._crossed = {subject for subject, one in patterns.items() if _crosses(one, patterns.values())}
-        self._patterns = tree
-        for subject in patterns.keys() - self._listening.keys():
+        """Listen to what profiles read. Core NATS has every publication, of whatever QoS.
+
+        Where two subjects have a message in common it comes once all the same: a queue gets it, not a subject.
+        """
+        subjects = {pattern.subject() for pattern in self._profiles.patterns()}
+        for subject in subjects - self._listening.keys():
             self._listening[subject] = await self._bus.listen(
-                subject, partial(self._on_core_message, subject), queue="gateways"
+                subject, self._on_core_message, queue="gateways"
             )
-        for subject in self._listening.keys() - patterns.keys():
+        for subject in self._listening.keys() - subjects:
             await self._listening.pop(subject).unsubscribe()
 
     async def _listen_on(self) -> None:
@@ -268,15 +260,11 @@ class MqttGateway:
                 await asyncio.sleep(1)
                 self._listen_anew.set()
 
-    def _on_core_message(self, subject: str, message: Message) -> None:
-        """Those of QoS 1 and 2 come through the stream."""
-        if message.headers.get(QOS_HEADER, "0") != "0":
+    def _on_core_message(self, message: Message) -> None:
+        """Those of QoS 1 and 2 come through the stream; what has no QoS comes from no device."""
+        if message.headers.get(QOS_HEADER) != "0":
             return
         topic = topic_of(message.subject)
-        if subject in self._crossed:  # the other subscription gets it as well
-            found = self._patterns.find(topic)
-            if found is not None and found[1] != subject:
-                return
         self.counters.received_qos0 += 1
         size = len(message.payload)
         if self._admits is not None and not self._admits(topic, size):
@@ -301,10 +289,6 @@ class MqttGateway:
             except Exception:
                 _log.exception("MQTT gateway: %d messages of QoS 0 are lost", len(batch))
                 self.counters.dropped_qos0 += len(batch)
-
-
-def _crosses(one: Pattern, patterns: Any) -> bool:
-    return any(other is not one and overlap(one, other) for other in patterns)
 
 
 def _incoming(delivery: Delivery) -> Incoming:

@@ -97,8 +97,13 @@ class Catalogue:
         return found[1].profile.read(found[1], found[2], payload, arrival, registered)
 
     def patterns(self) -> list[Pattern]:
-        """Patterns that together have every topic of every profile."""
-        return widest(pattern for profile in self.profiles.values() for pattern in profile.patterns)
+        """Patterns that together have every topic that a profile reads; what it ignores need not be listened to."""
+        return widest(
+            pattern
+            for profile in self.profiles.values()
+            for pattern, use in profile.uses()
+            if use.measures or use.confirms
+        )
 
     def check(self, profile: Profile) -> None:
         """Raises ProfileError if a profile has the same topics as another one of the city's."""
@@ -159,7 +164,7 @@ class FixedProfiles:
         return self._catalogue.profiles.get(name)
 
     def patterns(self) -> list[Pattern]:
-        """Patterns that together have every topic of every profile."""
+        """Patterns that together have every topic that a profile reads."""
         return self._catalogue.patterns()
 
     def on_change(self, callback: Callable[[], None]) -> None:
