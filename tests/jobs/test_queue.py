@@ -10,6 +10,8 @@ from typing import Any
 import asyncpg
 import msgspec
 import pytest
+from pgqueuer.adapters.drivers.asyncpg import AsyncpgPoolDriver
+from pgqueuer.core.qm import QueueManager
 from pgqueuer.queries import Queries
 
 from rhinecloud.jobs import Attempt, GiveUp, JobRecord, Jobs, Later, NotDead
@@ -322,6 +324,34 @@ async def test_a_retry_that_cannot_be_written_down_is_no_death(
     assert [(await desk.next())[1].number for _ in range(2)] == [1, 1]
     await until(lambda: gone(jobs))
     assert not away
+
+
+async def test_who_asks_before_it_listens_is_not_taken_for_deaf(
+    database: Database, workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listen, probe = AsyncpgPoolDriver.add_listener, QueueManager.listener_healthy
+    asked, heard = asyncio.Event(), asyncio.Event()
+    managers: list[QueueManager] = []
+
+    async def listen_late(*arguments: Any) -> None:
+        await asked.wait()
+        await asyncio.sleep(0.1)  # the question is on its way, and finds nobody
+        await listen(*arguments)
+
+    async def ask(manager: QueueManager, timeout: timedelta) -> Any:
+        managers.append(manager)
+        asked.set()
+        answer = await probe(manager, timeout)
+        heard.set()
+        return answer
+
+    monkeypatch.setattr(AsyncpgPoolDriver, "add_listener", listen_late)
+    monkeypatch.setattr(QueueManager, "listener_healthy", ask)
+    await workers.begin(lambda j: j.register("letter", Desk()))
+    async with asyncio.timeout(PATIENCE):
+        await heard.wait()
+    assert len(managers) > 1
+    assert len(set(map(id, managers))) == 1  # the worker did not begin again
 
 
 def test_names_are_registered_once_and_schedules_can_be_due() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Mapping
 from datetime import timedelta
@@ -11,14 +12,15 @@ import asyncpg
 from pgqueuer.core.buffers import JobStatusLogBuffer
 from pgqueuer.core.executors import AbstractEntrypointExecutor, EntrypointExecutorParameters
 from pgqueuer.core.qm import QueueManager
-from pgqueuer.domain.errors import RetryRequested
-from pgqueuer.domain.models import Context, Job
+from pgqueuer.domain.errors import FailingListenerError, RetryRequested
+from pgqueuer.domain.models import Context, HealthCheckEvent, Job
 from pgqueuer.queries import Queries
 
 from . import records
 from .work import Attempt, GiveUp, Kind, Later, due_of
 
 _log = logging.getLogger(__name__)
+_PROBES = 4
 
 
 class Execution:
@@ -47,6 +49,13 @@ class Execution:
 
 class _Manager(QueueManager):
     execution: Execution
+
+    async def listener_healthy(self, timeout: timedelta = timedelta(seconds=10)) -> HealthCheckEvent:
+        """The library asks whether it hears of new jobs before it listens for them: once is not enough to tell."""
+        for _ in range(_PROBES - 1):
+            with contextlib.suppress(FailingListenerError):
+                return await super().listener_healthy(timeout / _PROBES)
+        return await super().listener_healthy(timeout / _PROBES)
 
     async def log_failure(
         self, job: Job, executor: AbstractEntrypointExecutor, exc: Exception, jbuff: JobStatusLogBuffer

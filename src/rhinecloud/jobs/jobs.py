@@ -31,6 +31,7 @@ _log = logging.getLogger(__name__)
 _AGAIN = 1.0  # seconds until work begins again after PostgreSQL was away
 _LEASE = 30.0  # seconds without a sign of life after which a running job is taken to be alone
 _CRASHES = 5  # ends of a worker in the same job after which the job is taken for the cause
+_LOOK = timedelta(seconds=5)  # in case the wake-up was lost with its connection
 _BATCH = 5
 _RUNNING = 20  # jobs at once in a worker
 _KEPT = timedelta(days=30)
@@ -277,7 +278,7 @@ class Jobs:
             self._manager = manager = self._execution.manager(self._kinds)
             try:
                 await manager.run(
-                    dequeue_timeout=self._lease,
+                    dequeue_timeout=min(self._lease, _LOOK),
                     batch_size=_BATCH,
                     max_concurrent_tasks=_RUNNING,
                     shutdown_on_listener_failure=True,
@@ -285,7 +286,7 @@ class Jobs:
                     log_aggregation_interval=timedelta(0),
                 )
             except (FailingListenerError, *Unavailable) as error:
-                _log.warning("jobs: %s; begins again", error or type(error).__name__)
+                _log.warning("jobs: %s; begins again", str(error) or type(error).__name__)
             except Exception:
                 _log.exception("jobs: begins again")
             if not self._closing:
