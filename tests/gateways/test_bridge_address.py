@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import product
 from pathlib import Path
 
@@ -9,11 +10,42 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rhinecloud import bridge_address
 from rhinecloud.bridge_address import overlap, parse
+from rhinecloud.gateways import floods, mqtt
+from rhinecloud.gateways.bridge import bridge, line
 from rhinecloud.gateways.bridge.identity import content_of, delivery_of, prefix_of, repeated
-from rhinecloud.settings import SettingsError, load
+from rhinecloud.settings import Settings, SettingsError, load
 
 SECRET = "gr0sses-geheimnis"
+REFERENCE = Path(__file__).parents[2] / "docs/reference"
+
+
+def test_the_reference_names_every_option_and_figure_and_no_other() -> None:
+    text = (REFERENCE / "bridge.md").read_text()
+    options = bridge_address._ONCE | bridge_address._SEVERAL
+    assert {*re.findall(r"`(\w+)=`", text)} == options
+    figures = text.partition("## Figures")[2]
+    told = {
+        name for row in re.findall(r"^\| (`.*?) \|", figures, re.M) for name in re.findall(r"`(\w+)`", row)
+    }
+    assert told == {*bridge.Figures.__struct_fields__}
+    assert f"{line.MOST_WAITING:,} messages or {line.MOST_BYTES // 2**20} MiB" in text
+    assert [bridge._PAUSES[0], bridge._PAUSES[1], bridge._PAUSES[-1]] == [1, 2, 60]
+    (example,) = re.findall(r"RHINECLOUD_MQTT_BRIDGE='(.*)'", text)
+    assert parse(example)[0].topics == ("v3/+/devices/+/up",)
+
+
+def test_the_reference_of_floods_has_the_real_limits() -> None:
+    text = (REFERENCE / "floods.md").read_text()
+    assert f"({Settings().device_rate} unless set" in text
+    assert f"{mqtt.MOST_LATE:,} messages or {mqtt.MOST_LATE_BYTES // 2**20} MiB" in text
+    assert (floods.WINDOW, floods._FIRST_REFUSAL, floods._LONGEST_REFUSAL, floods._FORGIVEN) == (
+        10,
+        5,
+        300,
+        600,
+    )
 
 
 def test_an_address_says_all_there_is() -> None:

@@ -8,6 +8,7 @@ import os
 import platform
 import shutil
 import socket
+import ssl
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from rhinecloud import bridge_address
 from rhinecloud.engines import binaries
 from rhinecloud.engines.access import Access, database
 from rhinecloud.engines.account import EngineError, user_name
@@ -67,6 +69,7 @@ def check(settings: Settings) -> Iterator[Finding]:
         yield from check_ports(settings)
     yield from check_postgresql(settings, folder, serving)
     yield from check_nats(settings, folder, serving)
+    yield from check_bridges(settings)
 
 
 def check_machine() -> Iterator[Finding]:
@@ -265,3 +268,17 @@ def examine_external_nats(url: str) -> Iterator[Finding]:
     yield note(
         "MQTT of the city's own NATS is not visible from here: its configuration needs  mqtt { port: 1883 }."
     )
+
+
+def check_bridges(settings: Settings) -> Iterator[Finding]:
+    """Whether the city's existing MQTT brokers are to be reached; nobody signs in."""
+    for address in bridge_address.parse(settings.mqtt_bridge):
+        try:
+            with socket.create_connection((address.host, address.port), timeout=5) as connection:
+                if address.tls:
+                    context = ssl.create_default_context(cafile=str(address.ca) if address.ca else None)
+                    context.wrap_socket(connection, server_hostname=address.host).close()
+        except OSError as error:  # what TLS does not like is one as well
+            yield wrong(f"The MQTT broker {address.shown} (mqtt_bridge) cannot be used: {error}")
+        else:
+            yield good(f"The MQTT broker {address.shown} (mqtt_bridge) answers")
