@@ -15,9 +15,11 @@ import pytest
 from PIL import Image
 
 from rhinecloud.files import IMAGES, TABLES, File, Files, Missing, Refused, Rules, Storage, StorageUnavailable
+from rhinecloud.files.examination import examine_files
 from rhinecloud.files.kinds import PDF
 from rhinecloud.files.s3 import Bucket
 from rhinecloud.files.storage import Folder
+from rhinecloud.settings import Settings
 from rhinecloud.store import Database
 
 from . import samples
@@ -217,6 +219,21 @@ async def test_a_wrong_secret_is_told(object_storage: ObjectStorage) -> None:  #
     with pytest.raises(StorageUnavailable):
         await Bucket(object_storage.url(secret="wrong")).ask()
     await Bucket(object_storage.url()).ask()
+
+
+async def test_what_check_says(object_storage: ObjectStorage, folder: Path) -> None:  # noqa: F811
+    async def said(**settings: str) -> tuple[str, str]:
+        return await examine_files(Settings(data=folder, **settings))  # type: ignore[arg-type]
+
+    assert await said() == ("good", f"Files lie in {folder}/files")
+    level, text = await said(database_url="postgresql://elsewhere/x")
+    assert level == "note" and "--files-url" in text
+    level, text = await said(files_url=object_storage.url())
+    assert level == "good" and "which answers" in text
+    level, text = await said(files_url=object_storage.url(secret="wrong"))
+    assert level == "wrong" and "wrong" not in text.replace("does not answer as it must", "")
+    assert (await said(files_url="s3://"))[0] == "wrong"
+    assert not (folder / "files").exists()
 
 
 def test_addresses_of_buckets() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 
 import pytest
 
@@ -65,3 +66,22 @@ async def test_wrong_settings(database_url: str, flags: list[str], words: str) -
 async def test_a_wrong_call(database_url: str, queue: Queue, database: Database) -> None:
     for arguments in (("show",), ("retry",), ("list", "1"), ("show", "x")):
         assert await command(*arguments, "--database-url", database_url, code=1)
+
+
+async def test_check_signs_in_and_sends_nothing(smtp: MailServer, database_url: str) -> None:
+    async def check(*flags: str) -> str:
+        arguments = ("check", "--database-url", database_url, "--port=0", "--mqtt-port=0", *flags)
+        done = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "rhinecloud.cli", *arguments, stdout=asyncio.subprocess.PIPE
+        )
+        printed, _ = await done.communicate()
+        return printed.decode()
+
+    server = f"--mail-server=smtp://127.0.0.1:{smtp.port}"
+    assert "No mail server is set" in await check()
+    assert f"The mail server 127.0.0.1:{smtp.port} answers" in await check(server, FROM)
+    assert smtp.taken == []
+    mailbox = "--mail-bounce-mailbox=imap://u:p@127.0.0.1:1/INBOX"
+    assert "The mailbox of reports cannot be read" in await check(server, FROM, mailbox)
+    await smtp.stop()
+    assert "cannot be used" in await check(server, FROM)

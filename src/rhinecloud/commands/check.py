@@ -6,10 +6,13 @@ Nothing is started or changed by it. It takes the same settings as `rhinecloud s
 from __future__ import annotations
 
 import argparse
+import asyncio
 
 from rhinecloud.commands.options import add_settings, settings_from
 from rhinecloud.commands.serve import say
 from rhinecloud.engines.checks import check
+from rhinecloud.files.examination import examine_files
+from rhinecloud.mail.examination import examine_mail
 
 _SIGNS = {"good": "   ", "note": " ! ", "wrong": " ✗ "}
 
@@ -21,10 +24,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the findings."""
+    settings = settings_from(arguments)
     problems = 0
-    for finding in check(settings_from(arguments)):
+    for finding in check(settings):
         problems += finding.level == "wrong"
         say(_SIGNS[finding.level] + finding.text)
+    for examine in (examine_files, examine_mail):
+        level, text = asyncio.run(examine(settings))
+        problems += level == "wrong"
+        say(_SIGNS[level] + text)
     say("" if problems else "\nEverything is as it should be.")
     if problems:
         say(f"{problems} thing{'s' if problems > 1 else ''} to change.")

@@ -53,18 +53,28 @@ def reports(content: bytes) -> list[Report]:
     token = _token(groups[0].get("original-envelope-id", "")) or _returned(parts)
     if token is None:
         return []
-    found = [_report(token, group) for group in groups[1:]]
+    words = _words(parts)
+    found = [_report(token, group, words) for group in groups[1:]]
     return [report for report in found if report is not None]
 
 
-def _report(token: str, group: Message) -> Report | None:
+def _report(token: str, group: Message, words: str) -> Report | None:
     action = str(group.get("action", "")).split(";")[0].strip().lower()
     if action not in _ACTIONS:
         return None
     status = _STATUS.search(str(group.get("status", "")))
     # "smtp; 550 5.1.1 no such user": the kind of the code says nothing to people.
-    answer = str(group.get("diagnostic-code", "")).partition(";")[2] or str(group.get("status", ""))
+    answer = str(group.get("diagnostic-code", "")).partition(";")[2] or words or str(group.get("status", ""))
     return Report(token, action, status[0] if status else None, short(answer) or action)
+
+
+def _words(parts: list[Message]) -> str:
+    """What the report says to people: not every server writes a diagnostic code."""
+    for part in parts:
+        if part.get_content_type() == "text/plain":
+            decoded = part.get_payload(decode=True)
+            return decoded.decode("utf-8", "replace") if isinstance(decoded, bytes) else ""
+    return ""
 
 
 def _groups(part: Message) -> list[Message]:

@@ -67,6 +67,11 @@ class Mailbox(msgspec.Struct, frozen=True):
                         found.append((uid.decode(), part[1]))
             return found
 
+    def ask(self) -> None:
+        """Raise MailboxAway unless one can sign in and the folder is there."""
+        with self._session():
+            pass
+
     def mark(self, uids: list[str]) -> None:
         """Mark messages as read. Raises MailboxAway."""
         if uids:
