@@ -147,7 +147,6 @@ class Registry:
                     await self._changed.wait()
             except TimeoutError:
                 pass
-            await asyncio.sleep(_BREATH)
             self._changed.clear()
             try:
                 self._directory = await devices.directory(self._database.pool)
@@ -155,6 +154,7 @@ class Registry:
                 _log.info("the directory of devices is read again later: %s", error or type(error).__name__)
             except Exception:
                 _log.exception("the directory of devices is read again later")
+            await asyncio.sleep(_BREATH)
 
     async def add(self, device: NewDevice, actor: str) -> Device:
         """Add a device. Raises BadRequestData, AlreadyExists."""
@@ -164,7 +164,7 @@ class Registry:
             if not found:
                 raise AlreadyExists(f"there is a device {device.id} already", field="/id")
             await intake.audit(connection, actor, "device.add", device.id, _plain(device))
-        await self._bus.wake(WAKE)
+        await self._tell(found)
         return found[0]
 
     async def add_many(self, many: Sequence[NewDevice], actor: str) -> Added:
@@ -192,7 +192,7 @@ class Registry:
                     f"{len(added)} devices",
                     {"ids": [d.id for d in added]},
                 )
-            await self._bus.wake(WAKE)
+            await self._tell(added)
         new = {device.id for device in added}
         return Added(added, [name for name in rows if name not in new], problems)
 
@@ -239,7 +239,7 @@ class Registry:
                 members["entity_id"] = None
             changed = await devices.update(connection, self._row(NewDevice(**{**members, **given})))
             await intake.audit(connection, actor, "device.change", device, msgspec.to_builtins(given))
-        await self._bus.wake(WAKE)
+        await self._tell([changed])
         if given.keys() & {"enabled", "type", "profile", "publish", "subscribe"}:
             await self.cut(device)
         return changed
@@ -250,8 +250,14 @@ class Registry:
             if not await devices.delete(connection, device):
                 raise _missing(device)
             await intake.audit(connection, actor, "device.remove", device, {})
+        self._directory.pop(device, None)
         await self._bus.wake(WAKE)
         await self.cut(device)
+
+    async def _tell(self, changed: Iterable[Device]) -> None:
+        """This worker knows at once, the others in a moment."""
+        self._directory.update((device.id, (device.entity_id, device.type)) for device in changed)
+        await self._bus.wake(WAKE)
 
     async def cut(self, device: str) -> None:
         """End the connections of a device: it signs in again with the rights it has now, or not at all."""
