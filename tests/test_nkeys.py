@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rhinecloud.nkeys import KeyPair, claims_of
+from rhinecloud.nkeys import KeyPair, claims_of, main
 
 
 @given(st.binary(min_size=32, max_size=32))
@@ -52,3 +53,13 @@ def test_claims_are_signed_and_can_be_read() -> None:
 def test_what_is_no_token_is_refused(token: str) -> None:
     with pytest.raises(ValueError, match="JWT"):
         claims_of(token, dict)
+
+
+def test_a_key_is_made_for_a_citys_own_server(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "issuer"
+    assert main([str(file)]) == 0
+    public = capsys.readouterr().out.strip()
+    assert KeyPair.from_seed(file.read_text()).public == public
+    assert file.stat().st_mode & 0o077 == 0
+    assert main([str(file)]) == 1  # a key that is there stays
+    assert KeyPair.from_seed(file.read_text()).public == public

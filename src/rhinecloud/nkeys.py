@@ -5,10 +5,15 @@ Only what the door for devices needs: an account's key pair, and claims signed w
 
 from __future__ import annotations
 
+import argparse
 import base64
 import binascii
 import hashlib
+import os
 import secrets
+import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
@@ -81,3 +86,26 @@ def _text(data: bytes) -> str:
 
 def _url64(data: bytes) -> bytes:
     return base64.urlsafe_b64encode(data).rstrip(b"=")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Make a key for the call-out of a city's own NATS: `python -m rhinecloud.nkeys FILE`."""
+    parser = argparse.ArgumentParser(prog="python -m rhinecloud.nkeys", description=main.__doc__)
+    parser.add_argument(
+        "file", type=Path, metavar="FILE", help="where the seed is written; it must not exist"
+    )
+    file = parser.parse_args(arguments).file
+    pair = KeyPair.new()
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        print(f"{file}: {error.strerror}", file=sys.stderr)
+        return 1
+    with os.fdopen(descriptor, "w") as text:
+        text.write(pair.seed + "\n")
+    print(pair.public)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -10,9 +10,11 @@ import asyncio
 
 from rhinecloud.commands.options import add_settings, settings_from
 from rhinecloud.commands.serve import say
-from rhinecloud.engines.checks import check
+from rhinecloud.engines.checks import Finding, check
 from rhinecloud.files.examination import examine_files
+from rhinecloud.gateways.devices.checking import check_door
 from rhinecloud.mail.examination import examine_mail
+from rhinecloud.settings import Settings
 
 _SIGNS = {"good": "   ", "note": " ! ", "wrong": " ✗ "}
 
@@ -29,6 +31,9 @@ def run(arguments: argparse.Namespace) -> int:
     for finding in check(settings):
         problems += finding.level == "wrong"
         say(_SIGNS[finding.level] + finding.text)
+    for finding in asyncio.run(_at_the_door(settings)):
+        problems += finding.level == "wrong"
+        say(_SIGNS[finding.level] + finding.text)
     for examine in (examine_files, examine_mail):
         level, text = asyncio.run(examine(settings))
         problems += level == "wrong"
@@ -37,3 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     if problems:
         say(f"{problems} thing{'s' if problems > 1 else ''} to change.")
     return 1 if problems else 0
+
+
+async def _at_the_door(settings: Settings) -> list[Finding]:
+    return [finding async for finding in check_door(settings)]

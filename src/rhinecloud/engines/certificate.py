@@ -1,4 +1,4 @@
-"""The certificate of the MQTT side: copied to where the engine's own account can read it, and again when renewed."""
+"""The certificate of this installation: looked after while it is renewed, and copied to where NATS can read it."""
 
 from __future__ import annotations
 
@@ -14,62 +14,75 @@ _LOOK = 5.0  # seconds between looks at the files
 
 
 class Certificate:
-    """A certificate chain and its key (PEM), or neither.
+    """A certificate chain and its key (PEM files), or neither."""
 
-    The files often belong to root and change under us every few weeks; the server reads copies in a folder of its own.
-    """
-
-    def __init__(self, folder: DataFolder, chain: Path | None, key: Path | None) -> None:
-        self._folder = folder
+    def __init__(self, chain: Path | None, key: Path | None) -> None:
         self._chain = chain
         self._key = key
-        self._staged: tuple[float, ...] = ()
         self._looked = 0.0
+        self._known = self._times()
 
     @property
     def is_given(self) -> bool:
+        """Whether there is any."""
         return self._chain is not None and self._key is not None
 
-    def staged(self) -> dict[str, object]:
-        """The members of a `tls` block."""
-        return {"cert_file": str(self._copy("cert.pem")), "key_file": str(self._copy("key.pem"))}
-
-    def stage(self) -> None:
-        """Copy what is there now. Raises EngineError, with words, for files that make no certificate."""
-        assert self._chain is not None and self._key is not None
-        seen = self._times()
-        try:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self._chain, self._key)
-            for source, name in ((self._chain, "cert.pem"), (self._key, "key.pem")):
-                self._write(self._copy(name), source.read_bytes())
-        except (OSError, ssl.SSLError) as error:
-            raise EngineError(
-                f"The certificate {self._chain} with the key {self._key} cannot be used: {error}"
-            ) from error
-        self._staged = seen
-
     def was_renewed(self) -> bool:
-        """Whether other files are there than those that were copied, and they fit each other; asks now and then."""
+        """Once for each time that other files are there, and fit each other; asks every few seconds only."""
         now = time.monotonic()
         if not self.is_given or now - self._looked < _LOOK:
             return False
         self._looked = now
-        if self._times() in ((), self._staged):
+        found = self._times()
+        # Of the two files one may be written already and the other not yet.
+        if found in ((), self._known) or self._problem() is not None:
             return False
-        assert self._chain is not None and self._key is not None
-        try:
-            # Of the two files one may be written already and the other not yet.
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self._chain, self._key)
-        except (OSError, ssl.SSLError):
-            return False
+        self._known = found
         return True
 
-    def _times(self) -> tuple[float, ...]:
+    def contents(self) -> tuple[bytes, bytes]:
+        """Chain and key. Raises EngineError, with words, for files that make no certificate."""
         assert self._chain is not None and self._key is not None
+        problem = self._problem()
+        if problem is not None:
+            raise EngineError(
+                f"The certificate {self._chain} with the key {self._key} cannot be used: {problem}"
+            )
+        return self._chain.read_bytes(), self._key.read_bytes()
+
+    def _problem(self) -> Exception | None:
+        assert self._chain is not None and self._key is not None
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self._chain, self._key)
+        except (OSError, ssl.SSLError) as error:
+            return error
+        return None
+
+    def _times(self) -> tuple[float, ...]:
+        if self._chain is None or self._key is None:
+            return ()
         try:
             return tuple(path.stat().st_mtime for path in (self._chain, self._key))
         except OSError:
             return ()
+
+
+class StagedCertificate(Certificate):
+    """Copies of it for NATS, whose account cannot read the files of root."""
+
+    def __init__(self, folder: DataFolder, chain: Path | None, key: Path | None) -> None:
+        super().__init__(chain, key)
+        self._folder = folder
+
+    @property
+    def tls(self) -> dict[str, object]:
+        """The members of a `tls` block."""
+        return {"cert_file": str(self._copy("cert.pem")), "key_file": str(self._copy("key.pem"))}
+
+    def stage(self) -> None:
+        """Copy what is there now. Raises EngineError."""
+        for name, content in zip(("cert.pem", "key.pem"), self.contents(), strict=True):
+            self._write(self._copy(name), content)
 
     def _copy(self, name: str) -> Path:
         return self._folder.nats / name

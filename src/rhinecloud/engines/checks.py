@@ -265,9 +265,6 @@ def examine_external_nats(url: str) -> Iterator[Finding]:
         yield good("JetStream is on")
     else:
         yield wrong("JetStream is off: add  jetstream { store_dir: … }  to the server's configuration.")
-    yield note(
-        "MQTT of the city's own NATS is not visible from here: its configuration needs  mqtt { port: 1883 }."
-    )
 
 
 def check_bridges(settings: Settings) -> Iterator[Finding]:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
+import time
 from pathlib import Path
 
 from rhinecloud.engines import binaries
 from rhinecloud.engines.account import EngineError, spawn
-from rhinecloud.engines.certificate import Certificate
+from rhinecloud.engines.certificate import StagedCertificate
 from rhinecloud.engines.child import Child, Log, Say, last_lines
 from rhinecloud.engines.folder import DataFolder
 from rhinecloud.engines.handover import DoorKeys, NatsCredentials
@@ -31,6 +33,9 @@ ACCOUNT = "$G"
 SIGN_IN_PATIENCE = 15  # seconds
 # Where the server keeps the consumer that workers make for what devices publish (bus/intake.py).
 _RESTART_PATIENCE = 10.0  # seconds
+_LOOK = 5.0  # seconds between two looks at the health of the running server
+_ROOM = 32 * 1024 * 1024  # bytes that must be free before a server that met a full disk is tried again
+_SHUT = ("write error", "no space left", "JetStream not enabled", "disabled")
 _INTAKE = Path("jetstream", "$G", "streams", "$MQTT_msgs", "obs", "gateways")
 
 
@@ -51,8 +56,10 @@ class Nats(Child):
         self.folder = folder
         self.settings = settings
         self.log = Log(folder.logs / "nats.log")
-        self.certificate = Certificate(folder, settings.tls_cert, settings.tls_key)
+        self.certificate = StagedCertificate(folder, settings.tls_cert, settings.tls_key)
         self.program: binaries.Program | None = None
+        self._next_look = 0.0
+        self._told_full = False
         self._choose_ports()
 
     def _choose_ports(self) -> None:
@@ -132,7 +139,7 @@ class Nats(Child):
         if self.settings.open:
             mqtt["no_auth_user"] = DEVICE_USER
         if self.certificate.is_given:
-            mqtt["tls"] = {**self.certificate.staged(), "timeout": SIGN_IN_PATIENCE}
+            mqtt["tls"] = {**self.certificate.tls, "timeout": SIGN_IN_PATIENCE}
         return {
             "server_name": "rhinecloud",
             "host": "127.0.0.1",
@@ -143,6 +150,9 @@ class Nats(Child):
             "jetstream": {
                 "store_dir": str(self.folder.nats),
                 "max_memory_store": 256 * 1024 * 1024,
+                # Without it the server takes a share of what is free when it starts: after a start on a disk that
+                # is nearly full, the streams that are there already would be too many.
+                "max_file_store": shutil.disk_usage(self.folder.nats).total * 3 // 4,
                 "sync_interval": "always" if self.settings.nats_sync_always else "2m",
             },
             **({"mqtt": mqtt} if self.mqtt_is_open else {}),
@@ -174,6 +184,33 @@ class Nats(Child):
             self.wait_stopped(_RESTART_PATIENCE)
             self._ever_ready = False  # with its other configuration it is a new start, and fails like one
             self.start()
+        if self.is_ready and time.monotonic() >= self._next_look:
+            self._next_look = time.monotonic() + _LOOK
+            self._open_shut_streams()
+
+    def _open_shut_streams(self) -> None:
+        """A stream that met a full disk refuses everything until the server starts again, also when there is room."""
+        problem = self._problem()
+        if not any(sign in problem for sign in _SHUT):
+            self._told_full = False
+        elif shutil.disk_usage(self.folder.nats).free >= _ROOM:
+            self.say("There is room on the disk again: NATS, which could not write, is started anew.")
+            self.send(self.stop_signal)
+        elif not self._told_full:
+            self._told_full = True
+            self.say(f"THE DISK IS FULL: NATS keeps nothing any more, so nothing is acknowledged. {problem}")
+
+    def _problem(self) -> str:
+        """What the server says is wrong with it; nothing if it does not answer."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.monitor_port, timeout=1)
+        try:
+            connection.request("GET", "/healthz")
+            answer = connection.getresponse()
+            return "" if answer.status == 200 else answer.read(2_000).decode(errors="replace")
+        except (OSError, http.client.HTTPException):
+            return ""
+        finally:
+            connection.close()
 
     def launch(self) -> subprocess.Popen[bytes]:
         if self.program is None:

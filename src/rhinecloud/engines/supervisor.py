@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 
 from rhinecloud.engines.account import EngineError, spawn
+from rhinecloud.engines.certificate import Certificate
 from rhinecloud.engines.child import Child, Say
 from rhinecloud.engines.engines import Engines
 from rhinecloud.engines.handover import VARIABLE, WorkerHandover
@@ -127,6 +128,7 @@ class Supervisor:
         self._last_request = 0.0
         self._reload = False
         self._listener: socket.socket | None = None
+        self._certificate = Certificate(settings.tls_cert, settings.tls_key)
 
     @property
     def url(self) -> str:
@@ -215,6 +217,9 @@ class Supervisor:
                     self.companion = self._make_companion(self)
                     if self.companion is not None:
                         self.companion.start()
+            if self._certificate.was_renewed():
+                self.say("HTTPS shows the renewed certificate.")
+                self._reload = True
             if self._reload:
                 self._reload = False
                 self.say("Restarting the workers.")
