@@ -95,6 +95,21 @@ async def test_a_slow_reader_skips_to_the_newest() -> None:
     channel.end()
 
 
+async def test_who_comes_is_told_what_is_so_then() -> None:
+    """Not what the others were told last: the page that opens the view is newer than that."""
+    source = Counting()
+    channel = Channel(source, rate=100)
+    first = Browser(channel)
+    assert await first.until(1) == ["None>0"]
+    source.value = 1  # nobody notifies
+    second = Browser(channel)
+    assert await second.until(1) == ["None>1"]
+    third = Browser(channel)  # and if nothing has changed since
+    assert await third.until(1) == ["None>1"]
+    assert await first.until(2) == ["None>0", "0>1"]
+    channel.end()
+
+
 async def test_changes_are_told_at_most_at_the_rate() -> None:
     source = Counting()
     channel = Channel(source, rate=10)

@@ -57,11 +57,12 @@ def event(data: str, name: str | None = None) -> bytes:
 
 
 class _Viewer:
-    __slots__ = ("gone", "mark", "wake")
+    __slots__ = ("gone", "mark", "new", "wake")
 
     def __init__(self, mark: str | None) -> None:
         self.mark = mark
         self.gone = False
+        self.new = True  # not told anything yet
         self.wake = asyncio.Event()
 
 
@@ -110,6 +111,8 @@ class Channel:
                 if await self._source.advance() or first:
                     self._messages.clear()
                     self._wake_all()
+                else:
+                    self._wake_new()
                 first = False
             except Exception:
                 _log.exception("a live view cannot be told; next try in %.0f s", _AGAIN)
@@ -119,7 +122,14 @@ class Channel:
 
     def _wake_all(self) -> None:
         for viewer in self._viewers:
+            viewer.new = False
             viewer.wake.set()
+
+    def _wake_new(self) -> None:
+        for viewer in self._viewers:
+            if viewer.new:
+                viewer.new = False
+                viewer.wake.set()
 
     def _message(self, since: str | None) -> tuple[str, bytes]:
         """Where the source stands, and what leads there from `since`."""
@@ -136,9 +146,8 @@ class Channel:
         self._viewers.add(viewer)
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run())
-            self._dirty.set()
-        else:
-            viewer.wake.set()
+        # Who comes has a page that is newer than what the others were told last: the source has to look first.
+        self._dirty.set()
         leaving = asyncio.create_task(_leave(viewer, receive))
         try:
             await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
