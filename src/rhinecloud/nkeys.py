@@ -47,7 +47,7 @@ class KeyPair:
             data = base64.b32decode(text + "=" * (-len(text) % 8))
         except binascii.Error as error:
             raise ValueError("not the seed of a NATS key: it is base32 text that begins with SA") from error
-        if len(data) != 36 or binascii.crc_hqx(data[:-2], 0).to_bytes(2, "little") != data[-2:]:
+        if len(data) != 36 or _text(data[:-2]) != text:
             raise ValueError("not the seed of a NATS key: its length or its checksum is wrong")
         if (data[0] & 0xF8, (data[0] & 7) << 5 | data[1] >> 3) != (_SEED, _ACCOUNT):
             raise ValueError("not the seed of an account's key: such a seed begins with SA")
