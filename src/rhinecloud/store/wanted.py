@@ -116,6 +116,14 @@ async def lock_open(connection: asyncpg.Connection, devices: Sequence[str]) -> l
     return [_row(record) for record in found]
 
 
+async def unheard(connection: Connection) -> set[str]:
+    """Devices of which something is wanted, and which said nothing since the last attempt."""
+    return {
+        row[0]
+        for row in await connection.fetch("SELECT device FROM wanted WHERE ended_at IS NULL AND NOT heard")
+    }
+
+
 async def lock_one(connection: asyncpg.Connection, device: str, version: int) -> Row | None:
     """One row, open or not."""
     record = await connection.fetchrow(

@@ -248,10 +248,14 @@ class Commands:
                 _log.exception("commands: news of %d devices are lost", len(heard | connected))
 
     async def _note(self, heard: set[str], connected: set[str]) -> None:
+        # Mostly nothing is wanted of nearly all devices, whereas they talk all the time.
+        concerned = (heard & await wanted.unheard(self._database.pool)) | connected
+        if not concerned:
+            return
         async with self._database.transaction() as connection:
             now = datetime.now(UTC)
             changed = []
-            for row in await wanted.lock_open(connection, sorted(heard | connected)):
+            for row in await wanted.lock_open(connection, sorted(concerned)):
                 before = after = _state(row)
                 if row.device in connected:
                     after = steps.connected(after, now)
