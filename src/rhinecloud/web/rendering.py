@@ -148,6 +148,7 @@ class Renderer:
             local=local_part,
             segment=lambda text: quote(text, safe=":"),
             json=lambda value: Markup(_safe_json(value)),
+            opening=lambda text: text[:1].upper() + text[1:],
             plain=lambda value: msgspec.json.encode(value, enc_hook=str).decode(),
         )
         environment.globals.update(assets=assets, lang=spoken.code, locale=spoken.locale, city_name=city_name)

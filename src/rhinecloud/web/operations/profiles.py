@@ -247,6 +247,8 @@ def _trial(shell: Shell, document: Any, given: dict[str, str], text: str) -> tup
         trial = shell.profiles.try_(document, topic, payload, datetime.now(UTC))
     except ProfileError as error:
         return None, _placed(text, error.problems)
+    if trial.problems and trial.kind is None:  # the profile is to blame, not the message
+        return None, _placed(text, trial.problems)
     return trial, _placed(text, trial.problems)
 
 
@@ -270,6 +272,8 @@ def _placed(text: str, problems: list[tuple[str, str]]) -> list[Wrong]:
 def _at(text: str, line: int, pointer: str, what: str) -> Wrong:
     written_lines = text.splitlines()
     content = written_lines[line - 1].strip() if 0 < line <= len(written_lines) else ""
+    if content in ("{", "["):  # alone it says nothing
+        content = " ".join([content, *(one.strip() for one in written_lines[line : line + 2])])
     return Wrong(pointer, what, line, content[:200])
 
 
