@@ -30,11 +30,12 @@ DEVICE_USER = "~device"  # whoever gives no name, with --open
 ACCOUNT = "$G"
 # How long a device waits for the answer of a worker: in a storm of reconnections they queue. It is also what one
 # waits in vain while no worker runs.
-SIGN_IN_PATIENCE = 15  # seconds
+SIGN_IN_PATIENCE = 10  # seconds
 # Where the server keeps the consumer that workers make for what devices publish (bus/intake.py).
 _RESTART_PATIENCE = 10.0  # seconds
 _LOOK = 5.0  # seconds between two looks at the health of the running server
 _ROOM = 32 * 1024 * 1024  # bytes that must be free before a server that met a full disk is tried again
+_LEAST_STORE = 2 * 1024**3  # bytes: the limits of all our streams together
 _SHUT = ("write error", "no space left", "JetStream not enabled", "disabled")
 _INTAKE = Path("jetstream", "$G", "streams", "$MQTT_msgs", "obs", "gateways")
 
@@ -150,9 +151,9 @@ class Nats(Child):
             "jetstream": {
                 "store_dir": str(self.folder.nats),
                 "max_memory_store": 256 * 1024 * 1024,
-                # Without it the server takes a share of what is free when it starts: after a start on a disk that
-                # is nearly full, the streams that are there already would be too many.
-                "max_file_store": shutil.disk_usage(self.folder.nats).total * 3 // 4,
+                # What streams may reserve. Without it the server takes a share of what is free when it starts: on a
+                # disk that is nearly full the streams that are there would be too many, and no device could sign in.
+                "max_file_store": max(_LEAST_STORE, shutil.disk_usage(self.folder.nats).total * 3 // 4),
                 "sync_interval": "always" if self.settings.nats_sync_always else "2m",
             },
             **({"mqtt": mqtt} if self.mqtt_is_open else {}),
