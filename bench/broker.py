@@ -17,7 +17,7 @@ import asyncpg
 import msgspec
 import nats
 
-from . import documents, incoming, outgoing, sql_load, sql_rows
+from . import connect, documents, incoming, outgoing, sql_load, sql_rows
 from .figures import Comparison, Result, Starts, Taken, Viewing, compared
 from .installation import Installation, Memory, installation
 from .jobs import CloseJob, HttpJob, Job, Load, MqttJob, NatsJob, OneByOneJob, SqlJob, Workload
@@ -29,7 +29,7 @@ _COMMIT_PATIENCE = 60.0  # seconds for what was acknowledged over MQTT to be com
 
 COMPARISONS = (
     *("get", "page", "q", "geo", "update", "create", "upsert"),
-    *("mqtt", "mqtt5", "qos0", "webhook", "browser", "viewers", "batch"),
+    *("mqtt", "mqtt5", "qos0", "webhook", "browser", "viewers", "connect", "batch"),
 )
 _DELIVERIES = "SELECT count(*) FROM tenant_city.delivery"
 
@@ -61,6 +61,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     told_seconds: float = 4.0
     events: int = 20
     viewers: int = 5_000
+    devices: int = 5_000
     viewed_seconds: float = 10.0
 
 
@@ -83,6 +84,7 @@ QUICK = Plan(
     told_seconds=0.5,
     events=2,
     viewers=20,
+    devices=20,
     viewed_seconds=2.0,
 )
 
@@ -426,6 +428,7 @@ def _measurements(bench: Bench, plan: Plan) -> Sequence[tuple[str, Callable[[], 
         ("webhook", lambda: [outgoing.webhook(bench)]),
         ("browser", lambda: [outgoing.browser(bench)]),
         ("viewers", lambda: [outgoing.viewers(bench)]),
+        ("connect", lambda: [connect.devices_come_back(bench)]),
         ("batch", measure("batch upsert of 1,000", "batch", two, **slow)),
     )
 

@@ -9,11 +9,13 @@ import sys
 import msgspec
 import uvloop
 
+from .connect_load import run_connect
 from .flood_load import run_core, run_flood
 from .http_load import run_http
 from .jobs import (
     BrowserJob,
     CloseJob,
+    ConnectJob,
     CoreJob,
     FloodJob,
     GatherJob,
@@ -81,6 +83,8 @@ async def _run(job: Job, connections: Connections, crowds: Crowds) -> Load:
             return await crowds.raw_gather(job)
         case StirJob():
             return await crowds.stir(job)
+        case ConnectJob():
+            return await run_connect(job)
         case ScatterJob():
             return crowds.scatter()
         case CloseJob():

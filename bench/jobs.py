@@ -177,6 +177,15 @@ class StirJob(msgspec.Struct, frozen=True, tag="stir", kw_only=True):
     entities: int
 
 
+class ConnectJob(msgspec.Struct, frozen=True, tag="connect", kw_only=True):
+    """So many devices connect over MQTT at once, and try again until they are let in; `named`: with credentials."""
+
+    port: int
+    devices: int
+    named: bool
+    seed: int
+
+
 class ScatterJob(msgspec.Struct, frozen=True, tag="scatter"):
     """Close all views."""
 
@@ -200,6 +209,7 @@ Job = (
     | GatherJob
     | RawGatherJob
     | StirJob
+    | ConnectJob
     | ScatterJob
     | CloseJob
 )
