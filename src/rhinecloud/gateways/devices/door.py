@@ -29,7 +29,7 @@ from rhinecloud.store import Unavailable
 SUBJECT = "$SYS.REQ.USER.AUTH"
 REFUSALS = "wake.door"  # workers tell each other here whom not to let in
 _AT_ONCE = 32  # questions that are answered at once, as far as they wait for the database
-_PATIENCE = 12.0  # seconds after which the server (15) will hardly wait for the answer any more
+_PATIENCE = 8.0  # seconds after which the server (10) will hardly wait for the answer any more
 _MOST_WAITING = 50_000
 _MOST_NOTES = 500  # alarms on their way to the database
 _ROUNDS = 20  # of a thousand connections that one device may have had
