@@ -33,7 +33,6 @@ from .line import Line, LineLost, Received
 OFFICE = "mqtt-bridge"
 BATCH = 500  # messages in one transaction
 _PAUSES = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0)  # seconds between attempts to connect
-_HOLDS = 30.0  # seconds after which a connection counts as a good one
 _HEARTBEAT = 2.0  # seconds between reports
 _SILENT = 10.0  # seconds without a report after which nobody serves the bridges
 _LAST_WORD = 1.0  # seconds
@@ -97,7 +96,7 @@ class Bridge:
         self._connected_at = session.connected_at
         failures = 0
         while True:
-            begun = time.monotonic()
+            connections = self._connections
             try:
                 await self._connect_and_follow(address.client or session.client)
             except LineLost as error:
@@ -107,8 +106,8 @@ class Bridge:
             except Exception as error:
                 self.figures.problem = f"{type(error).__name__}: {error}"
                 _log.exception("bridge %s", address.name)
-            if time.monotonic() - begun > _HOLDS:
-                failures = 0
+            if self._connections > connections:
+                failures = 0  # it was there: it will be back soon
             pause = _PAUSES[min(failures, len(_PAUSES) - 1)]
             if failures in (0, len(_PAUSES)):
                 _log.warning(

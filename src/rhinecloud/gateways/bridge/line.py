@@ -171,7 +171,8 @@ class Line:
             finally:
                 waiting.cancel()
             if not self._waiting and lost.done():
-                raise LineLost(_reason(lost.exception()))
+                # The library has a code for it that says no more.
+                raise LineLost("the connection to the broker was lost")
         taken = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
         self._bytes -= sum(len(message.payload) for message in taken)
         self._read_again()
@@ -265,8 +266,8 @@ def _shaken(context: ssl.SSLContext, bare: socket.socket, host: str) -> ssl.SSLS
     return secure
 
 
-def _reason(error: BaseException | None) -> str:
-    return str(error or "") or (type(error).__name__ if error else "the broker ended the connection")
+def _reason(error: BaseException) -> str:
+    return str(error) or type(error).__name__
 
 
 __all__ = ["Line", "LineLost", "Received"]
