@@ -10,10 +10,11 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
-import nats
+from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
+from rhinecloud import tasks
 from rhinecloud.bus import Bus, BusUnavailable
 from rhinecloud.engines.checks import Finding, good, note, wrong
 from rhinecloud.gateways.devices.door import SUBJECT
@@ -75,9 +76,7 @@ async def _call_out(bus: Bus, url: str, issuer: KeyPair) -> Finding:
     except ValueError as error:
         return wrong(f"NATS asks about devices in a way that is not understood (encrypted?): {error}")
     finally:
-        trying.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await trying
+        await tasks.stop(trying)
     if claims.sub != issuer.public:
         return wrong(
             f"NATS believes the key {claims.sub} about devices, but nats-auth-issuer is that of {issuer.public}."
@@ -90,8 +89,9 @@ async def _sign_in_as_nobody(url: str) -> None:
     for server in url.split(","):
         parts = urlsplit(server if "://" in server else f"nats://{server}")
         servers.append(urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])))
-    with contextlib.suppress(NatsError, OSError, TimeoutError):
-        client = await nats.connect(
+    client = Client()
+    try:
+        await client.connect(
             servers,
             user="~check",
             password=secrets.token_urlsafe(),
@@ -99,7 +99,11 @@ async def _sign_in_as_nobody(url: str) -> None:
             max_reconnect_attempts=1,
             error_cb=_ignore,
         )
-        await client.close()
+    except (NatsError, OSError, TimeoutError):
+        pass  # as it should be
+    finally:
+        with contextlib.suppress(NatsError, OSError):
+            await client.close()
 
 
 async def _ignore(error: Exception) -> None:
