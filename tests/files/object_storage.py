@@ -85,6 +85,7 @@ class ObjectStorage:
                     f"-s3.port={self.port}",
                     f"-s3.port.grpc={s3_grpc}",
                     "-s3.port.iceberg=0",
+                    "-s3.port.lance=0",
                     f"-s3.config={self._folder / 's3.json'}",
                 ],
                 stdout=log,
@@ -106,6 +107,10 @@ class ObjectStorage:
             self._process.send_signal(signal.SIGKILL)
             self._process.wait(20)
             self._process = None
+        # It leaves its sockets beside its folder, named after its ports.
+        for port in (self.port, *self._others):
+            for left in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):
+                left.unlink()
 
     def _bucket_answers(self) -> bool:
         import obstore

@@ -9,16 +9,29 @@ import os
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from PIL import Image
 
-from rhinecloud.files import IMAGES, TABLES, File, Files, Missing, Refused, Rules, Storage, StorageUnavailable
+from rhinecloud.broker import Overloaded
+from rhinecloud.files import (
+    IMAGES,
+    TABLES,
+    File,
+    Files,
+    Missing,
+    Refused,
+    Rules,
+    Storage,
+    StorageUnavailable,
+)
 from rhinecloud.files.examination import examine_files
 from rhinecloud.files.kinds import PDF
 from rhinecloud.files.s3 import Bucket
 from rhinecloud.files.storage import Folder
+from rhinecloud.jobs import Jobs
 from rhinecloud.settings import Settings
 from rhinecloud.store import Database
 
@@ -260,3 +273,41 @@ async def test_a_folder_that_is_full(
     with pytest.raises(Refused) as refused:
         await files.receive("a.pdf", samples.PDF)
     assert (refused.value.reason, refused.value.status) == ("full", 507)
+
+
+async def test_images_in_another_process(database: Database, folder: Path) -> None:
+    jobs = Jobs(database, "Europe/Berlin")
+    files = Files(database, Folder(folder / "files"), folder / "incoming", compute=jobs.compute)
+    try:
+        upload = await files.receive("a.jpg", samples.jpeg(640, 320))
+        assert (upload.width, upload.height) == (640, 320)
+        with pytest.raises(Refused, match="cannot be read"):
+            await files.receive("a.jpg", samples.jpeg()[:150])
+
+        # A picture that ends the process which reads it is refused like one that cannot be read.
+        async def dies(function: Any, /, *arguments: Any, timeout: float) -> Any:
+            return await jobs.compute(os.abort, timeout=timeout)
+
+        files = Files(database, Folder(folder / "files"), folder / "incoming", compute=dies)
+        with pytest.raises(Refused) as refused:
+            await files.receive("a.jpg", samples.jpeg())
+        assert refused.value.reason == "content"
+    finally:
+        await jobs.close()
+    assert list((folder / "incoming").iterdir()) == []
+
+
+async def test_more_at_once_than_is_good(files: Files) -> None:
+    gate = asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield samples.PDF
+        await gate.wait()
+
+    waiting = [asyncio.create_task(files.receive("a.pdf", slow())) for _ in range(32)]
+    await asyncio.sleep(0)
+    with pytest.raises(Overloaded):
+        await files.receive("b.pdf", samples.PDF)
+    gate.set()
+    assert len(await asyncio.gather(*waiting)) == 32
+    await files.receive("b.pdf", samples.PDF)

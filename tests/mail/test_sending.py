@@ -163,13 +163,23 @@ def test_pauses_grow() -> None:
     ]
 
 
-async def test_what_nobody_takes_in_time_is_given_up(mail: Mail, queue: Queue, smtp: MailServer) -> None:
+async def test_what_nobody_takes_in_time_is_given_up(
+    mail: Mail, queue: Queue, smtp: MailServer, database: Database
+) -> None:
     async def never() -> str:
         return "450 4.2.0 mailbox is busy"
 
     smtp.answers["busy@example.org"] = never
     mail.open()
-    number = await queue("busy@example.org", within=timedelta(seconds=1))
+    number = await queue("busy@example.org", within=timedelta(minutes=30))
+
+    async def tried() -> bool:
+        record = await mail.get(number)
+        assert record is not None and record.give_up_at - record.created_at == timedelta(minutes=30)
+        return record.attempts == 1
+
+    await until(tried)
+    await database.pool.execute("UPDATE mail SET give_up_at = now()")
     record = await ended(mail, number, "expired")
     assert record.answer == "450 4.2.0 mailbox is busy" and smtp.taken == []
 
