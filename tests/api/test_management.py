@@ -459,3 +459,34 @@ async def test_a_command_is_told_confirmed_and_seen(server: Server, manage: http
         problem(manage.get("devices/m-4/wanted/7"), 404)
 
     await asyncio.to_thread(check)
+
+
+@mqtt
+async def test_a_device_that_speaks_in_its_own_words_is_told_in_them(
+    server: Server, manage: httpx.Client
+) -> None:
+    """Tasmota: a topic and a payload for each value, and no versions: what is reported is compared."""
+    secret = add(manage, "plug-1", type="Device", profile="tasmota")
+
+    def want() -> dict[str, Any]:
+        response = manage.post("devices/plug-1/wanted", json={"set": {"POWER": "ON", "Dimmer": 30}})
+        assert response.status_code == 201, response.text
+        wanted: dict[str, Any] = response.json()
+        return wanted
+
+    async with asyncio.timeout(PATIENCE), client(server, "plug-1", secret) as plug:
+        await plug.subscribe("cmnd/plug-1/#")
+        wanted = await asyncio.to_thread(want)
+        told = {}
+        async for message in plug.messages:
+            told[str(message.topic)] = bytes(message.payload)
+            if len(told) == 2:
+                break
+        assert told == {"cmnd/plug-1/POWER": b"ON", "cmnd/plug-1/Dimmer": b"30"}
+        path = f"devices/plug-1/wanted/{wanted['version']}"
+        await plug.publish("stat/plug-1/RESULT", '{"POWER": "ON"}', qos=0)
+        await plug.publish("stat/plug-1/RESULT", '{"Dimmer": 30}', qos=0)
+        done = await asyncio.to_thread(
+            until, lambda: (found := manage.get(path).json())["state"] == "confirmed" and found
+        )
+        assert done["detail"]["reported"]["Dimmer"] == 30

@@ -214,9 +214,13 @@ def _show(city: CityApi, arguments: argparse.Namespace) -> None:
         until = f", until {one['expires_at']}" if one["expires_at"] else ""
         print(f"  secret   {one['id']} {one['note']} (used {one['last_used_at'] or 'never'}{until})")
     for one in alarms:
-        print(f"  alarm    {one['kind']} × {one['times']}, last {one['last_at']}")
+        print(f"  alarm    {one['kind']} × {one['times']}, last {one['last_at']}: {_brief(one['detail'])}")
     for one in wanted:
-        print(f"  wanted   {one['version']} {msgspec.json.encode(one['set']).decode()} {one['state']}")
+        print(f"  wanted   {one['version']} {_brief(one['set'])} {one['state']}")
+
+
+def _brief(document: Any) -> str:
+    return msgspec.json.encode(document).decode()
 
 
 def _remove(city: CityApi, arguments: argparse.Namespace) -> None:

@@ -156,6 +156,23 @@ async def test_a_device_signs_in_and_speaks_and_hears(house: House) -> None:
     assert {("json.Lamp.lamp-1", b"1"), ("free.lamp-1", b"2"), ("free.lamp-1.a.b", b"3")} < set(heard)
 
 
+@pytest.mark.parametrize("qos", [0, 1, 2])
+async def test_a_device_is_sent_what_others_publish_with_every_quality(house: House, qos: int) -> None:
+    await house.worker()
+    async with house.device("lamp-1", clean_session=False) as device:
+        await device.subscribe("cmnd/lamp-1/#", qos=qos)
+        async with aiomqtt.Client("127.0.0.1", house.server.mqtt_port) as anybody:  # --open
+            await anybody.publish("cmnd/lamp-1/POWER", b"on", qos=qos)
+        async with asyncio.timeout(PATIENCE):
+            message = await anext(aiter(device.messages))
+        assert (str(message.topic), message.payload, message.qos) == ("cmnd/lamp-1/POWER", b"on", qos)
+    if qos:
+        async with aiomqtt.Client("127.0.0.1", house.server.mqtt_port) as anybody:
+            await anybody.publish("cmnd/lamp-1/POWER", b"while it was away", qos=qos)
+        async with house.device("lamp-1", clean_session=False) as device, asyncio.timeout(PATIENCE):
+            assert (await anext(aiter(device.messages))).payload == b"while it was away"
+
+
 async def test_an_id_with_dots(house: House) -> None:
     await house.worker()
     _, heard = await house.inside()

@@ -97,6 +97,22 @@ def test_numbers_agree_as_numbers_and_yes_is_not_one() -> None:
     assert not steps.agrees({"light": {"dim": 1}}, {"light": 1})
 
 
+def test_what_is_reported_value_by_value_confirms_when_all_is_so() -> None:
+    one = fresh(values={"POWER": "ON", "Dimmer": 30})
+
+    def report(one: Wanted, **values: Any) -> Wanted:
+        return steps.confirmed(one, BEGIN, None, "done", "", values)
+
+    one = report(one, POWER="ON", Wifi="good")
+    assert (one.state, one.detail) == ("wanted", {"reported": {"POWER": "ON"}})
+    assert report(one, Wifi="bad") is one
+    assert report(report(one, POWER="OFF"), Dimmer=30).open, "it was switched off meanwhile"
+    assert report(one, Dimmer=20).open
+    done = report(one, Dimmer=30)
+    assert (done.state, done.detail) == ("confirmed", {"reported": {"POWER": "ON", "Dimmer": 30}})
+    assert steps.confirmed(one, BEGIN, None, "failed", "no", {}).state == "failed"
+
+
 def test_versions_grow_also_past_what_a_restore_took_back() -> None:
     before = steps.next_version(0, BEGIN)
     assert steps.next_version(before, BEGIN) == before + 1

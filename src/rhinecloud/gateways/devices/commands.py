@@ -31,7 +31,6 @@ from rhinecloud.store import Database, Unavailable, devices, intake, wanted
 
 DEFAULT_TIMEOUT = 86_400.0  # seconds
 LONGEST_TIMEOUT = 30 * 86_400.0
-HEADER = "Rhinecloud-Command"  # on what we publish, so that the gateway does not take it for a device's word
 _LARGEST = 64 * 1024  # bytes of JSON
 _WAKE = "commands"
 _AT_ONCE = 200  # rows in one transaction
@@ -317,9 +316,7 @@ class Commands:
                     continue
                 messages = self._messages(one, state)
                 for topic, payload in messages:
-                    await self._bus.client.publish(
-                        subject_of(topic), payload, f"{inbox}.{number}", {HEADER: str(state.version)}
-                    )
+                    await self._bus.client.publish(subject_of(topic), payload, f"{inbox}.{number}")
                 self.sent += len(messages)
                 told.append((state, str(number) if messages else ""))
             unheard = await self._unheard(nobody) if told else set()

@@ -46,11 +46,12 @@ class Issued(msgspec.Struct, frozen=True):
 
 
 class _Known(msgspec.Struct, frozen=True):
-    """What was read of a device; `device` is None where there is none."""
+    """What was read of a device after so many changes; `device` is None where there is none."""
 
     device: Device | None
     hashes: list[tuple[int, bytes, datetime | None]]
     read_at: float
+    changes: int
 
 
 class Credentials:
@@ -87,10 +88,7 @@ class Credentials:
 
     def forget(self) -> None:
         """Something changed: nothing that was read before counts as fresh."""
-        self._changes += 1
-        # Kept, but stale: it serves only while the database is away.
-        for name, known in self._known.items():
-            self._known[name] = msgspec.structs.replace(known, read_at=float("-inf"))
+        self._changes += 1  # what is known serves only while the database is away
 
     # For administration
 
@@ -177,22 +175,19 @@ class Credentials:
 
     async def _know(self, name: str) -> _Known:
         known = self._known.get(name)
-        if known is not None and time.monotonic() - known.read_at < _FRESH:
+        now = time.monotonic()
+        if known is not None and known.changes == self._changes and now - known.read_at < _FRESH:
             return known
+        changes = self._changes  # a change beside the reading makes what is read stale
         try:
-            while True:
-                changes = self._changes
-                read_at = time.monotonic()
-                async with self._database.transaction() as connection:
-                    device = await devices.read(connection, name)
-                    hashes = [] if device is None else await devices.hashes(connection, name)
-                if changes == self._changes:
-                    break  # else it was read beside a change: read again
+            async with self._database.transaction() as connection:
+                device = await devices.read(connection, name)
+                hashes = [] if device is None else await devices.hashes(connection, name)
         except Unavailable:
             if known is None:
                 raise
             return known
-        known = _Known(device, hashes, read_at)
+        known = _Known(device, hashes, now, changes)
         if device is not None:  # whoever guesses names fills no memory
             self._known[name] = known
             self._known.move_to_end(name)

@@ -240,7 +240,7 @@ class Registry:
             changed = await devices.update(connection, self._row(NewDevice(**{**members, **given})))
             await intake.audit(connection, actor, "device.change", device, msgspec.to_builtins(given))
         await self._tell([changed])
-        if given.keys() & {"enabled", "type", "profile", "publish", "subscribe"}:
+        if changed.enabled != found.enabled or self.topics(changed) != self.topics(found):
             await self.cut(device)
         return changed
 

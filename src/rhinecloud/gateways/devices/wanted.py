@@ -100,20 +100,25 @@ def connected(one: Wanted, now: datetime) -> Wanted:
 def confirmed(
     one: Wanted, now: datetime, version: int | None, result: str, detail: str, reported: Mapping[str, Any]
 ) -> Wanted:
-    """The device says what became of a version, or (version None) what is so now: that confirms if it is all that is
-    wanted, and says nothing if it is not."""
+    """The device says what became of a version, or (version None) what is so now: that confirms as soon as all that is
+    wanted was reported, be it value by value; until then it is kept in `detail`."""
     if not one.open:
         return one
-    if version is None:
-        if result == "done" and not agrees(one.wanted, reported):
-            return one
-    elif version != one.version:
+    if version is not None and version != one.version:
         return one
     told: dict[str, Any] = dict(one.detail)
+    if version is None and result == "done":
+        before = told.get("reported", {})
+        now_known = {**before, **{name: reported[name] for name in one.wanted.keys() & reported.keys()}}
+        if not agrees(one.wanted, now_known):
+            if now_known == before:
+                return one
+            return msgspec.structs.replace(one, detail={**told, "reported": now_known})
+        told["reported"] = now_known
+    elif reported:
+        told["reported"] = dict(reported)
     if detail:
         told["said"] = detail
-    if reported:
-        told["reported"] = dict(reported)
     return msgspec.structs.replace(
         one,
         state="confirmed" if result == "done" else "failed",
