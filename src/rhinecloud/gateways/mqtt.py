@@ -36,6 +36,8 @@ from rhinecloud.gateways.taking import (
 from rhinecloud.tasks import stop
 
 BATCH = 500  # messages in one transaction
+# Messages of one topic keep their order; those of others are mapped while PostgreSQL writes the ones before.
+WAYS = 2
 LATE_BATCH = 100  # messages of flooding devices in one transaction
 QUEUE = 10_000  # QoS 0 messages that may wait in memory
 MOST_LATE = 5_000  # messages of flooding devices that may wait; the consumer has 20,000 to give
@@ -89,9 +91,9 @@ class MqttGateway:
         self._taking = Taking(broker, profiles, self.counters, confirm=confirm, flag=flag)
         self._seen = seen
         self._admits = admits
-        self._queue: deque[Incoming] = deque()
+        self._queues: list[deque[Incoming]] = [deque() for _ in range(WAYS)]
         self._most_queued = queue
-        self._queued = asyncio.Event()
+        self._queued = [asyncio.Event() for _ in range(WAYS)]
         self._late: deque[tuple[Pull, Delivery]] = deque()
         self._late_bytes = 0
         self._some_late = asyncio.Event()
@@ -107,7 +109,7 @@ class MqttGateway:
         self._profiles.on_change(self._listen_anew.set)
         self._tasks = [
             asyncio.create_task(self._follow(), name="mqtt-gateway"),
-            asyncio.create_task(self._drain(), name="mqtt-gateway-qos0"),
+            *(asyncio.create_task(self._drain(way), name=f"mqtt-gateway-qos0-{way}") for way in range(WAYS)),
             asyncio.create_task(self._follow_late(), name="mqtt-gateway-late"),
             asyncio.create_task(self._keep_late(), name="mqtt-gateway-late-life"),
             asyncio.create_task(self._listen_on(), name="mqtt-gateway-topics"),
@@ -134,7 +136,7 @@ class MqttGateway:
     async def health(self) -> dict[str, Any]:
         """Counters of this process and the state of the intake that all workers share."""
         figures: dict[str, Any] = msgspec.structs.asdict(self.counters)
-        figures["queued_qos0"] = len(self._queue)
+        figures["queued_qos0"] = sum(map(len, self._queues))
         figures["queued_late"] = len(self._late)
         try:
             figures["intake"] = msgspec.structs.asdict(await look(self._bus))
@@ -178,8 +180,23 @@ class MqttGateway:
     async def _take(self, pull: Pull, deliveries: Sequence[Delivery]) -> None:
         # What waited here for too long was delivered again meanwhile, and may stand in one batch twice.
         messages = {message.delivery: message for message in map(_incoming, deliveries)}
-        await self._taking.take(list(messages.values()), lambda: pull.working(deliveries))
+        ways: list[list[Incoming]] = [[] for _ in range(WAYS)]
+        for message in messages.values():
+            ways[hash(message.topic) % WAYS].append(message)
+        taken = await asyncio.gather(
+            *(self._take_apart(way, some, lambda: pull.working(deliveries)) for way, some in enumerate(ways)),
+            return_exceptions=True,
+        )
+        for outcome in taken:
+            if isinstance(outcome, BaseException):
+                raise outcome
         await pull.acknowledge(deliveries)
+
+    async def _take_apart(self, way: int, messages: list[Incoming], working: Working) -> None:
+        if way:
+            await asyncio.sleep(0)  # the first is with the writer now, so this makes a transaction of its own
+        if messages:
+            await self._taking.take(messages, working)
 
     def _sorted(self, deliveries: list[Delivery]) -> tuple[list[Delivery], list[Delivery]]:
         """Those to be handled now, and those of devices that send more than they may."""
@@ -272,18 +289,21 @@ class MqttGateway:
             return
         if self._seen is not None:
             self._seen(self._profiles.device_of(topic), topic, 1, size)
-        if len(self._queue) >= self._most_queued:
+        way = hash(topic) % WAYS
+        queue = self._queues[way]
+        if sum(map(len, self._queues)) >= self._most_queued:
             self.counters.dropped_qos0 += 1
             return
-        self._queue.append(Incoming(topic, message.payload, time.time_ns()))
-        self._queued.set()
+        queue.append(Incoming(topic, message.payload, time.time_ns()))
+        self._queued[way].set()
 
-    async def _drain(self) -> None:
+    async def _drain(self, way: int) -> None:
+        queue, queued = self._queues[way], self._queued[way]
         while True:
-            if not self._queue:
-                self._queued.clear()
-                await self._queued.wait()
-            batch = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
+            if not queue:
+                queued.clear()
+                await queued.wait()
+            batch = [queue.popleft() for _ in range(min(BATCH, len(queue)))]
             try:
                 await self._taking.take(batch)
             except Exception:
