@@ -23,6 +23,7 @@ MEASURED = {
     "commit → webhook",
     "commit → browser event",
     "20 viewers, 1 change/s",
+    "devices come back",
     "batch upsert of 1,000",
 }
 
@@ -47,6 +48,7 @@ def test_the_broker_bench_runs_and_writes_its_figures(tmp_path: Path) -> None:
     assert by_name["commit → webhook"]["product"]["done"] == 10
     assert by_name["commit → browser event"]["product"]["done"] == 2
     assert by_name["20 viewers, 1 change/s"]["product"]["done"] >= 20
+    assert by_name["devices come back"]["product"]["done"] == 20
     assert by_name["MQTT QoS 0 → committed (5)"]["product"]["done"] > 0
     assert figures["starts"]["cold"] > 0
     assert figures["memory_idle"]["total"] > 0
