@@ -37,6 +37,18 @@ def count(server: Server, kind: str, **parameters: str) -> int:
     return int(answer.headers["NGSILD-Results-Count"])
 
 
+def spoken(server: Server, prefix: str) -> int:
+    """Devices whose secret was used."""
+    base = f"{server.base_url}/api/v1/devices"
+    ids = [one["id"] for one in httpx.get(base, params={"limit": "100"}, timeout=30).json()["items"]]
+    used = 0
+    for device in ids:
+        secrets = httpx.get(f"{base}/{device}/secrets", timeout=30).json()["items"]
+        assert len(secrets) == 1, "a device of the demo has one secret"
+        used += device.startswith(prefix) and secrets[0]["last_used_at"] is not None
+    return used
+
+
 def eventually(condition: Callable[[], Any], seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
@@ -70,10 +82,16 @@ def test_the_simulated_city_comes_alive_and_starts_again(server: Server) -> None
         assert "300 lamp posts" in process.stdout.readline()
         eventually(lambda: count(server, "Streetlight", q="illuminanceLevel==1") > 20)
         assert count(server, "Streetlight", q="areaServed") == 300
+        eventually(lambda: count(server, "OffStreetParking", q="availableSpotNumber>=0") == 4)
+        told = httpx.get(f"{server.base_url}/api/v1/devices", params={"count": "true"}, timeout=30).json()
+        assert told["count"] == 5 + 10, "a cabinet for each street, and the stations"
+        eventually(lambda: spoken(server, "duisburg-schrank-") == 5 and spoken(server, "duisburg-") == 15)
         process.send_signal(signal.SIGTERM)
         _, problems = process.communicate(timeout=10)
         assert process.returncode == 0, problems
         assert problems == ""
+    assert httpx.get(f"{server.base_url}/api/v1/alarms", timeout=30).json()["items"] == []
+    assert httpx.get(f"{server.base_url}/api/v1/unmapped", timeout=30).json()["items"] == []
     assert count(server, "Streetlight") == 300
     assert count(server, "OffStreetParking") == 4
     assert count(server, "WaterObserved") == 1

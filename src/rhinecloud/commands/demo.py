@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from functools import partial
 from urllib.parse import urlsplit
 
 from rhinecloud.commands.options import add_settings, settings_from
@@ -23,6 +24,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_settings(
         parser, ["data", "host", "port", "mqtt_port", "workers", "log_level", "map_outline", "map_style_url"]
     )
+    parser.add_argument(
+        "--speed",
+        type=float,
+        default=1.0,
+        metavar="N",
+        help="how quickly the simulated day passes: 60 makes an hour a minute [%(default)s]",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -33,7 +41,8 @@ def run(arguments: argparse.Namespace) -> int:
             setattr(arguments, name, _usual_or_free(settings, name))
     settings = settings_from(arguments, data=settings.data, open=True)
     refuse_unsafe(settings)
-    return Supervisor(settings, say=say, on_ready=announce, companion=simulated_city).run()
+    companion = partial(simulated_city, speed=arguments.speed)
+    return Supervisor(settings, say=say, on_ready=announce, companion=companion).run()
 
 
 def _usual_or_free(settings: Settings, name: str) -> int:
@@ -44,11 +53,13 @@ def _usual_or_free(settings: Settings, name: str) -> int:
     return 0
 
 
-def simulated_city(supervisor: Supervisor) -> Companion | None:
-    """The process that plays the city's devices; it knows addresses only, like any device."""
+def simulated_city(supervisor: Supervisor, *, speed: float = 1.0) -> Companion | None:
+    """The process that plays the city's devices; it knows addresses only, like any device. `speed` is that of its own
+    clock, which nobody else looks at."""
     if supervisor.engines.mqtt_url is None:
         say("No address for MQTT is known (RHINECLOUD_MQTT_URL): no devices are simulated.")
         return None
     mqtt = urlsplit(supervisor.engines.mqtt_url).netloc
     command = [sys.executable, "-m", "rhinecloud.demo", "--http", supervisor.url, "--mqtt", mqtt]
+    command += ["--speed", str(speed)]
     return Companion("The simulated city", command, say)

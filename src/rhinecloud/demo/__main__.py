@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import signal
 import sys
 import time
@@ -13,13 +12,17 @@ from datetime import UTC, datetime
 
 import httpx
 
+from rhinecloud.demo.clock import Clock, busy, elevation
+from rhinecloud.demo.fleet import Fleet, FleetError
 from rhinecloud.demo.inventory import Entity, inventory
-from rhinecloud.demo.mqtt import Publisher, address
+from rhinecloud.demo.mqtt import address
 from rhinecloud.demo.stations import EVERY, STATIONS, report
 from rhinecloud.demo.streets import city
 from rhinecloud.demo.traffic import Report, Traffic
 from rhinecloud.tasks import stop
 
+FASTEST = 1_000.0  # a day in a minute and a half
+_SELDOM = 5.0  # seconds between two reports of a station, at least
 _TICK = 0.5  # seconds
 _LONGEST = 2.0  # seconds of simulated time that a tick makes up for after a pause
 _AT_ONCE = 500  # entities in one request
@@ -38,14 +41,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--mqtt", default="127.0.0.1:1883", metavar="HOST:PORT", help="[%(default)s]")
     parser.add_argument("--lamps", type=int, default=2_000, metavar="N", help="lamp posts [%(default)s]")
     parser.add_argument("--vehicles", type=int, default=110, metavar="N", help="on the road [%(default)s]")
-    parser.add_argument("--speed", type=float, default=1.0, metavar="X", help="times real time [%(default)s]")
+    parser.add_argument(
+        "--speed",
+        type=float,
+        default=1.0,
+        metavar="N",
+        help="how quickly the demo's day passes [%(default)s]",
+    )
     parser.add_argument("--seconds", type=float, metavar="S", help="stop after so long")
     given = parser.parse_args(arguments)
-    if given.lamps < 1 or given.vehicles < 0 or given.speed <= 0:
-        parser.error("lamps, vehicles and speed are positive")
+    if given.lamps < 1 or given.vehicles < 0 or not 0 < given.speed <= FASTEST:
+        parser.error(
+            f"lamps, vehicles and speed are positive, and no day is faster than {FASTEST:.0f} times its own"
+        )
     try:
         return asyncio.run(_until_stopped(given))
-    except (DemoError, ValueError) as error:
+    except (DemoError, FleetError, ValueError, httpx.TransportError) as error:
         print(error, file=sys.stderr)
         return 1
 
@@ -66,48 +77,68 @@ async def _until_stopped(given: argparse.Namespace) -> int:
 
 async def _simulate(given: argparse.Namespace) -> None:
     traffic = Traffic(city(given.lamps), given.vehicles)
+    clock = Clock.from_dusk(time.time(), given.speed)
     host, port = address(given.mqtt)
-    identifier = f"duisburg-{given.lamps}"
-    async with (
-        httpx.AsyncClient(base_url=given.http, timeout=30) as http,
-        Publisher(host, port, identifier) as publisher,
-    ):
+    async with httpx.AsyncClient(base_url=given.http, timeout=30) as http:
+        _look(traffic, clock)
         traffic.step(_TICK)
-        await introduce(http, inventory(traffic, _now(), time.time()))
+        await introduce(http, _inventory(traffic, clock))
+        fleet = Fleet(http, host, port, traffic.streets)
+        await fleet.add()
         _say(f"{given.lamps:,} lamp posts on {len(traffic.streets)} streets, {given.vehicles} vehicles")
-        begun = last = told = time.monotonic()
-        due = dict.fromkeys(STATIONS, 0.0)
-        connections = publisher.connections
-        while given.seconds is None or last - begun < given.seconds:
-            await asyncio.sleep(_TICK)
-            now = time.monotonic()
-            reports = traffic.step(min(now - last, _LONGEST) * given.speed)
-            last = now
-            for station, when in due.items():
-                if now >= when:
-                    due[station] = now + EVERY
-                    reports.append(report(station, time.time()))
-            await _publish(publisher, reports)
-            if publisher.connections > connections:
-                if connections:  # the city was away; it may have lost what it knew
-                    await introduce(http, inventory(traffic, _now(), time.time()))
-                connections = publisher.connections
-            if now - told >= _TELL_EVERY:
-                told = now
-                rate = publisher.acknowledged / (now - begun)
-                _say(
-                    f"{publisher.acknowledged:,} messages, {rate:.0f}/s, {traffic.defects} lamps out of order"
-                )
-        await publisher.settled()
+        async with fleet:
+            await _live(given, traffic, clock, fleet, http)
+            await fleet.settled()
 
 
-async def _publish(publisher: Publisher, reports: list[Report]) -> None:
+async def _live(
+    given: argparse.Namespace, traffic: Traffic, clock: Clock, fleet: Fleet, http: httpx.AsyncClient
+) -> None:
+    begun = last = told = time.monotonic()
+    due = dict.fromkeys(STATIONS, 0.0)
+    known = 0  # connections after which the city knows everything
+    every = max(_SELDOM, EVERY / given.speed)
+    while given.seconds is None or last - begun < given.seconds:
+        await asyncio.sleep(_TICK)
+        now = time.monotonic()
+        _look(traffic, clock)
+        reports = traffic.step(min(now - last, _LONGEST))
+        last = now
+        for station, when in due.items():
+            if now >= when:
+                due[station] = now + every
+                reports.append(report(station, clock.now(time.time())))
+        await _publish(fleet, reports)
+        devices = len(fleet)
+        if fleet.connections > known + devices // 2:
+            if known:  # the city was away; it may have lost what it knew
+                await introduce(http, _inventory(traffic, clock))
+            known = max(devices, fleet.connections)
+        if now - told >= _TELL_EVERY:
+            told = now
+            _say(
+                f"{clock.text(time.time())}: {fleet.acknowledged:,} messages, "
+                f"{fleet.acknowledged / (now - begun):.0f}/s, {traffic.defects} lamps out of order"
+                + "".join(f"; {problem}" for problem in fleet.problems)
+            )
+
+
+def _look(traffic: Traffic, clock: Clock) -> None:
+    """Let the streets have the light and the traffic of the demo's time."""
+    seconds = clock.now(time.time())
+    traffic.elevation, traffic.busy = elevation(seconds), busy(seconds)
+
+
+def _inventory(traffic: Traffic, clock: Clock) -> list[Entity]:
+    return inventory(traffic, _now(), clock.now(time.time()))
+
+
+async def _publish(fleet: Fleet, reports: list[Report]) -> None:
     """Spread over half a tick, as devices do not all speak at the same instant."""
     observed_at = _now()
     pause = _TICK / 2 / max(1, len(reports))
-    for kind, key, attributes in reports:
-        body = json.dumps({"observedAt": observed_at, **attributes}, separators=(",", ":"))
-        await publisher.publish(f"json/{kind}/{key}", body.encode())
+    for one in reports:
+        await fleet.report(one, observed_at)
         await asyncio.sleep(pause)
 
 

@@ -40,8 +40,18 @@ class Publisher:
     published again: at least once, never lost while this process lives.
     """
 
-    def __init__(self, host: str, port: int, identifier: str, *, window: int = _WINDOW) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        identifier: str,
+        *,
+        login: tuple[str, str] | None = None,
+        window: int = _WINDOW,
+    ) -> None:
+        """`login` is the name and the secret of the device."""
         self._where = (host, port)
+        self._login = login or (None, None)
         self._identifier = identifier
         self._room = asyncio.Semaphore(window)
         self._window = window
@@ -89,6 +99,8 @@ class Publisher:
                     host,
                     port,
                     identifier=self._identifier,
+                    username=self._login[0],
+                    password=self._login[1],
                     keepalive=_KEEPALIVE,
                     max_inflight_messages=self._window,
                     socket_options=_NO_DELAY,

@@ -16,6 +16,7 @@ AHEAD = 90.0  # metres of light before a vehicle
 BEHIND = 30.0  # metres of light behind it
 DIMMED = 0.3  # illuminance level of an empty street, between 0 and 1
 RATED = 62.0  # watts of a lamp at full level
+DUSK = (-5.0, -1.0)  # elevation of the sun in degrees below which a lamp is on
 DEFECT_EVERY = 25.0  # seconds, on average over the city
 REPAIR_AFTER = (120.0, 480.0)  # seconds
 MOST_DEFECTS = 12
@@ -34,10 +35,12 @@ class Vehicle:
     place: float
     speed: float
     kind: str
+    parked: bool = False
 
 
 class Traffic:
-    """The streets with their vehicles and lamps."""
+    """The streets with their vehicles and lamps. `elevation` of the sun (degrees) and `busy` (the share of the
+    vehicles that are on the road) are set from outside; at first it is night, and all of them drive."""
 
     def __init__(self, streets: list[Street], vehicles: int, seed: int = 1) -> None:
         self.streets = streets
@@ -45,6 +48,11 @@ class Traffic:
         self._lit: list[set[int]] = [set() for _ in streets]
         self._defects: dict[tuple[int, int], float] = {}
         self._now = 0.0
+        self.elevation = -90.0
+        self.busy = 1.0
+        # Each lamp has a light sensor of its own.
+        self._dusk = [[self._chance.uniform(*DUSK) for _ in street.lamps] for street in streets]
+        self._dark = [set(range(len(street.lamps))) for street in streets]
         self._next_defect = self._chance.expovariate(1 / DEFECT_EVERY)
         self.vehicles = [self._vehicle(anywhere=True) for _ in range(vehicles)]
 
@@ -57,7 +65,7 @@ class Traffic:
         """Let time pass; what devices report, in the order in which it happened."""
         self._now += seconds
         reports: list[Report] = []
-        for vehicle in self.vehicles:
+        for vehicle in self._driving():
             before = vehicle.place
             vehicle.place += vehicle.speed * seconds
             street = self.streets[vehicle.street]
@@ -67,6 +75,7 @@ class Traffic:
             if not 0 <= vehicle.place <= street.length:
                 self._replace(vehicle)
         reports += self._fail_and_repair()
+        reports += self._darken()
         reports += self._light()
         return reports
 
@@ -74,7 +83,32 @@ class Traffic:
         """What a lamp reports of itself now."""
         if (street, index) in self._defects:
             return _lamp(0.0)
+        if index not in self._dark[street]:
+            return _lamp(0.0)
         return _lamp(1.0 if index in self._lit[street] else DIMMED)
+
+    def _driving(self) -> list[Vehicle]:
+        """Vehicles on the road; one that sets off begins at an end of a street."""
+        wanted = round(self.busy * len(self.vehicles))
+        driving = [vehicle for vehicle in self.vehicles if not vehicle.parked]
+        for vehicle in self.vehicles:
+            if len(driving) >= wanted:
+                break
+            if vehicle.parked:
+                vehicle.parked = False
+                self._replace(vehicle)
+                driving.append(vehicle)
+        return driving
+
+    def _darken(self) -> Iterator[Report]:
+        """Lamps go on and off with the sun."""
+        for number, street in enumerate(self.streets):
+            dark = {index for index, dusk in enumerate(self._dusk[number]) if self.elevation < dusk}
+            changed = dark ^ self._dark[number]
+            self._dark[number] = dark
+            for index in sorted(changed):
+                if (number, index) not in self._defects:
+                    yield "Streetlight", street.lamp_key(index), self.lamp_state(number, index)
 
     def _vehicle(self, *, anywhere: bool) -> Vehicle:
         street = self._chance.randrange(len(self.streets))
@@ -87,7 +121,11 @@ class Traffic:
         return Vehicle(street, self._chance.uniform(0, length) if anywhere else length, -speed, kind)
 
     def _replace(self, vehicle: Vehicle) -> None:
-        """It left its street: another one begins somewhere."""
+        """It left its street: another one begins somewhere, unless there are more on the road than there should be."""
+        driving = sum(not one.parked for one in self.vehicles)
+        if driving > round(self.busy * len(self.vehicles)):
+            vehicle.parked = True
+            return
         fresh = self._vehicle(anywhere=False)
         vehicle.street, vehicle.place = fresh.street, fresh.place
         vehicle.speed, vehicle.kind = fresh.speed, fresh.kind
@@ -95,6 +133,8 @@ class Traffic:
     def _light(self) -> Iterator[Report]:
         wanted: list[set[int]] = [set() for _ in self.streets]
         for vehicle in self.vehicles:
+            if vehicle.parked:
+                continue
             forward = vehicle.speed > 0
             low = vehicle.place - (BEHIND if forward else AHEAD)
             high = vehicle.place + (AHEAD if forward else BEHIND)
@@ -105,7 +145,7 @@ class Traffic:
             changed = wanted[number] ^ self._lit[number]
             self._lit[number] = wanted[number]
             for index in sorted(changed):
-                if (number, index) not in self._defects:
+                if (number, index) not in self._defects and index in self._dark[number]:
                     yield "Streetlight", street.lamp_key(index), self.lamp_state(number, index)
 
     def _fail_and_repair(self) -> Iterator[Report]:
