@@ -58,12 +58,31 @@ async def history_of(server: Server, ledger: Ledger, seconds: float = 60) -> Cou
     return kept
 
 
+async def served(server: Server, seconds: float = 60) -> None:
+    """Wait until the bridge is connected: what comes before the first subscription is nobody's."""
+    async with asyncio.timeout(seconds):
+        while not await query(
+            server.database_url, "SELECT 1 FROM bridge WHERE status @> '{\"connected\": true}'"
+        ):
+            await asyncio.sleep(0.1)
+
+
+async def more(ledger: Ledger, seconds: float = 60) -> None:
+    """Wait until another hundred are acknowledged."""
+    wanted = len(ledger.acknowledged) + 100
+    async with asyncio.timeout(seconds):
+        while len(ledger.acknowledged) < wanted:
+            await asyncio.sleep(0.05)
+
+
 async def test_what_a_foreign_broker_acknowledged_is_in_the_history(there: Foreign, serve: Serve) -> None:
     seed = random.randrange(2**32)
     print(f"seed {seed}")
     chance = random.Random(seed)
     url = f"mqtt://127.0.0.1:{there.port}/?topic=json/Chaos/%23"
     server = serve("--workers=2", environ={"RHINECLOUD_MQTT_BRIDGE": url})
+
+    await served(server)
 
     async def load(ledger: Ledger, over: asyncio.Event) -> None:
         names = (f"d{number}" for number in range(4))
@@ -95,13 +114,14 @@ async def test_what_a_foreign_broker_acknowledged_is_in_the_history(there: Forei
     ledger, over = Ledger("foreign"), asyncio.Event()
     loading = asyncio.create_task(load(ledger, over))
     for _ in range(2):
-        await asyncio.sleep(chance.uniform(0.5, 1.5))
+        await more(ledger)
+        await asyncio.sleep(chance.uniform(0, 0.5))
         if "nats" in str(there.command[0]):
             there.kill()
         else:
             there.stop()  # a mosquitto that is killed forgets what it acknowledged in the last moment
         there.start()
-    await asyncio.sleep(1)
+    await more(ledger)
     over.set()
     await loading
     kept = await history_of(server, ledger)

@@ -20,10 +20,11 @@ import trustme
 from rhinecloud.bridge_address import parse
 from rhinecloud.broker import Broker
 from rhinecloud.bus import Bus
+from rhinecloud.engines.postgresql import free_port
 from rhinecloud.gateways.bridge import Bridges
 from rhinecloud.gateways.bridge import bridge as bridging
 from rhinecloud.gateways.bridge.line import Line, Received
-from rhinecloud.gateways.mqtt import Incoming, MqttGateway
+from rhinecloud.gateways.mqtt import Flag, Incoming, MqttGateway
 from rhinecloud.store import Database
 
 from ..conftest import NatsServer, new_folder
@@ -94,9 +95,11 @@ class Gateway:
 
 
 @asynccontextmanager
-async def bridged(graph: Broker, text: str) -> AsyncIterator[tuple[Bridges, Gateway]]:
+async def bridged(
+    graph: Broker, text: str, flag: Flag | None = None
+) -> AsyncIterator[tuple[Bridges, Gateway]]:
     gateway = Gateway(graph)
-    bridges = Bridges(graph.database, gateway, parse(text))
+    bridges = Bridges(graph.database, gateway, parse(text), flag)
     bridges.open()
     try:
         yield bridges, gateway
@@ -284,6 +287,11 @@ async def test_retained_messages_are_old_and_left_unless_asked_for(
 
 
 async def test_a_session_that_the_broker_forgot_is_told(broker_there: Foreign, graph: Broker) -> None:
+    alarms = []
+
+    async def flag(device: str | None, kind: str, detail: dict[str, Any]) -> None:
+        alarms.append((device, kind, detail["problem"]))
+
     text = address(broker_there, "topic=json/%23&client=ours")
     async with bridged(graph, text) as (bridges, gateway):
         await connected(bridges)
@@ -292,11 +300,31 @@ async def test_a_session_that_the_broker_forgot_is_told(broker_there: Foreign, g
     async with broker_there.client("ours", clean_session=True):
         pass  # ends the session of that name
     await publish(broker_there, range(3, 6))
-    async with bridged(graph, text) as (bridges, gateway):
+    async with bridged(graph, text, flag) as (bridges, gateway):
         await reported(bridges, lambda figures: figures["sessions_lost"] == 1 and figures["connected"])
         await publish(broker_there, range(6, 9))
         await eventually(lambda: len(gateway.taken) == 3)
     assert await history(graph) == Counter([0, 1, 2, 6, 7, 8])
+    ((device, kind, problem),) = alarms
+    assert (device, kind) == (None, "bridge")
+    assert "forgotten our session" in problem
+
+
+async def test_a_broker_that_stays_away_is_told_once(folder: Path, graph: Broker) -> None:
+    alarms = []
+
+    async def flag(device: str | None, kind: str, detail: dict[str, Any]) -> None:
+        alarms.append((device, kind, detail["bridge"], detail["problem"]))
+
+    text = f"mqtt://city:{SECRET}@127.0.0.1:{free_port('127.0.0.1')}/?topic=json/%23&name=gone"
+    async with bridged(graph, text, flag) as (bridges, _):
+        await eventually(lambda: alarms)
+        await asyncio.sleep(1.2)  # two pauses
+        health = await bridges.health()
+    assert alarms == [(None, "bridge", "gone", "[Errno 111] Connection refused")]
+    assert health is not None
+    assert health["away"] == 1
+    assert health["gone"]["problem"] == "[Errno 111] Connection refused"
 
 
 async def test_a_full_memory_is_not_read_into(

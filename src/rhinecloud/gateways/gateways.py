@@ -69,7 +69,8 @@ class Gateways:
         )
         self.push = Push(self.devices.registry, pushing, self._pushed_by)
         self.unmapped = Unmapped(broker, self.profiles)
-        self.bridges = Bridges(database, self.mqtt, bridge_address.parse(settings.mqtt_bridge or ""))
+        addresses = bridge_address.parse(settings.mqtt_bridge)
+        self.bridges = Bridges(database, self.mqtt, addresses, self.devices.alarms.raise_)
 
     async def open(self) -> None:
         """Begin; devices are let in last, when whoever hears them is there. Raises one of broker.Unavailable,

@@ -37,6 +37,8 @@ _BRIDGE = {
     "waiting": _n("waiting"),
     "dropped_qos0": _n("dropped without confirmation"),
     "refused_topics": _n("topics refused"),
+    "sessions_lost": _n("sessions forgotten by the broker"),
+    "retained_left": _n("retained messages left"),
     "reconnections": _n("connected anew"),
 }
 
@@ -91,7 +93,7 @@ PARTS: dict[str, Known] = {
         },
         "/unmapped",
     ),
-    "bridge": Known(_n("Bridge"), _BRIDGE),
+    "bridge": Known(_n("Bridge"), {"away": _n("brokers not connected")}, None, ("away",)),
     "devices": Known(
         _n("Devices"),
         {

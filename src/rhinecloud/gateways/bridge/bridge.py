@@ -26,11 +26,12 @@ from rhinecloud.store import Database
 from rhinecloud.store import bridge as store
 from rhinecloud.tasks import stop
 
-from ..taking import Incoming
+from ..taking import Flag, Incoming
 from .identity import SOURCE, delivery_of, prefix_of, repeated
 from .line import Line, LineLost, Received
 
 OFFICE = "mqtt-bridge"
+ALARM = "bridge"
 BATCH = 500  # messages in one transaction
 _PAUSES = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0)  # seconds between attempts to connect
 _HEARTBEAT = 2.0  # seconds between reports
@@ -76,10 +77,13 @@ class Figures(msgspec.Struct):
 class Bridge:
     """One foreign broker, served by the elected worker."""
 
-    def __init__(self, database: Database, gateway: Gateway, address: BridgeAddress) -> None:
+    def __init__(
+        self, database: Database, gateway: Gateway, address: BridgeAddress, flag: Flag | None
+    ) -> None:
         self._database = database
         self._gateway = gateway
         self._address = address
+        self._flag = flag
         self._generation = 0
         self._topics: set[str] = set()
         self._connected_at = datetime.now(UTC)
@@ -113,6 +117,8 @@ class Bridge:
                 _log.warning(
                     "bridge %s: %s; tries again in %.0f s", address.name, self.figures.problem, pause
                 )
+            if failures == len(_PAUSES):
+                await self._raise(str(self.figures.problem))
             failures += 1
             # Spread: after a broker's restart not everyone shall come in the same moment.
             await asyncio.sleep(pause * random.uniform(0.7, 1.0))
@@ -141,6 +147,15 @@ class Bridge:
             self.figures.connected = False
             await line.close()
 
+    async def _raise(self, problem: str) -> None:
+        """Somebody should look."""
+        if self._flag is None:
+            return
+        try:
+            await self._flag(None, ALARM, {"bridge": self._address.name, "problem": problem})
+        except Unavailable as error:
+            _log.warning("the alarm of a bridge was not written: %s", error or type(error).__name__)
+
     async def _settle(self, line: Line) -> None:
         """Bring the session's subscriptions to those that are wanted. A session that is kept is not subscribed anew,
         for that makes the broker send every retained message again."""
@@ -148,10 +163,9 @@ class Bridge:
         if not line.session_present:
             if self._generation:
                 self.figures.sessions_lost += 1
-                _log.warning(
-                    "bridge %s: the broker has forgotten our session, and what came in between with it",
-                    self._address.name,
-                )
+                problem = "the broker has forgotten our session, and what came in between with it"
+                _log.warning("bridge %s: %s", self._address.name, problem)
+                await self._raise(problem)
             self._generation = await store.begin_generation(pool, self.number)
             self._topics = set()
         await line.unsubscribe(sorted(self._topics.difference(self._address.topics)))
@@ -234,8 +248,16 @@ class Bridge:
 class Bridges:
     """All bridges of a city. Every worker has one; the elected one serves."""
 
-    def __init__(self, database: Database, gateway: Gateway, addresses: Sequence[BridgeAddress]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        gateway: Gateway,
+        addresses: Sequence[BridgeAddress],
+        flag: Flag | None = None,
+    ) -> None:
+        """`flag` raises an alarm."""
         self._database = database
+        self._flag = flag
         self._gateway = gateway
         self._addresses = tuple(addresses)
         self._holding: asyncio.Task[None] | None = None
@@ -260,14 +282,15 @@ class Bridges:
             if seconds > _SILENT or not status:
                 status = msgspec.structs.asdict(Figures(address.shown, problem="no worker serves it"))
             figures[address.name] = status
-        return {"connected": all(status["connected"] for status in figures.values()), **figures}
+        # A foreign broker that is away is no disturbance of ours: the house stands, and somebody should look.
+        return {"away": sum(not status["connected"] for status in figures.values()), **figures}
 
     async def _hold(self) -> None:
         await hold(self._database, OFFICE, self._serve, again=_AGAIN)
 
     async def _serve(self, connection: asyncpg.Connection) -> None:
         """Serve as long as the election holds: with its connection the right to speak for the city is gone."""
-        bridges = [Bridge(self._database, self._gateway, address) for address in self._addresses]
+        bridges = [Bridge(self._database, self._gateway, address, self._flag) for address in self._addresses]
         tasks: list[asyncio.Task[None]] = []
         try:
             for bridge, address in zip(bridges, self._addresses, strict=True):
