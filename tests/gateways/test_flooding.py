@@ -98,7 +98,7 @@ async def test_a_quiet_device_does_not_wait_for_a_flood(nats: NatsServer, bus: B
         # What was handled until it was known to flood, and what went on beside the reading of the others.
         assert before <= 4 * BATCH
     else:
-        assert before == LOUD
+        assert before >= LOUD - BATCH  # those of one batch are handled side by side
         assert nobody.named == []
     # Whatever was acknowledged is handled, once, and in the order of the device.
     assert [one.attributes for one in broker.operations if one.entity_id.endswith(":quiet")] == [
