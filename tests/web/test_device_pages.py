@@ -39,7 +39,7 @@ def secret_of(city: Street, device: str) -> str:
 @pytest.fixture(scope="module")
 def lamp(city: Street) -> str:
     """A lamp with a secret, which is returned."""
-    post(city, "/devices/new", id=DEVICE, type="Streetlight", profile="plain-json", name="Leuchte am Innenhafen")
+    post(city, "/devices/~new", id=DEVICE, type="Streetlight", profile="plain-json", name="Leuchte am Innenhafen")
     return secret_of(city, DEVICE)
 
 
@@ -52,7 +52,7 @@ def connected(server: Server, secret: str, device: str = DEVICE) -> aiomqtt.Clie
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 async def test_readable_for_everybody(visit: Visiting, lamp: str, theme: str) -> None:
-    paths = ["/devices", "/devices?search=nothing-like", "/devices/new", "/devices/import", PATH, f"{PATH}/edit"]
+    paths = ["/devices", "/devices?search=nothing-like", "/devices/~new", "/devices/~import", PATH, f"{PATH}/edit"]
     await axe_and_width(visit, paths, theme)
 
 
@@ -173,7 +173,7 @@ async def test_many_from_a_table_with_secrets(visit: Visiting, city: Street, tmp
     table.write_text("\n".join(rows), "utf-8-sig")
     async with visit() as visited:
         page = visited.page
-        await visited.go("/devices/import?lang=de")
+        await visited.go("/devices/~import?lang=de")
         await page.set_input_files("#file", table)
         await page.locator("#secrets").check()
         await page.get_by_role("button", name="Anlegen").click()
@@ -193,7 +193,7 @@ async def test_many_from_a_table_with_secrets(visit: Visiting, city: Street, tmp
 
 
 async def test_changing_and_removing(visit: Visiting, city: Street) -> None:
-    post(city, "/devices/new", id="short-lived", type="Streetlight", profile="plain-json")
+    post(city, "/devices/~new", id="short-lived", type="Streetlight", profile="plain-json")
     async with visit() as visited:
         page = visited.page
         await visited.go("/devices/short-lived/edit?lang=de")
@@ -209,7 +209,7 @@ async def test_changing_and_removing(visit: Visiting, city: Street) -> None:
 
 
 def test_a_revoked_secret_is_gone(city: Street) -> None:
-    post(city, "/devices/new", id="revoked", type="Streetlight", profile="plain-json")
+    post(city, "/devices/~new", id="revoked", type="Streetlight", profile="plain-json")
     secret_of(city, "revoked")
     number = re.findall(r'name="secret" value="(\d+)"', city.client.get("/devices/revoked").text)[0]
     post(city, "/devices/revoked/secrets/revoke", secret=number)
@@ -227,8 +227,8 @@ def test_a_revoked_secret_is_gone(city: Street) -> None:
         (f"{PATH}/wanted", {"set": "[1]"}, 422),
         (f"{PATH}/wanted", {"set": "{}"}, 422),
         (f"{PATH}/wanted", {"set": '{"a": 1}', "timeout": "99999999"}, 422),
-        ("/devices/new", {"id": DEVICE, "type": "Streetlight", "profile": "plain-json"}, 422),
-        ("/devices/new", {"id": "a", "type": "B", "profile": "nothing"}, 422),
+        ("/devices/~new", {"id": DEVICE, "type": "Streetlight", "profile": "plain-json"}, 422),
+        ("/devices/~new", {"id": "a", "type": "B", "profile": "nothing"}, 422),
         ("/devices/nothing", {"action": "block"}, 404),
         ("/devices/nothing/wanted", {"set": '{"a": 1}'}, 404),
         ("/devices/nothing/edit", {"type": "B"}, 404),

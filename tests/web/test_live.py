@@ -154,7 +154,7 @@ async def test_a_fragment_is_told_whole_and_only_when_it_changed() -> None:
 async def test_a_full_or_stopping_server_refuses() -> None:
     live = Live()
     channel = live.channel(EVERYTHING, "a", Counting)
-    route = StreamRoute("/a", live, lambda request: channel)
+    route = StreamRoute("/a", live, lambda request: channel, "graph.see")
     live.close()
     sent: list[Any] = []
 

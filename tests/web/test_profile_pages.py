@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from typing import Any
 
 import aiomqtt
 import pytest
+import pytest_asyncio
 from playwright.async_api import expect
 
 from tests.conftest import Server
@@ -39,24 +41,25 @@ async def publish(server: Server, **messages: bytes) -> None:
             await client.publish(topic.replace("__", "/"), payload, qos=1)
 
 
-@pytest.fixture(scope="module")
-def kept(city: Street, server: Server) -> None:
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def kept(city: Street, server: Server) -> None:
     """Messages of every kind that cannot be mapped."""
-    import asyncio
+    old = b'{"powerState": "on", "observedAt": "1970-01-01T00:00:00Z"}'
+    await publish(
+        server,
+        other__thing__1=b"\x01\xff\x00A",
+        json__Streetlight__broken=b'{"powerState": ',
+        json__Streetlight__clock=old,
+        nasty__topic=b"<script>document.title='broken'</script>",
+    )
+    await shown(city, "/unmapped?lang=en", "4 messages in 4 groups")
 
-    async def say() -> None:
-        old = b'{"powerState": "on", "observedAt": "1970-01-01T00:00:00Z"}'
-        await publish(
-            server,
-            other__thing__1=b"\x01\xff\x00A",
-            json__Streetlight__broken=b'{"powerState": ',
-            json__Streetlight__clock=old,
-            nasty__topic=b"<script>document.title='broken'</script>",
-        )
 
-    loop = asyncio.new_event_loop()
-    loop.run_until_complete(say())
-    loop.close()
+async def shown(city: Street, path: str, text: str) -> None:
+    """Wait until a page shows a text: a message is acknowledged when it is stored, and mapped a moment later."""
+    async with asyncio.timeout(20):
+        while text not in (await asyncio.to_thread(city.client.get, path)).text:
+            await asyncio.sleep(0.05)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -66,9 +69,9 @@ async def test_readable_for_everybody(visit: Visiting, city: Street, kept: None,
         "/profiles",
         "/profiles/plain-json",
         "/profiles/tts-v3",
-        "/profiles/new",
-        "/profiles/new?from=tasmota",
-        f"/profiles/try?message={number}",
+        "/profiles/~new",
+        "/profiles/~new?from=tasmota",
+        f"/profiles/~try?message={number}",
         "/unmapped",
         "/unmapped/messages",
         "/unmapped/messages?kind=clock",
@@ -80,6 +83,7 @@ async def test_readable_for_everybody(visit: Visiting, city: Street, kept: None,
 async def test_from_a_strange_message_to_an_object(visit: Visiting, city: Street, server: Server) -> None:
     """Seen, a profile written and tried on it, saved, tried again: by forms alone, without JavaScript."""
     await publish(server, utility__water__17__reading=json.dumps(METER).encode())
+    await shown(city, "/unmapped", "utility/#")
     async with visit(java_script_enabled=False) as visited:
         page = visited.page
         visited.allowed = ["422"]
@@ -136,7 +140,7 @@ async def test_a_line_is_selected(visit: Visiting) -> None:
     async with visit() as visited:
         page = visited.page
         visited.allowed = ["422"]
-        await visited.go("/profiles/new?lang=de")
+        await visited.go("/profiles/~new?lang=de")
         text = json.dumps({**PROFILE, "name": "NOT A NAME"}, indent=1)
         await page.locator("#document").fill(text)
         await page.get_by_role("button", name="Speichern").click()
@@ -151,7 +155,7 @@ async def test_a_profile_is_tried_on_bytes(visit: Visiting) -> None:
     async with visit() as visited:
         page = visited.page
         visited.allowed = ["422"]
-        await visited.go("/profiles/try?lang=de")
+        await visited.go("/profiles/~try?lang=de")
         await page.select_option("#profile", "plain-json")
         await page.locator("#topic").fill("json/Streetlight/x")
         await page.locator("#payload").fill("zz")
@@ -207,24 +211,24 @@ async def test_payloads_are_shown_and_discarded(visit: Visiting, city: Street, k
 
 def test_what_comes_of_itself_cannot_be_changed(city: Street) -> None:
     document = json.dumps({**PROFILE, "name": "plain-json"})
-    text = post(city, "/profiles/new", 422, document=document, action="save")
+    text = post(city, "/profiles/~new", 422, document=document, action="save")
     assert "plain-json" in text
     post(city, "/profiles/plain-json/delete", 422)
     edit = city.client.get("/profiles/plain-json/edit")
-    assert edit.status_code == 303 and edit.headers["location"] == "/profiles/new?from=plain-json"
+    assert edit.status_code == 303 and edit.headers["location"] == "/profiles/~new?from=plain-json"
     assert city.client.get("/profiles/plain-json").status_code == 200
 
 
 @pytest.mark.parametrize(
     ("path", "fields", "status"),
     [
-        ("/profiles/new", {"document": "[]", "action": "save"}, 422),
-        ("/profiles/new", {"document": "[]", "action": "try", "topic": "a", "payload": ""}, 422),
-        ("/profiles/new", {"document": "[" * 5_000, "action": "save"}, 422),
-        ("/profiles/new", {}, 422),
-        ("/profiles/try", {"topic": "", "payload": "x"}, 422),
-        ("/profiles/try", {"topic": "json/A/b", "payload": "{}", "profile": "nothing"}, 422),
-        ("/profiles/try", {"topic": "a/+/#", "payload": "x"}, 200),
+        ("/profiles/~new", {"document": "[]", "action": "save"}, 422),
+        ("/profiles/~new", {"document": "[]", "action": "try", "topic": "a", "payload": ""}, 422),
+        ("/profiles/~new", {"document": "[" * 5_000, "action": "save"}, 422),
+        ("/profiles/~new", {}, 422),
+        ("/profiles/~try", {"topic": "", "payload": "x"}, 422),
+        ("/profiles/~try", {"topic": "json/A/b", "payload": "{}", "profile": "nothing"}, 422),
+        ("/profiles/~try", {"topic": "a/+/#", "payload": "x"}, 200),
         ("/profiles/nothing/delete", {}, 404),
         ("/unmapped", {"kind": "nothing", "action": "discard"}, 400),
         ("/unmapped", {"topic": "no/such/topic", "action": "discard"}, 303),
@@ -241,13 +245,13 @@ def test_odd_addresses(city: Street) -> None:
     for path in ("/profiles/nothing", "/profiles/%00", "/unmapped/999999", "/unmapped/x", "/unmapped/" + "9" * 30):
         assert city.client.get(path).status_code == 404, path
     for path in (
-        "/profiles/try?message=999999",
-        "/profiles/try?message=x&profile=nothing",
-        "/profiles/new?message=" + "9" * 30,
+        "/profiles/~try?message=999999",
+        "/profiles/~try?message=x&profile=nothing",
+        "/profiles/~new?message=" + "9" * 30,
         "/unmapped/messages?before=x&topic=%23&device=nobody",
         "/unmapped?done=replay&mapped=x&still=-1",
     ):
         assert city.client.get(path).status_code == 200, path
-    assert city.client.get("/profiles/new?from=nothing").status_code == 404
+    assert city.client.get("/profiles/~new?from=nothing").status_code == 404
     assert city.client.get("/unmapped/messages?kind=nothing").status_code == 400
     assert city.client.get("/unmapped/messages?topic=%00").status_code == 400

@@ -2,8 +2,8 @@
 
 Offers `create_routes(city)`: the pages as one mount that a server puts behind its other routes (it answers whatever
 they leave, with error pages of its own), `create_app(city)` for who needs the handle that ends live views, and for
-the apps' pages `Renderer` (templates in the shell, both languages), `Live` and `Source` (server-sent events) and
-`LAYERS` (how entity types look on the map).
+the apps' pages `Renderer` (templates in the shell, both languages), `Live` and `Source` (server-sent events),
+`PermittedRoute` and `sight_of` (who may see what) and `LAYERS` (how entity types look on the map).
 """
 
 from .application import WebApp, create_app, create_routes
@@ -12,6 +12,7 @@ from .layers import LAYERS, Layer, Rule, State
 from .live import Live, Source
 from .rendering import Renderer
 from .shell import City, Shell
+from .sight import PermittedRoute, Sight, sight_of
 
 __all__ = [
     "LAYERS",
@@ -19,12 +20,15 @@ __all__ = [
     "Layer",
     "Live",
     "NotBuilt",
+    "PermittedRoute",
     "Renderer",
     "Rule",
     "Shell",
+    "Sight",
     "Source",
     "State",
     "WebApp",
     "create_app",
     "create_routes",
+    "sight_of",
 ]

@@ -10,14 +10,14 @@ import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from . import layers
 from .live import Channel, StreamRoute
 from .names import local_part
 from .points import MapSource
 from .shell import Shell
-from .sight import sight_of
+from .sight import PermittedRoute, sight_of
 
 ROWS = 15
 _FOUND = 12
@@ -93,14 +93,14 @@ def routes(shell: Shell) -> list[BaseRoute]:
         return JSONResponse({"lon": source.points.lon[index], "lat": source.points.lat[index]})
 
     return [
-        Route("/map", page),
-        Route("/map/points", points),
-        Route("/map/table", table),
-        Route("/map/at", at),
-        Route("/map/search", search),
-        Route("/map/outline", outline),
-        Route("/map/place", place),
-        StreamRoute("/live/map", shell.live, channel, mark),
+        PermittedRoute("/map", page, "graph.see"),
+        PermittedRoute("/map/points", points, "graph.see"),
+        PermittedRoute("/map/table", table, "graph.see"),
+        PermittedRoute("/map/at", at, "graph.see"),
+        PermittedRoute("/map/search", search, "graph.see"),
+        PermittedRoute("/map/outline", outline, "graph.see"),
+        PermittedRoute("/map/place", place, "graph.see"),
+        StreamRoute("/live/map", shell.live, channel, "graph.see", mark),
     ]
 
 

@@ -7,13 +7,13 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from . import language as languages
 from .figures import Part, part
 from .live import Channel, Fragment, StreamRoute
 from .shell import Shell
-from .sight import sight_of
+from .sight import PermittedRoute, sight_of
 
 _GRACE = 3.0  # seconds to wait for figures
 _NEEDED = ("postgresql", "nats")  # without which there is no service
@@ -56,4 +56,7 @@ def routes(shell: Shell) -> list[BaseRoute]:
 
         return shell.live.channel(sight_of(request), key, lambda: Fragment(render), rate=1.0)
 
-    return [Route("/health", page), StreamRoute("/live/health", shell.live, channel)]
+    return [
+        PermittedRoute("/health", page, "operations.see"),
+        StreamRoute("/live/health", shell.live, channel, "operations.see"),
+    ]

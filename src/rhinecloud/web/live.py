@@ -14,12 +14,13 @@ import secrets
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
-from .sight import Sight
+from .sight import Sight, sight_of
 
 _log = logging.getLogger(__name__)
 HEARTBEAT = 15.0  # seconds; a reader that is gone is noticed by the next write
@@ -236,17 +237,22 @@ class Live:
 
 
 class StreamRoute(Route):
-    """A route that tells a view. `channel_of` gives the channel for a request and may wait, or raise an HTTPException;
-    `mark_of` tells what the viewer has already (a returning one says it by Last-Event-ID)."""
+    """A route that tells a view to whoever has its permission.
+
+    `channel_of` gives the channel for a request and may wait, or raise an HTTPException; `mark_of` tells what the
+    viewer has already (a returning one says it by Last-Event-ID).
+    """
 
     def __init__(
         self,
         path: str,
         live: Live,
         channel_of: Callable[[Request], Channel | Awaitable[Channel]],
+        permission: str,
         mark_of: Callable[[Request], str | None] = lambda request: request.headers.get("last-event-id"),
     ) -> None:
-        super().__init__(path, _Stream(live, channel_of, mark_of))
+        super().__init__(path, _Stream(live, channel_of, permission, mark_of))
+        self.permission = permission
 
 
 class _Stream:
@@ -256,9 +262,11 @@ class _Stream:
         self,
         live: Live,
         channel_of: Callable[[Request], Channel | Awaitable[Channel]],
+        permission: str,
         mark_of: Callable[[Request], str | None],
     ) -> None:
         self._live = live
+        self._permission = permission
         self._channel_of = channel_of
         self._mark_of = mark_of
 
@@ -267,6 +275,8 @@ class _Stream:
             refusal = Response(status_code=503, headers={"Retry-After": "5"})
             return await refusal(scope, receive, send)
         request = Request(scope)
+        if not sight_of(request).may(self._permission):
+            raise HTTPException(403)
         channel = self._channel_of(request)
         if not isinstance(channel, Channel):
             channel = await channel

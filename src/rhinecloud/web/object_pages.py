@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from rhinecloud.broker import Change, Query
 from rhinecloud.model import CORE, LOCATION, Entity, NgsiLdError, parse_q, parse_type_selection
@@ -22,7 +22,7 @@ from .live import Channel, Fragment, StreamRoute
 from .names import NAME, local_part, plain_value, short
 from .points import centre
 from .shell import Shell
-from .sight import sight_of
+from .sight import PermittedRoute, sight_of
 from .values import numeric, rows
 
 PAGE = 25
@@ -86,11 +86,11 @@ def routes(shell: Shell) -> list[BaseRoute]:
         return shell.live.channel(sight_of(request), key, lambda: Fragment(render))
 
     return [
-        Route("/objects", index),
-        Route("/objects/list", listing),
-        Route("/objects/{id}/history", history),
-        StreamRoute("/live/objects/{id}", shell.live, channel),
-        Route("/objects/{id}", page),
+        PermittedRoute("/objects", index, "graph.see"),
+        PermittedRoute("/objects/list", listing, "graph.see"),
+        PermittedRoute("/objects/{id}/history", history, "graph.see"),
+        StreamRoute("/live/objects/{id}", shell.live, channel, "graph.see"),
+        PermittedRoute("/objects/{id}", page, "graph.see"),
     ]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from . import language as languages
 from .health import summary
@@ -15,7 +15,7 @@ from .layers import LAYERS
 from .live import Channel, Fragment, StreamRoute
 from .names import short
 from .shell import Shell
-from .sight import sight_of
+from .sight import PermittedRoute, sight_of
 
 _SHOWN_TYPES = 8
 _LABELS = {layer.type: layer.label for layer in LAYERS}
@@ -63,4 +63,7 @@ def routes(shell: Shell) -> list[BaseRoute]:
 
         return shell.live.channel(sight_of(request), key, lambda: Fragment(render), rate=1.0)
 
-    return [Route("/", page), StreamRoute("/live/start", shell.live, channel)]
+    return [
+        PermittedRoute("/", page, "graph.see"),
+        StreamRoute("/live/start", shell.live, channel, "graph.see"),
+    ]

@@ -109,7 +109,7 @@ def routes(shell: Shell) -> list[BaseRoute]:
         return to(f"{PATH}/{segment(device.id)}", done="want")
 
     return [
-        StreamRoute("/live/devices/{id}", shell.live, channel),
+        StreamRoute("/live/devices/{id}", shell.live, channel, "devices.see"),
         PermittedRoute(f"{PATH}/{{id}}", page, "devices.see"),
         PermittedRoute(f"{PATH}/{{id}}", act, "devices.manage", method="POST"),
         PermittedRoute(f"{PATH}/{{id}}/secrets", issue, "devices.manage", method="POST"),

@@ -111,11 +111,11 @@ def routes(shell: Shell) -> list[BaseRoute]:
 
     return [
         PermittedRoute(PATH, index, "devices.see"),
-        PermittedRoute(f"{PATH}/list", listing, "devices.see"),
-        PermittedRoute(f"{PATH}/new", blank, "devices.manage"),
-        PermittedRoute(f"{PATH}/new", add, "devices.manage", method="POST"),
-        PermittedRoute(f"{PATH}/import", many, "devices.manage"),
-        PermittedRoute(f"{PATH}/import", take_many, "devices.manage", method="POST"),
+        PermittedRoute(f"{PATH}/~list", listing, "devices.see"),
+        PermittedRoute(f"{PATH}/~new", blank, "devices.manage"),
+        PermittedRoute(f"{PATH}/~new", add, "devices.manage", method="POST"),
+        PermittedRoute(f"{PATH}/~import", many, "devices.manage"),
+        PermittedRoute(f"{PATH}/~import", take_many, "devices.manage", method="POST"),
         PermittedRoute(f"{PATH}/{{id}}/edit", edit, "devices.manage"),
         PermittedRoute(f"{PATH}/{{id}}/edit", change, "devices.manage", method="POST"),
     ]

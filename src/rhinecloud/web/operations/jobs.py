@@ -62,7 +62,7 @@ def routes(shell: Shell) -> list[BaseRoute]:
 
     return [
         PermittedRoute(PATH, index, "jobs.see"),
-        StreamRoute("/live/jobs", shell.live, channel),
+        StreamRoute("/live/jobs", shell.live, channel, "jobs.see"),
         PermittedRoute(f"{PATH}/{{number}}", page, "jobs.see"),
         PermittedRoute(f"{PATH}/{{number}}", act, "jobs.manage", method="POST"),
     ]

@@ -79,7 +79,7 @@ def routes(shell: Shell) -> list[BaseRoute]:
     async def edit(request: Request) -> Response:
         profile = _profile(shell, printable(request, "name"))
         if profile.built_in:
-            return to(f"{PATH}/new", **{"from": profile.name})
+            return to(f"{PATH}/~new", **{"from": profile.name})
         return await _editor(shell, request, _text(profile.document), name=profile.name)
 
     async def write(request: Request) -> Response:
@@ -115,10 +115,10 @@ def routes(shell: Shell) -> list[BaseRoute]:
 
     return [
         PermittedRoute(PATH, index, "profiles.see"),
-        PermittedRoute(f"{PATH}/new", blank, "profiles.manage"),
-        PermittedRoute(f"{PATH}/new", write, "profiles.manage", method="POST"),
-        PermittedRoute(f"{PATH}/try", trying, "profiles.see"),
-        PermittedRoute(f"{PATH}/try", try_, "profiles.see", method="POST"),
+        PermittedRoute(f"{PATH}/~new", blank, "profiles.manage"),
+        PermittedRoute(f"{PATH}/~new", write, "profiles.manage", method="POST"),
+        PermittedRoute(f"{PATH}/~try", trying, "profiles.see"),
+        PermittedRoute(f"{PATH}/~try", try_, "profiles.see", method="POST"),
         PermittedRoute(f"{PATH}/{{name}}", page, "profiles.see"),
         PermittedRoute(f"{PATH}/{{name}}/delete", delete, "profiles.manage", method="POST"),
         PermittedRoute(f"{PATH}/{{name}}/edit", edit, "profiles.manage"),

@@ -96,8 +96,8 @@ def routes(shell: Shell) -> list[BaseRoute]:
 
     return [
         PermittedRoute(PATH, index, "subscriptions.see"),
-        StreamRoute("/live/subscriptions", shell.live, follow_index),
-        StreamRoute("/live/subscriptions/{id}", shell.live, follow_page),
+        StreamRoute("/live/subscriptions", shell.live, follow_index, "subscriptions.see"),
+        StreamRoute("/live/subscriptions/{id}", shell.live, follow_page, "subscriptions.see"),
         PermittedRoute(f"{PATH}/{{id}}", page, "subscriptions.see"),
         PermittedRoute(f"{PATH}/{{id}}", change, "subscriptions.manage", method="POST"),
     ]

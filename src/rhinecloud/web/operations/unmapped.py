@@ -117,7 +117,7 @@ def routes(shell: Shell) -> list[BaseRoute]:
     return [
         PermittedRoute(PATH, index, "unmapped.see"),
         PermittedRoute(PATH, act_many, "unmapped.manage", method="POST"),
-        StreamRoute("/live/unmapped", shell.live, channel),
+        StreamRoute("/live/unmapped", shell.live, channel, "unmapped.see"),
         PermittedRoute(f"{PATH}/messages", messages, "unmapped.see"),
         PermittedRoute(f"{PATH}/{{number}}", page, "unmapped.see"),
         PermittedRoute(f"{PATH}/{{number}}", act, "unmapped.manage", method="POST"),
