@@ -19,7 +19,7 @@ from rhinecloud.api.management import ROUTES
 from rhinecloud.api.management.listing import read_csv
 from rhinecloud.model import BadRequestData
 
-from ..conftest import EXTERNAL_NATS, Server
+from ..conftest import EXTERNAL_NATS, Serve, Server
 
 REFERENCE = Path(__file__).parent.parent.parent / "docs" / "reference" / "management-api.md"
 PATIENCE = 20.0
@@ -490,3 +490,16 @@ async def test_a_device_that_speaks_in_its_own_words_is_told_in_them(
             until, lambda: (found := manage.get(path).json())["state"] == "confirmed" and found
         )
         assert done["detail"]["reported"]["Dimmer"] == 30
+
+
+def test_a_device_that_pushes_too_much_is_told_to_wait(serve: Serve) -> None:
+    server = serve("--device-rate=2")
+    with httpx.Client(base_url=f"{server.base_url.rstrip('/')}/api/v1/", timeout=20) as manage:
+        loud, quiet = add(manage, "loud"), add(manage, "quiet")
+        codes = [push(manage, "loud", loud, {"n": n}).status_code for n in range(60)]
+        assert codes[0] == 204
+        assert set(codes) == {204, 429}
+        refused = until(lambda: (r := push(manage, "loud", loud, {"n": 1})).status_code == 429 and r)
+        assert int(refused.headers["retry-after"]) > 0
+        assert push(manage, "quiet", quiet, {"n": 1}).status_code == 204
+        until(lambda: manage.get("alarms", params={"device": "loud", "kind": "flood"}).json()["items"])

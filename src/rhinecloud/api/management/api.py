@@ -26,6 +26,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 async def describe(services: Services, request: Request) -> Answer:
+    """GET /openapi.json."""
     return Answer(200, openapi.document(ROUTES))
 
 

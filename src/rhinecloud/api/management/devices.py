@@ -29,6 +29,7 @@ _RETRY_AFTER = 5  # seconds
 
 
 async def list_devices(services: Services, request: Request) -> Answer:
+    """GET /devices."""
     registry = services.devices.registry
     page = await registry.list(
         after=request.text("after"),
@@ -43,6 +44,7 @@ async def list_devices(services: Services, request: Request) -> Answer:
 
 
 async def add_device(services: Services, request: Request) -> Answer:
+    """POST /devices."""
     registry = services.devices.registry
     device = await registry.add(request.document(NewDevice), request.actor)
     location = f"{ROOT}/devices/{device.id}".encode()
@@ -50,6 +52,7 @@ async def add_device(services: Services, request: Request) -> Answer:
 
 
 async def import_devices(services: Services, request: Request) -> Answer:
+    """POST /devices/import."""
     listed = read_devices(request)
     outcome = await services.devices.registry.add_many(
         [device for _, device in listed.devices], request.actor
@@ -67,17 +70,20 @@ async def import_devices(services: Services, request: Request) -> Answer:
 
 
 async def get_device(services: Services, request: Request) -> Answer:
+    """GET /devices/{device}."""
     registry = services.devices.registry
     return Answer(200, view_device(await registry.get(request.arguments["device"]), registry))
 
 
 async def change_device(services: Services, request: Request) -> Answer:
+    """PATCH /devices/{device}."""
     registry = services.devices.registry
     changed = await registry.change(request.arguments["device"], request.document(Changes), request.actor)
     return Answer(200, view_device(changed, registry))
 
 
 async def remove_device(services: Services, request: Request) -> Answer:
+    """DELETE /devices/{device}."""
     await services.devices.registry.remove(request.arguments["device"], request.actor)
     return Answer(204)
 
@@ -86,12 +92,14 @@ async def remove_device(services: Services, request: Request) -> Answer:
 
 
 async def list_secrets(services: Services, request: Request) -> Answer:
+    """GET /devices/{device}/secrets."""
     found = await services.devices.credentials.list(request.arguments["device"])
     items = [views.SecretView(**msgspec.structs.asdict(secret)) for secret in found]
     return Answer(200, views.SecretViews(items))
 
 
 async def issue_secret(services: Services, request: Request) -> Answer:
+    """POST /devices/{device}/secrets."""
     asked = request.document(views.NewSecret) if request.body else views.NewSecret()
     if asked.expires_at is not None and asked.expires_at.tzinfo is None:
         raise BadRequestData("a time has a zone, as in 2026-12-31T12:00:00Z", field="/expires_at")
@@ -102,11 +110,13 @@ async def issue_secret(services: Services, request: Request) -> Answer:
 
 
 async def revoke_secrets(services: Services, request: Request) -> Answer:
+    """DELETE /devices/{device}/secrets."""
     await services.devices.credentials.revoke(request.arguments["device"], request.actor)
     return Answer(204)
 
 
 async def revoke_secret(services: Services, request: Request) -> Answer:
+    """DELETE /devices/{device}/secrets/{secret}."""
     text = request.arguments["secret"]
     if not text.isascii() or not text.isdigit() or len(text) > 18:
         raise ApiError(404, "Not found", f"there is no secret {text:.40}")
@@ -118,6 +128,7 @@ async def revoke_secret(services: Services, request: Request) -> Answer:
 
 
 async def list_wanted(services: Services, request: Request) -> Answer:
+    """GET /devices/{device}/wanted."""
     limit = request.limit()
     found = await services.devices.commands.history(
         request.arguments["device"], before=request.number("before", None), limit=limit + 1
@@ -127,6 +138,7 @@ async def list_wanted(services: Services, request: Request) -> Answer:
 
 
 async def want(services: Services, request: Request) -> Answer:
+    """POST /devices/{device}/wanted."""
     asked = request.document(views.Want)
     one = await services.devices.commands.want(
         request.arguments["device"], asked.set, timeout_seconds=asked.timeout_seconds, actor=request.actor
@@ -136,6 +148,7 @@ async def want(services: Services, request: Request) -> Answer:
 
 
 async def get_wanted(services: Services, request: Request) -> Answer:
+    """GET /devices/{device}/wanted/{version}."""
     text = request.arguments["version"]
     if not text.isascii() or not text.isdigit() or len(text) > 18:
         raise ApiError(404, "Not found", f"there is no version {text:.40}")
@@ -148,6 +161,7 @@ async def get_wanted(services: Services, request: Request) -> Answer:
 
 
 async def list_alarms(services: Services, request: Request) -> Answer:
+    """GET /alarms."""
     limit = request.limit()
     found = await services.devices.alarms.list(
         device=request.optional("device"),
@@ -161,6 +175,7 @@ async def list_alarms(services: Services, request: Request) -> Answer:
 
 
 async def acknowledge_alarm(services: Services, request: Request) -> Answer:
+    """POST /alarms/{alarm}/acknowledge."""
     text = request.arguments["alarm"]
     if not text.isascii() or not text.isdigit() or len(text) > 18:
         raise ApiError(404, "Not found", f"there is no alarm {text:.40}")
@@ -172,6 +187,7 @@ async def acknowledge_alarm(services: Services, request: Request) -> Answer:
 
 
 async def push_message(services: Services, request: Request) -> Answer:
+    """POST /devices/{device}/messages."""
     device = await services.devices.credentials.check(request.arguments["device"], _bearer(request))
     if device is None:
         raise ApiError(

@@ -17,6 +17,7 @@ from .views import view_profile
 
 
 async def list_profiles(services: Services, request: Request) -> Answer:
+    """GET /profiles."""
     items = [
         view_profile(profile, await services.devices.registry.count_using(profile.name))
         for profile in services.profiles.all()
@@ -25,6 +26,7 @@ async def list_profiles(services: Services, request: Request) -> Answer:
 
 
 async def get_profile(services: Services, request: Request) -> Answer:
+    """GET /profiles/{profile}."""
     name = request.arguments["profile"]
     profile = services.profiles.get(name)
     if profile is None:
@@ -33,6 +35,7 @@ async def get_profile(services: Services, request: Request) -> Answer:
 
 
 async def save_profile(services: Services, request: Request) -> Answer:
+    """PUT /profiles/{profile}."""
     name = request.arguments["profile"]
     document = request.document(dict[str, Any])
     if document.get("name", name) != name:
@@ -45,6 +48,7 @@ async def save_profile(services: Services, request: Request) -> Answer:
 
 
 async def delete_profile(services: Services, request: Request) -> Answer:
+    """DELETE /profiles/{profile}."""
     name = request.arguments["profile"]
     using = await services.devices.registry.count_using(name)
     if using:
@@ -58,6 +62,7 @@ async def delete_profile(services: Services, request: Request) -> Answer:
 
 
 async def try_profile(services: Services, request: Request) -> Answer:
+    """POST /profiles/try."""
     asked = request.document(views.Try)
     if (asked.payload is None) == (asked.payload_base64 is None):
         raise BadRequestData("one of payload and payload_base64 is given")

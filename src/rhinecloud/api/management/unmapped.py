@@ -18,11 +18,13 @@ _KINDS: tuple[str, ...] = get_args(Kind)
 
 
 async def list_groups(services: Services, request: Request) -> Answer:
+    """GET /unmapped/groups."""
     items = [views.GroupView(**msgspec.structs.asdict(group)) for group in await services.unmapped.groups()]
     return Answer(200, views.GroupViews(items))
 
 
 async def list_unmapped(services: Services, request: Request) -> Answer:
+    """GET /unmapped."""
     kind = request.optional("kind")
     if kind is not None and kind not in _KINDS:
         raise BadRequestData(f"kind is one of {', '.join(_KINDS)}", field="kind")
@@ -40,6 +42,7 @@ async def list_unmapped(services: Services, request: Request) -> Answer:
 
 
 async def get_unmapped(services: Services, request: Request) -> Answer:
+    """GET /unmapped/{number}."""
     text = request.arguments["number"]
     kept = None
     if text.isascii() and text.isdigit() and len(text) <= 18:
@@ -50,6 +53,7 @@ async def get_unmapped(services: Services, request: Request) -> Answer:
 
 
 async def replay_unmapped(services: Services, request: Request) -> Answer:
+    """POST /unmapped/replay."""
     asked = request.document(views.Replay)
     chosen = (asked.ids, asked.kind, asked.profile, asked.topic, asked.device)
     if all(one is None for one in chosen) and not asked.all:
@@ -71,6 +75,7 @@ async def replay_unmapped(services: Services, request: Request) -> Answer:
 
 
 async def discard_unmapped(services: Services, request: Request) -> Answer:
+    """POST /unmapped/discard."""
     asked = request.document(views.Discard)
     return Answer(200, views.DiscardedView(await services.unmapped.discard(asked.ids, request.actor)))
 
