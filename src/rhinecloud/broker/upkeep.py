@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import asyncpg
 
-from rhinecloud.store import Database, history, intake, outbox, partitions, unmapped
+from rhinecloud.store import Database, alarms, history, intake, outbox, partitions, unmapped
 
 from .office import hold
 from .relay import READER
@@ -15,6 +15,7 @@ from .relay import READER
 _log = logging.getLogger(__name__)
 _EVERY = 1_800.0  # seconds
 _UNMAPPED_DAYS = 90
+_ALARMS_DAYS = 90  # after somebody has seen them
 _DELIVERIES_DAYS = 8  # the bus redelivers for a week at most
 
 
@@ -47,6 +48,7 @@ async def once(
     while await unmapped.forget(connection, days=unmapped_days):
         pass
     await intake.forget(connection, days=_DELIVERIES_DAYS)
+    await alarms.forget(connection, days=_ALARMS_DAYS)
     if moved:
         _log.info("upkeep: %s values compacted", moved)
     return moved

@@ -7,6 +7,7 @@ import shutil
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
 from rhinecloud import tasks
+from rhinecloud.broker import upkeep
 from rhinecloud.bus import Bus, Message, ensure_intake
 from rhinecloud.engines.account import EngineError
 from rhinecloud.engines.folder import DataFolder
@@ -518,6 +520,21 @@ async def test_alarms_count_and_open_anew_after_somebody_saw_them(house: House) 
     assert sorted(one.times for one in await alarms.list(device="lamp-1", acknowledged=True)) == [1, 105]
     assert [one.times for one in await alarms.list(device="lamp-1")] == [1]
     assert await house.database.pool.fetchval("SELECT count(*) FROM audit WHERE actor = 'test'") == 1
+
+
+async def test_alarms_that_were_seen_are_forgotten_and_open_ones_are_not(house: House) -> None:
+    alarms = Alarms(house.database)
+    for kind in ("clock", "flood", "sign_in"):
+        await alarms.raise_("lamp-1", kind, {})
+    for one in await alarms.list():
+        if one.kind != "clock":
+            await alarms.acknowledge(one.id, "test")
+    await house.database.pool.execute(
+        "UPDATE device_alarm SET acknowledged_at = acknowledged_at - interval '91 days' WHERE kind <> 'sign_in'"
+    )
+    async with house.database.pool.acquire() as connection:
+        await upkeep.once(connection, datetime.now(UTC), outbox_days=7)
+    assert {one.kind for one in await alarms.list(acknowledged=True)} == {"clock", "sign_in"}
 
 
 # TLS
