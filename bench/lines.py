@@ -22,6 +22,8 @@ class Line(asyncio.Protocol):
 
     async def ask(self, data: bytes) -> tuple[int, float]:
         """The status, and when the answer was there whole (perf_counter). Raises ConnectionError."""
+        if self._transport.is_closing():
+            raise ConnectionError("the connection was closed")
         self._answer = asyncio.get_running_loop().create_future()
         self._transport.write(data)
         return await self._answer

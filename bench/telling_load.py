@@ -124,7 +124,7 @@ async def run_webhook(job: WebhookJob) -> Load:
     server = await asyncio.get_running_loop().create_server(
         lambda: Receiver(ledger.hear), "127.0.0.1", job.receiver
     )
-    lines = await open_lines(job.port, job.connections)
+    (early,) = await open_lines(job.port, 1)
 
     def way(line: Line) -> Callable[[int, Key], Awaitable[None]]:
         async def update(number: int, key: Key) -> None:
@@ -138,11 +138,13 @@ async def run_webhook(job: WebhookJob) -> Load:
 
     # What the jobs before have left to match comes first: begin when a first change has come through.
     first, *keys = _keys(job.seed, job.entities, 1 + int(job.rate * job.seconds))
-    await way(lines[0])(*first)
+    await way(early)(*first)
+    early.close()
     deadline = time.perf_counter() + _BACKLOG
     while first[1] not in ledger.told and time.perf_counter() < deadline:
         await asyncio.sleep(0.01)
     ledger.forget(first[1])
+    lines = await open_lines(job.port, job.connections)  # not before: idle ones would be closed meanwhile
     begun, seconds = await _paced(ledger, keys, job.rate, [way(line) for line in lines])
     for line in lines:
         line.close()
