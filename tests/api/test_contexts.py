@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from ..conftest import Serve, Server, server_factory, new_folder
+from ..conftest import Serve, Server, new_folder, server_factory
 
 ERRORS = "https://uri.etsi.org/ngsi-ld/errors/"
 KNOWN = "https://city.example/context.jsonld"
