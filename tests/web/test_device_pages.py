@@ -7,6 +7,7 @@ import asyncio
 import csv
 import json
 import re
+import shlex
 from pathlib import Path
 
 import aiomqtt
@@ -84,12 +85,16 @@ async def test_from_nothing_to_a_device_that_speaks(visit: Visiting, city: Stree
         shown = page.locator(".secret pre").first
         secret = await shown.inner_text()
         assert re.fullmatch(r"[A-Za-z0-9]{32}", secret)
+        words = shlex.split(await page.locator(".secret pre").nth(1).inner_text())
+        told = dict(zip(words[1::2], words[2::2], strict=True))
         await page.goto(f"{city.url}/devices/lamp-0001")
         await expect(page.locator("body")).not_to_contain_text(secret)
         await expect(page.get_by_role("region", name="Geheimnisse")).to_contain_text("Werkstatt")
 
-        async with connected(server, secret, "lamp-0001") as client:
-            await client.publish("json/Streetlight/lamp-0001", b'{"powerState": "on"}', qos=1)
+        async with aiomqtt.Client(
+            told["-h"], int(told["-p"]), username=told["-u"], password=told["-P"], identifier=told["-i"]
+        ) as client:
+            await client.publish(told["-t"], told["-m"], qos=int(told["-q"]))
             await eventually_on(page, "#attributes", "powerState")
             await page.get_by_role("button", name="Sperren").click()
             await expect(page.get_by_role("status")).to_contain_text("Gesperrt")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 from starlette.exceptions import HTTPException
@@ -143,7 +146,7 @@ async def _page(
         profile=shell.profiles.get(device.profile),
         measured=entity,
         unmapped=await shell.unmapped.page(device=device.id, limit=_SHOWN),
-        mqtt=shell.city.mqtt_url,
+        command=first_message(shell.city.mqtt_url, device, secret, topics.publish) if secret else None,
         wrong=wrong,
         given=given or {},
         terms=TERMS,
@@ -160,6 +163,19 @@ async def _standing(shell: Shell, device: Device) -> dict[str, Any]:
         "alarms": await shell.devices.alarms.list(device=device.id, limit=_SHOWN),
         "history": await shell.devices.commands.history(device.id, limit=_SHOWN),
     }
+
+
+def first_message(url: str | None, device: Device, secret: str, topics: Sequence[str]) -> str | None:
+    """A command that publishes for a device; None where neither the address nor what it says is known."""
+    topic = next((one for one in topics if not {"+", "#"} & set(one)), None)
+    if url is None or topic is None or device.profile != "plain-json":
+        return None
+    parts = urlsplit(url)
+    words = ["mosquitto_pub", "-h", parts.hostname or "localhost", "-p", str(parts.port or 1883)]
+    if parts.scheme == "mqtts":
+        words += ["--capath", "/etc/ssl/certs"]
+    words += ["-i", device.id.replace(".", "/"), "-u", device.id, "-P", secret, "-q", "1"]
+    return shlex.join([*words, "-t", topic, "-m", '{"powerState": "on"}'])
 
 
 def _values(text: str) -> dict[str, Any]:
