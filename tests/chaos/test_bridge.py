@@ -67,6 +67,11 @@ async def served(server: Server, seconds: float = 60) -> None:
             await asyncio.sleep(0.1)
 
 
+async def told(server: Server) -> str:
+    """How the bridge says it is, and the end of the log."""
+    return f"{await query(server.database_url, 'SELECT now(), * FROM bridge')}\n{server.output[-3000:]}"
+
+
 async def more(ledger: Ledger, seconds: float = 60) -> None:
     """Wait until another hundred are acknowledged."""
     wanted = len(ledger.acknowledged) + 100
@@ -106,7 +111,7 @@ async def test_what_a_foreign_broker_acknowledged_is_in_the_history(there: Forei
     print(f"{len(ledger.acknowledged)} acknowledged while {killed} workers were killed")
     assert len(ledger.acknowledged) > 200
     missing = ledger.acknowledged - kept.keys()
-    assert not missing, f"{len(missing)} acknowledged values are lost: {sorted(missing)[:5]}"
+    assert not missing, f"{len(missing)} are lost: {sorted(missing)[:5]}\n{await told(server)}"
     assert {entry: times for entry, times in kept.items() if times > 1} == {}, "counted twice"
     assert kept.keys() <= ledger.tried
 
@@ -128,7 +133,7 @@ async def test_what_a_foreign_broker_acknowledged_is_in_the_history(there: Forei
     twice = sum(times - 1 for times in kept.values())
     print(f"{len(ledger.acknowledged)} acknowledged while the foreign broker died, {twice} of them twice")
     missing = ledger.acknowledged - kept.keys()
-    assert not missing, f"{len(missing)} acknowledged values are lost: {sorted(missing)[:5]}"
+    assert not missing, f"{len(missing)} are lost: {sorted(missing)[:5]}\n{await told(server)}"
     assert kept.keys() <= ledger.tried
     if "mosquitto" in str(there.command[0]):
         assert twice == 0

@@ -364,6 +364,29 @@ async def test_refused_topics_are_named_and_the_others_come(
             await eventually(lambda: gateway.taken)
 
 
+async def test_a_broker_that_greets_and_leaves_is_asked_again(graph: Broker) -> None:
+    """The end comes in the same breath as the greeting: it is noticed all the same."""
+    greeted = []
+
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1_000)
+        writer.write(b"\x20\x02\x01\x00")  # CONNACK: the session is there
+        writer.close()
+        greeted.append(1)
+
+    server = await asyncio.start_server(greet, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with bridged(graph, f"mqtt://127.0.0.1:{port}/?topic=a"):
+        # What the table says of a session that was never begun here: nothing is missing.
+        await eventually(lambda: len(greeted) >= 2)
+        await graph.database.pool.execute("UPDATE bridge SET topics = '{a}'")
+    greeted.clear()
+    async with bridged(graph, f"mqtt://127.0.0.1:{port}/?topic=a"):
+        await eventually(lambda: len(greeted) >= 10)
+    server.close()
+    await server.wait_closed()
+
+
 async def test_tls_and_passwords(folder: Path, graph: Broker, caplog: pytest.LogCaptureFixture) -> None:
     authority = trustme.CA()
     certificate = authority.issue_cert("127.0.0.1")

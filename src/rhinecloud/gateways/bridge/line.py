@@ -61,6 +61,7 @@ class Line:
         self._unacknowledged: dict[int, str] = {}
         self._reading = True
         self._closed = False
+        self._gone = False
         self.session_present = False
         self.dropped_qos0 = 0
 
@@ -105,8 +106,9 @@ class Line:
 
     def _take_over(self, context: ssl.SSLContext | None, host: str) -> None:
         """Before the connection: the broker may send as soon as it has greeted us."""
-        greeted = self._paho.on_connect
+        greeted, parted = self._paho.on_connect, self._paho.on_disconnect
         assert greeted is not None
+        assert parted is not None
 
         def on_connect(client: Any, userdata: Any, flags: Any, *rest: Any) -> None:
             if self._closed:
@@ -114,6 +116,12 @@ class Line:
                 return
             self.session_present = bool(flags.session_present)
             greeted(client, userdata, flags, *rest)
+
+        def on_disconnect(*arguments: Any) -> None:
+            # The library forgets an end that comes between the greeting and its next breath.
+            self._gone = True
+            self._loop.call_soon_threadsafe(self._something.set)
+            parted(*arguments)
 
         if context is not None:
 
@@ -123,6 +131,7 @@ class Line:
             self._paho._ssl_wrap_socket = shaken  # type: ignore[method-assign]
         self._paho.manual_ack_set(True)
         self._paho.on_connect = on_connect
+        self._paho.on_disconnect = on_disconnect
         self._paho.on_message = self._on_message
 
     async def close(self) -> None:
@@ -161,22 +170,29 @@ class Line:
 
     async def batch(self, most: int, patience: float) -> list[Received]:
         """What has arrived, in its order, at most so many; none after `patience` seconds. Raises LineLost."""
-        if not self._waiting:
+        if not self._waiting and not self._lost:
             self._something.clear()
             self._read_again()
-            lost = self._client._disconnected
             waiting = asyncio.ensure_future(self._something.wait())
             try:
-                await asyncio.wait((waiting, lost), timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait(
+                    (waiting, self._client._disconnected),
+                    timeout=patience,
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
             finally:
                 waiting.cancel()
-            if not self._waiting and lost.done():
-                # The library has a code for it that says no more.
-                raise LineLost("the connection to the broker was lost")
+        if not self._waiting and self._lost:
+            # The library has a code for it that says no more.
+            raise LineLost("the connection to the broker was lost")
         taken = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
         self._bytes -= sum(len(message.payload) for message in taken)
         self._read_again()
         return taken
+
+    @property
+    def _lost(self) -> bool:
+        return self._gone or self._client._disconnected.done()
 
     @property
     def waiting(self) -> int:
@@ -186,7 +202,7 @@ class Line:
     def acknowledge(self, messages: list[Received]) -> None:
         """The broker need not deliver these again. What is lost of this with the connection comes again."""
         for message in messages:
-            if message.qos and not self._client._disconnected.done():
+            if message.qos and not self._lost:
                 self._unacknowledged.pop(message.packet, None)
                 self._paho.ack(message.packet, message.qos)
 
