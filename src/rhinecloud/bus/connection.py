@@ -145,7 +145,7 @@ class Bus:
 
     async def ensure_consumer(self, stream: str, config: ConsumerConfig) -> None:
         """Make a durable consumer, or bring it to this configuration. Raises BusUnavailable."""
-        async with asking():
+        async with self._asking():
             await self.streams.add_consumer(stream, config)
 
     async def ensure_changes(self, tenant: str, epoch: int) -> None:
@@ -154,7 +154,7 @@ class Bus:
         The epoch of each tenant stands in the stream's metadata. Raises BusUnavailable.
         """
         key = f"epoch.{tenant}"
-        async with asking():
+        async with self._asking():
             try:
                 metadata = dict((await self.streams.stream_info(CHANGES)).config.metadata or {})
             except NotFoundError:
