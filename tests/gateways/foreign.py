@@ -110,6 +110,7 @@ def mosquitto(folder: Path, *lines: str) -> Foreign:
         f"persistence_location {folder}/",
         "autosave_interval 1",
         "autosave_on_changes true",
+        "max_queued_messages 0",  # unless told so it forgets what is more than 1,000, acknowledged or not
         *(lines or ["allow_anonymous true"]),
     ]
     if os.geteuid() == 0:
