@@ -278,6 +278,10 @@ def test_a_push_is_only_for_the_device_itself(manage: httpx.Client, graph: httpx
     assert response.headers["www-authenticate"].startswith("Bearer")
     problem(push(manage, "p-2", "", {"power": 1}), 401)
     problem(push(manage, "nobody", one, {"power": 1}), 401)
+    alarms = manage.get("alarms", params={"device": "p-2"}).json()["items"]
+    assert [(alarm["kind"], alarm["times"], alarm["detail"]) for alarm in alarms] == [
+        ("sign_in", 1, {"name": "p-2", "by": "HTTP"})
+    ]
     problem(manage.post("devices/p-2/messages", content=b"{}"), 401)
     problem(push(manage, "p-2", one, {"power": 1}, params={"topic": "json/Lamp/p-3"}), 403)
     problem(push(manage, "p-2", one, {"power": 1}, params={"topic": "json/+/p-2"}), 403)

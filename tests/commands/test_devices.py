@@ -126,7 +126,7 @@ def test_a_profile_from_the_first_try_to_the_replay(run: Shell, tmp_path: Path) 
     assert '"power"' in run(*attempt, "--profile", "cli")
     assert "cli" in run("profile", "list")
     assert json.loads(run("profile", "show", "cli")) == profile
-    assert "1 messages mapped" in run("unmapped", "replay", "--topic", "cli/+")
+    assert "1 message mapped" in run("unmapped", "replay", "--topic", "cli/+")
     assert "0 messages discarded" in run("unmapped", "discard", "999999")
     run("profile", "delete", "cli")
     assert "there is no profile" in run("profile", "show", "cli", code=1)

@@ -22,7 +22,7 @@ def free() -> list[str]:
 @embedded
 def test_a_good_set_up(data_folder: Path, free: list[str]) -> None:
     printed = rhinecloud("check", "--data", data_folder, *free)
-    assert "Everything is as it should be" in printed
+    assert "Nothing has to be changed" in printed
     assert "PostgreSQL 18" in printed
     assert not data_folder.exists()
 

@@ -164,13 +164,13 @@ async def test_a_refused_letter_is_sent_again(
         await page.goto(f"{city.url}/mail?lang=de")
         await page.select_option("#state", "refused")
         await page.get_by_role("button", name="Anzeigen").click()
-        table = page.get_by_role("region", name="Liste der Briefe")
+        table = page.get_by_role("region", name="Liste der E-Mails")
         await expect(table).to_contain_text("550 5.1.1 no such user here")
         await expect(table).not_to_contain_text("somebody")
         await page.get_by_role("link", name="nobody@example.org").click()
         smtp.answers.clear()
         await page.get_by_role("button", name="Erneut senden").click()
-        await expect(page.get_by_role("status")).to_contain_text("Er wird erneut gesendet")
+        await expect(page.get_by_role("status")).to_contain_text("Sie wird erneut gesendet")
 
         async def sent() -> bool:
             return await state(numbers[0]) == "sent"

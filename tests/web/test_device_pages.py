@@ -81,7 +81,7 @@ async def test_from_nothing_to_a_device_that_speaks(visit: Visiting, city: Stree
         await expect(page.locator("#topics-title + dl")).to_contain_text("harbour/lamps/1")
 
         await page.locator("#note").fill("Werkstatt")
-        await page.get_by_role("button", name="Geheimnis ziehen").click()
+        await page.get_by_role("button", name="Geheimnis erzeugen").click()
         shown = page.locator(".secret pre").first
         secret = await shown.inner_text()
         assert re.fullmatch(r"[A-Za-z0-9]{32}", secret)
@@ -161,6 +161,20 @@ async def test_alarms_are_seen_and_closed(visit: Visiting, server: Server, lamp:
         await expect(page.locator("main")).to_contain_text("Zeit kann nicht stimmen")
 
 
+async def test_an_alarm_of_no_device_is_seen_and_closed(visit: Visiting, city: Street) -> None:
+    answer = city.client.post("/api/v1/devices/nobody-at-all/messages", json={}, headers={"Authorization": "Bearer x"})
+    assert answer.status_code == 401
+    async with visit() as visited:
+        page = visited.page
+        await visited.go("/devices?lang=de")
+        alarm = page.locator(".alarms li", has_text="nobody-at-all")
+        await expect(alarm).to_contain_text("Anmeldung abgelehnt")
+        await expect(alarm).to_contain_text("Benutzername")
+        await alarm.get_by_role("button", name=re.compile("^Gesehen")).click()
+        await expect(page.get_by_role("status")).to_contain_text("abgehakt")
+        await expect(page.locator(".alarms")).to_have_count(0)
+
+
 async def test_search_as_one_types(visit: Visiting, city: Street, lamp: str) -> None:
     async with visit() as visited:
         page = visited.page
@@ -228,6 +242,8 @@ def test_a_revoked_secret_is_gone(city: Street) -> None:
         (PATH, {"action": "explode"}, 400),
         (PATH, {"action": "acknowledge", "alarm": "x"}, 400),
         (PATH, {"action": "acknowledge", "alarm": "999999"}, 404),
+        ("/devices", {"action": "explode"}, 400),
+        ("/devices", {"action": "acknowledge", "alarm": "999999"}, 404),
         (f"{PATH}/secrets/revoke", {"secret": "-1"}, 400),
         (f"{PATH}/wanted", {"set": "[1]"}, 422),
         (f"{PATH}/wanted", {"set": "{}"}, 422),

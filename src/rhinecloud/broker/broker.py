@@ -216,7 +216,8 @@ class Broker:
                    (SELECT count(*) FROM subscription) AS subscriptions,
                    (SELECT count(*) FROM subscription_state WHERE failing) AS failing,
                    (SELECT count(*) FROM (SELECT 1 FROM notification LIMIT 100000) AS counted) AS due,
-                   (SELECT reltuples::bigint FROM pg_class WHERE oid = 'entity'::regclass) AS entities,
+                   greatest((SELECT reltuples::bigint FROM pg_class WHERE oid = 'entity'::regclass),
+                            (SELECT count(*) FROM (SELECT 1 FROM entity LIMIT 10000) AS counted)) AS entities,
                    pg_database_size(current_database()) AS bytes,
                    current_setting('server_version') AS version
             """,
@@ -224,7 +225,7 @@ class Broker:
         )
         return {
             "postgresql": {"version": record["version"], "database_bytes": record["bytes"]},
-            "graph": {"entities_estimate": max(0, record["entities"]), "unmapped": record["unmapped"]},
+            "graph": {"entities_estimate": record["entities"], "unmapped": record["unmapped"]},
             "relay": {
                 "elected_here": self._relay.elected,
                 "told": record["told"],

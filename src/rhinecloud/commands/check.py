@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
         level, text = asyncio.run(examine(settings))
         problems += level == "wrong"
         say(_SIGNS[level] + text)
-    say("" if problems else "\nEverything is as it should be.")
+    say("" if problems else "\nNothing has to be changed.")
     if problems:
         say(f"{problems} thing{'s' if problems > 1 else ''} to change.")
     return 1 if problems else 0

@@ -216,7 +216,11 @@ def _show(city: CityApi, arguments: argparse.Namespace) -> None:
     for one in alarms:
         print(f"  alarm    {one['kind']} × {one['times']}, last {one['last_at']}: {_brief(one['detail'])}")
     for one in wanted:
-        print(f"  wanted   {one['version']} {_brief(one['set'])} {one['state']}")
+        said = (one.get("detail") or {}).get("said")
+        print(
+            f"  wanted   {one['version']} {_brief(one['set'])} {one['state']}"
+            f" {one['ended_at'] or one['sent_at'] or one['created_at']}" + (f": {said}" if said else "")
+        )
 
 
 def _brief(document: Any) -> str:

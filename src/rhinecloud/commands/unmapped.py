@@ -107,7 +107,10 @@ def _replay(city: CityApi, arguments: argparse.Namespace) -> int:
     if arguments.json:
         show(replayed)
     else:
-        print(f"{replayed['mapped']:,} messages mapped, {replayed['still']:,} still cannot be.")
+        mapped, still = replayed["mapped"], replayed["still"]
+        print(f"{mapped:,} message{'' if mapped == 1 else 's'} mapped, {still:,} still cannot be.")
+        if still:
+            print("Why not: `rhinecloud unmapped list`.")
     return 1 if replayed["still"] else 0
 
 

@@ -72,13 +72,17 @@ async def page(
     acknowledged: bool = False,
     before: int | None = None,
     limit: int = 50,
+    nobodys: bool = False,
 ) -> list[Alarm]:
-    """Alarms with the highest ids first, below the id `before`; open ones unless `acknowledged`."""
+    """Alarms with the highest ids first, below the id `before`; open ones unless `acknowledged`.
+
+    `nobodys`: only those that name no device.
+    """
     rows = await connection.fetch(
         f"SELECT {_FIELDS} FROM device_alarm WHERE ($1::text IS NULL OR device = $1) "
         "AND ($2::text IS NULL OR kind = $2) AND ($3 OR acknowledged_at IS NULL) "
-        "AND ($4::bigint IS NULL OR id < $4) ORDER BY id DESC LIMIT $5",
-        *(device, kind, acknowledged, before, limit),
+        "AND ($4::bigint IS NULL OR id < $4) AND (NOT $6 OR device IS NULL) ORDER BY id DESC LIMIT $5",
+        *(device, kind, acknowledged, before, limit, nobodys),
     )
     return [_alarm(row) for row in rows]
 
@@ -89,6 +93,15 @@ async def counts(connection: Connection) -> dict[str, int]:
         "SELECT kind, count(*) FROM device_alarm WHERE acknowledged_at IS NULL GROUP BY kind ORDER BY kind"
     )
     return {row["kind"]: row["count"] for row in rows}
+
+
+async def counts_of(connection: Connection, devices: Sequence[str]) -> dict[str, int]:
+    """How many alarms are open of each of these devices that has any."""
+    rows = await connection.fetch(
+        "SELECT device, count(*) FROM device_alarm WHERE acknowledged_at IS NULL AND device = ANY($1) GROUP BY device",
+        list(devices),
+    )
+    return {row["device"]: row["count"] for row in rows}
 
 
 async def acknowledge(connection: Connection, alarm: int) -> Alarm | None:

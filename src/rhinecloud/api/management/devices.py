@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from rhinecloud.gateways.devices.push import MAX_PAYLOAD, Forbidden, TooMuch
-from rhinecloud.gateways.devices.registry import Changes, NewDevice
+from rhinecloud.gateways.devices.registry import ID, Changes, NewDevice
 from rhinecloud.gateways.profiles import Unmappable
 from rhinecloud.model import BadRequestData
 
@@ -188,12 +188,19 @@ async def acknowledge_alarm(services: Services, request: Request) -> Answer:
 
 async def push_message(services: Services, request: Request) -> Answer:
     """POST /devices/{device}/messages."""
-    device = await services.devices.credentials.check(request.arguments["device"], _bearer(request))
+    name, secret = request.arguments["device"], _bearer(request)
+    device = await services.devices.credentials.check(name, secret)
     if device is None:
+        if secret and ID.fullmatch(name):
+            await services.devices.alarms.raise_(
+                name, "sign_in", {"name": name, "by": "HTTP"}, known_only=True
+            )
         raise ApiError(
             401,
             "Unauthorized",
-            "a device sends its secret: Authorization: Bearer <secret>",
+            "there is no such device, it is blocked, or this is none of its secrets"
+            if secret
+            else "a device sends its secret: Authorization: Bearer <secret>",
             headers=((b"www-authenticate", b'Bearer realm="devices"'),),
         )
     key = request.headers.get(b"idempotency-key")

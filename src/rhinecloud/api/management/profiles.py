@@ -52,7 +52,10 @@ async def delete_profile(services: Services, request: Request) -> Answer:
     name = request.arguments["profile"]
     using = await services.devices.registry.count_using(name)
     if using:
-        raise ApiError(409, "Conflict", f"{using} devices use the profile {name}")
+        one = "" if using == 1 else "s"
+        raise ApiError(
+            409, "Conflict", f"{using} device{one} of the profile {name}: give them another one first"
+        )
     try:
         if not await services.profiles.delete(name, request.actor):
             raise ResourceNotFound(f"there is no profile {name}")

@@ -7,7 +7,7 @@ Kinds that this room raises: `forbidden_topic` (a device spoke to or asked for a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -87,8 +87,12 @@ class Alarms:
         acknowledged: bool = False,
         before: int | None = None,
         limit: int = 50,
+        nobodys: bool = False,
     ) -> list[Alarm]:
-        """Alarms, newest first, with ids below `before`; open ones only, unless `acknowledged`."""
+        """Alarms, newest first, with ids below `before`; open ones only, unless `acknowledged`.
+
+        `nobodys`: only those that name no device.
+        """
         return await alarms.page(
             self._database.pool,
             device=device,
@@ -96,11 +100,16 @@ class Alarms:
             acknowledged=acknowledged,
             before=before,
             limit=limit,
+            nobodys=nobodys,
         )
 
     async def counts(self) -> dict[str, int]:
         """Open alarms of each kind."""
         return await alarms.counts(self._database.pool)
+
+    async def counts_of(self, devices: Sequence[str]) -> dict[str, int]:
+        """Open alarms of each of these devices that has any."""
+        return await alarms.counts_of(self._database.pool, devices)
 
     async def acknowledge(self, alarm: int, actor: str) -> Alarm:
         """Somebody has seen it: it is closed, and raised again it is a new one. Raises ResourceNotFound."""

@@ -25,7 +25,7 @@ from ..object_pages import details
 from ..shell import Shell
 from ..sight import PermittedRoute, sight_of
 from .devices import PATH, Problem, known, problem
-from .pages import done, segment, to
+from .pages import done, form_number, segment, to
 
 _EVERY = 2.0  # seconds between two looks while somebody looks
 _SHOWN = 10  # wanted states, messages
@@ -67,7 +67,7 @@ def routes(shell: Shell) -> list[BaseRoute]:
         if action in ("block", "allow"):
             await shell.devices.registry.change(device.id, Changes(enabled=action == "allow"), actor)
         elif action == "acknowledge":
-            await shell.devices.alarms.acknowledge(_number(given.get("alarm")), actor)
+            await shell.devices.alarms.acknowledge(form_number(given.get("alarm")), actor)
         else:
             raise HTTPException(400)
         return to(f"{PATH}/{segment(device.id)}", done=action)
@@ -92,7 +92,7 @@ def routes(shell: Shell) -> list[BaseRoute]:
 
     async def revoke(request: Request) -> Response:
         device = await shell.devices.registry.get(known(request))
-        number = _number((await fields(request)).get("secret"))
+        number = form_number((await fields(request)).get("secret"))
         await shell.devices.credentials.revoke(device.id, sight_of(request).actor, number)
         return to(f"{PATH}/{segment(device.id)}", done="revoke")
 
@@ -190,10 +190,3 @@ def _values(text: str) -> dict[str, Any]:
 
 def _patience(text: str | None) -> float:
     return float(text) if text and text.isascii() and text.isdigit() and len(text) < 9 else PATIENCE[-2]
-
-
-def _number(text: str | None) -> int:
-    """A number from a form. Raises HTTPException 400."""
-    if not text or not text.isascii() or not text.isdigit() or len(text) > 18:
-        raise HTTPException(400)
-    return int(text)

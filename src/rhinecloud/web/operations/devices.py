@@ -20,7 +20,7 @@ from rhinecloud.store.devices import Device
 from ..forms import fields, upload
 from ..shell import Shell
 from ..sight import PermittedRoute, sight_of
-from .pages import PAGE, done, printable, segment, to
+from .pages import PAGE, done, form_number, printable, segment, to
 
 PATH = "/devices"
 MOST_IMPORTED = 20_000
@@ -50,6 +50,14 @@ def routes(shell: Shell) -> list[BaseRoute]:
     async def listing(request: Request) -> Response:
         values = await _listing(shell, request)
         return shell.renderer.page(request, "operations/parts/devices.html", **values)
+
+    async def acknowledge(request: Request) -> Response:
+        """An alarm that names no device was seen: no other page has it."""
+        given = await fields(request)
+        if given.get("action") != "acknowledge":
+            raise HTTPException(400)
+        await shell.devices.alarms.acknowledge(form_number(given.get("alarm")), sight_of(request).actor)
+        return to(PATH, done="acknowledge")
 
     async def blank(request: Request) -> Response:
         values = {"profile": request.query_params.get("profile", "plain-json"), "enabled": "on"}
@@ -111,6 +119,7 @@ def routes(shell: Shell) -> list[BaseRoute]:
 
     return [
         PermittedRoute(PATH, index, "devices.see"),
+        PermittedRoute(PATH, acknowledge, "devices.manage", method="POST"),
         PermittedRoute(f"{PATH}/~list", listing, "devices.see"),
         PermittedRoute(f"{PATH}/~new", blank, "devices.manage"),
         PermittedRoute(f"{PATH}/~new", add, "devices.manage", method="POST"),
@@ -127,10 +136,6 @@ async def _listing(shell: Shell, request: Request) -> dict[str, Any]:
     page = await shell.devices.registry.list(
         after=after, limit=PAGE, search=search, profile=profile or None, count=True
     )
-    alarms = await shell.devices.alarms.list(limit=200)
-    alarmed: dict[str | None, int] = {}
-    for alarm in alarms:
-        alarmed[alarm.device] = alarmed.get(alarm.device, 0) + 1
     kept = {name: value for name, value in (("search", search), ("profile", profile)) if value}
     return {
         "devices": page.devices,
@@ -138,8 +143,9 @@ async def _listing(shell: Shell, request: Request) -> dict[str, Any]:
         "search": search,
         "wanted": profile,
         "profiles": [(one.name, one.name) for one in shell.profiles.all()],
-        "alarmed": alarmed,
+        "alarmed": await shell.devices.alarms.counts_of([device.id for device in page.devices]),
         "alarms": await shell.devices.alarms.counts(),
+        "nobodys": await shell.devices.alarms.list(nobodys=True),
         "first": f"{PATH}?{urlencode(kept)}" if after else None,
         "after": f"{PATH}?{urlencode({**kept, 'after': page.next})}" if page.next else None,
         "filtered": bool(search or profile),

@@ -77,3 +77,10 @@ def number(request: Request, name: str = "number") -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 18:
         raise HTTPException(404)
     return int(text)
+
+
+def form_number(text: str | None) -> int:
+    """A number from a form. Raises HTTPException 400."""
+    if not text or not text.isascii() or not text.isdigit() or len(text) > 18:
+        raise HTTPException(400)
+    return int(text)
