@@ -71,7 +71,7 @@ class CityApi:
                 params={name: value for name, value in parameters.items() if value is not None},
             )
         except httpx.HTTPError as error:
-            raise ApiRefuses(f"{self._url} does not answer: {error}") from None
+            raise ApiRefuses(f"{self._url} does not answer: {error}. --url says where the city is.") from None
         if response.is_success:
             return msgspec.json.decode(response.content) if response.content else None
         raise ApiRefuses(_words(response))

@@ -22,7 +22,9 @@ from rhinecloud.settings import ENVIRONMENT_PREFIX, Settings, default_data_folde
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The settings that make sense for a demo."""
     add_settings(
-        parser, ["data", "host", "port", "mqtt_port", "workers", "log_level", "map_outline", "map_style_url"]
+        parser,
+        ["data", "host", "port", "mqtt_port", "workers", "log_level", "map_outline", "map_style_url"],
+        {"data": f"Folder with all data of the demo. Default: {default_data_folder('rhinecloud-demo')}."},
     )
     parser.add_argument(
         "--speed",

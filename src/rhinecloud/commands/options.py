@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, get_type_hints
 
 from rhinecloud.settings import ENVIRONMENT_PREFIX, Settings, descriptions, load
 
 
-def add_settings(parser: argparse.ArgumentParser, names: Iterable[str] | None = None) -> None:
-    """Add a flag for each named setting, or for all of them."""
+def add_settings(
+    parser: argparse.ArgumentParser,
+    names: Iterable[str] | None = None,
+    said: Mapping[str, str] | None = None,
+) -> None:
+    """Add a flag for each named setting, or for all of them; `said` is how a command itself describes some."""
     kinds = get_type_hints(Settings)
-    texts = descriptions()
+    texts = {**descriptions(), **(said or {})}
     for name in Settings.__struct_fields__ if names is None else names:
         flag = "--" + name.replace("_", "-")
         text = f"{texts[name]} [{ENVIRONMENT_PREFIX}{name.upper()}]".replace("%", "%%")

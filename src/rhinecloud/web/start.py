@@ -18,7 +18,14 @@ from .shell import Shell
 from .sight import PermittedRoute, sight_of
 
 _SHOWN_TYPES = 8
-_LABELS = {layer.type: layer.label for layer in LAYERS}
+# Types of the Smart Data Models that have no look of their own on the map: German, English.
+_NAMES = {
+    "AirQualityObserved": ("Luftqualität", "Air quality"),
+    "OffStreetParking": ("Parkhäuser", "Car parks"),
+    "StreetlightGroup": ("Laternengruppen", "Groups of street lights"),
+    "WaterObserved": ("Gewässer", "Waters"),
+}
+_LABELS = {**_NAMES, **{layer.type: layer.label for layer in LAYERS}}
 
 
 class TypeCount(msgspec.Struct, frozen=True):
