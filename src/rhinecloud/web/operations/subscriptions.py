@@ -145,7 +145,10 @@ async def _details(shell: Shell, subscription_id: str) -> dict[str, Any]:
 
 
 def _name(document: dict[str, Any]) -> str:
-    return str(document.get("subscriptionName") or document.get("description") or local_part(document["id"]))
+    """What it is called; without a name what it is about, which says more than a number drawn at random."""
+    types = ", ".join(str(one["type"]) for one in document.get("entities", ()) if one.get("type"))
+    given = document.get("subscriptionName") or document.get("description")
+    return str(given or types[:100] or local_part(document["id"]))
 
 
 def _state(document: dict[str, Any]) -> str:
