@@ -542,3 +542,54 @@ def test_any_document_is_compiled_or_refused_with_places(keys: dict[str, Any]) -
 def test_the_documents_of_the_program_have_texts_in_both_languages() -> None:
     for name, document in built_in_documents().items():
         assert {"de", "en"} <= document["title"].keys() & document["description"].keys(), name
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("$.a[?match(@, @.p)]", "no expression"),
+        ("$.a[?search(@, '(')]", "invalid"),
+        (r"$.a[?search(@, '(?=a)')]", "extended"),
+        ("$.a[?count(@..*) > 1]", "several nodes"),
+        ("$.a[?$.a[?@.b]]", "several nodes"),
+        ("$[" + ",".join("*" * 20) + "]", "selectors"),
+    ],
+)
+def test_paths_that_could_take_for_ever_are_refused(path: str, says: str) -> None:
+    with pytest.raises(ProfileError) as caught:
+        profile_of(attributes=[{"names": "*", "path": path}])
+    ((pointer, text),) = caught.value.problems
+    assert pointer == "/attributes/0/path"
+    assert says in text
+
+
+@pytest.mark.parametrize("function", ["match", "search"])
+def test_no_text_makes_an_expression_of_a_path_take_exponential_time(function: str) -> None:
+    # Python's engine would need 2^60 steps for the first text.
+    rule = {"name": "a", "path": f"$.v[?{function}(@, '(a+)+b')]"}
+    assert value(profile_of(attributes=[rule]), {"v": ["a" * 60 + "!", "c", "aab"]}) == "aab"
+
+
+def test_a_whole_text_matches_and_a_part_of_it_is_found() -> None:
+    texts = {"v": ["xab", "ab"]}
+    assert value(profile_of(attributes=[{"name": "a", "path": "$.v[?match(@, 'x|ab')]"}]), texts) == "ab"
+    found = attributes(
+        profile_of(
+            attributes=[{"name": "a", "path": "$.v[?search(@, 'ab')]", "dataset": "urn:x:{key}"}],
+        ),
+        texts,
+    )
+    assert len(found["a"]) == 2
+
+
+def test_a_path_looks_at_so_many_nodes_only() -> None:
+    profile = profile_of(attributes=[{"name": "a", "path": "$..*..*..*..nothing"}])
+    nested: Any = 1
+    for _ in range(80):
+        nested = [nested, nested] if nested == 1 else [nested, 1]
+    assert "more than" in str(refusal(profile, {"a": [nested] * 20}))
+
+
+def test_a_text_is_no_document_with_places_in_it() -> None:
+    profile = profile_of(format="text", attributes=[{"name": "a", "path": "$..b"}, {"name": "t", "path": "$"}])
+    assert attributes(profile, b'{"b": 1}').keys() == {"t"}

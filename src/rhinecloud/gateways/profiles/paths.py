@@ -6,17 +6,16 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final
 
-from jsonpath import JSONPathEnvironment, JSONPathError
 from jsonpath.path import JSONPath
 from jsonpath.segments import JSONPathChildSegment, JSONPathSegment
 from jsonpath.selectors import IndexSelector, NameSelector, WildcardSelector
+
+from .bounded import compile_query, nodes_of
 
 MISSING: Final = object()
 """What a path answers where there is nothing."""
 MAX_LENGTH = 500  # characters of a path
 MAX_NODES = 5_000  # of one path in one payload
-
-_ENVIRONMENT = JSONPathEnvironment(strict=True)
 
 
 class Path:
@@ -33,10 +32,9 @@ class Path:
         self.text = text
         self.root = text[0] == "$"
         try:
-            query = _ENVIRONMENT.compile("$" + text[1:])
-        except (JSONPathError, RecursionError) as error:
-            raise ValueError(f"{text!r} is no JSONPath (RFC 9535): {str(error).splitlines()[0]}") from None
-        assert isinstance(query, JSONPath)
+            query = compile_query("$" + text[1:])
+        except ValueError as error:
+            raise ValueError(f"{text!r} {error}") from None
         self._query = query
         steps = _steps(list(query.segments))
         self._parent = None if steps is not None else _parent(query)
@@ -51,14 +49,14 @@ class Path:
         """The first node, or MISSING."""
 
     def _first_of_many(self, document: Any) -> Any:
-        for found in self._query.finditer(document):
+        for found in nodes_of(self._query, document):
             return found.obj
         return MISSING
 
     def all(self, document: Any) -> list[tuple[str, str, Any]]:
         """(key, last, value) of every node: what stands for the first step that is no fixed one, and the last step.
 
-        Raises ValueError for more than MAX_NODES.
+        Raises ValueError for more than MAX_NODES, and where there is too much to look at.
         """
         if self.singular:
             value = self.first(document)
@@ -73,7 +71,7 @@ class Path:
             if len(nodes) > MAX_NODES:
                 raise ValueError(f"{self.text} finds more than {MAX_NODES} nodes")
             return nodes
-        for found in self._query.finditer(document):
+        for found in nodes_of(self._query, document):
             parts = found.parts
             key = str(parts[self._wild]) if len(parts) > self._wild else ""
             nodes.append((key, str(parts[-1]) if parts else "", found.obj))
