@@ -63,6 +63,15 @@ async def test_wrong_settings(database_url: str, flags: list[str], words: str) -
     assert words in await command("test", "a@example.org", "--database-url", database_url, *flags, code=1)
 
 
+async def test_a_reason_is_told_as_it_is(database_url: str, queue: Queue) -> None:
+    for arguments, words in (
+        (("test", "a@example.org"), "No mail server is set"),
+        (("show", "999"), "There is no message 999"),
+    ):
+        told = await command(*arguments, "--database-url", database_url, code=1)
+        assert words in told and "The database" not in told
+
+
 async def test_a_wrong_call(database_url: str, queue: Queue, database: Database) -> None:
     for arguments in (("show",), ("retry",), ("list", "1"), ("show", "x")):
         assert await command(*arguments, "--database-url", database_url, code=1)

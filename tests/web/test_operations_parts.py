@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rhinecloud.web.figures import part
 from rhinecloud.web.operations.devices import MOST_IMPORTED, read_table
 from rhinecloud.web.operations.json_lines import NotJson, line_of, lines, read
 from rhinecloud.web.operations.pages import paging, whole
@@ -132,3 +133,15 @@ def test_paging() -> None:
     empty = paging("/x", 0, 0, 0)
     assert (empty.first, empty.last, empty.pages, empty.before, empty.after) == (0, 0, 1, None, None)
     assert [whole(text) for text in (None, "", "-1", "x", "7", "9" * 30, "²")] == [0, 0, 0, 0, 7, 0, 0]
+
+
+def test_the_figures_of_a_bridge_stand_together() -> None:
+    told = {"south": {"waiting": 0, "connected": True}, "north": {"taken": 1, "address": "mqtt://n", "connected": True}}
+    rows = part("bridge", told).rows
+    assert [row.key for row in rows] == [
+        "north.address",
+        "north.connected",
+        "north.taken",
+        "south.connected",
+        "south.waiting",
+    ]

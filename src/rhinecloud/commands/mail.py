@@ -31,6 +31,10 @@ _PATIENCE = 120.0  # seconds to wait for a test message
 Action = Callable[[Mail, Database, argparse.Namespace], Awaitable[int]]
 
 
+class _CannotDo(EngineError):
+    """What was asked cannot be done, for a reason that has nothing to do with the database."""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to do, and with which installation."""
     parser.add_argument(
@@ -67,6 +71,8 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         with database(settings, _quiet if arguments.action == "bounce" else say) as access:
             return asyncio.run(act(access.url))
+    except _CannotDo:
+        raise  # told as it is: nothing is wrong with the database
     except (EngineError, *Unavailable) as error:
         if arguments.action == "bounce":
             print(error, file=sys.stderr)
@@ -76,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 async def _test(mail: Mail, opened: Database, arguments: argparse.Namespace) -> int:
     if mail.server is None:
-        raise EngineError("No mail server is set: RHINECLOUD_MAIL_SERVER, --mail-server.")
+        raise _CannotDo("No mail server is set: RHINECLOUD_MAIL_SERVER, --mail-server.")
     try:
         async with opened.transaction() as connection:
             number = await mail.queue(
@@ -88,7 +94,7 @@ async def _test(mail: Mail, opened: Database, arguments: argparse.Namespace) -> 
                 language=arguments.language,
             )
     except BadAddress as error:
-        raise EngineError(str(error)) from None
+        raise _CannotDo(str(error)) from None
     say(f"Message {number} is queued …")
     # It is sent here, or by a worker that serves: whoever is elected.
     mail.open()
@@ -126,7 +132,7 @@ async def _list(mail: Mail, opened: Database, arguments: argparse.Namespace) -> 
 async def _show(mail: Mail, opened: Database, arguments: argparse.Namespace) -> int:
     record = await mail.get(_number(arguments.target))
     if record is None:
-        raise EngineError(f"There is no message {arguments.target}.")
+        raise _CannotDo(f"There is no message {arguments.target}.")
     for name in record.__struct_fields__:
         value = getattr(record, name)
         if value is not None:
@@ -137,7 +143,7 @@ async def _show(mail: Mail, opened: Database, arguments: argparse.Namespace) -> 
 
 async def _retry(mail: Mail, opened: Database, arguments: argparse.Namespace) -> int:
     if not await mail.retry(_number(arguments.target), f"command:{os.environ.get('USER', os.geteuid())}"):
-        raise EngineError(f"Message {arguments.target} is none that was refused or given up.")
+        raise _CannotDo(f"Message {arguments.target} is none that was refused or given up.")
     say(f"Message {arguments.target} is queued again.")
     return 0
 
@@ -162,7 +168,7 @@ def _told(record: Record) -> str:
 
 def _number(text: str) -> int:
     if not text.isdigit():
-        raise EngineError(f"{text} is no number of a message.")
+        raise _CannotDo(f"{text} is no number of a message.")
     return int(text)
 
 

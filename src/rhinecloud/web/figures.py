@@ -198,6 +198,8 @@ def part(key: str, figures: dict[str, Any]) -> Part:
     flat = dict(_flat(figures))
     first = [Row(name, words, flat.pop(name)) for name, words in known.figures.items() if name in flat]
     more = []
+    if key == "bridge":  # broker after broker, in the order of the words
+        flat = dict(sorted(flat.items(), key=_of_the_bridge))
     for name, value in flat.items():
         owner, _, last = name.rpartition(".")
         if key == "bridge" and last in _BRIDGE and owner:
@@ -208,6 +210,11 @@ def part(key: str, figures: dict[str, Any]) -> Part:
             more.append(Row(name, name.replace("_", " "), value))
     state = _state(figures, {row.key: row.value for row in (*first, *more)}, known)
     return Part(key, known.title, state, tuple(first), tuple(more), known.path)
+
+
+def _of_the_bridge(figure: tuple[str, Any]) -> tuple[str, int]:
+    owner, _, last = figure[0].rpartition(".")
+    return owner, list(_BRIDGE).index(last) if last in _BRIDGE else len(_BRIDGE)
 
 
 def _state(figures: dict[str, Any], flat: dict[str, Any], known: Known) -> str:
