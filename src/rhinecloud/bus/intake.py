@@ -14,6 +14,8 @@ How NATS treats an MQTT publication (2.15, found by experiment; tests/bus/test_i
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import msgspec
 from nats.js.api import (
     AckPolicy,
@@ -100,6 +102,7 @@ async def look(bus: Bus) -> Intake:
     )
 
 
+@lru_cache(65_536)  # devices speak again and again
 def topic_of(subject: str) -> str:
     """The MQTT topic that NATS turned into this subject (without PREFIX)."""
     return "/".join("" if token == "/" else token.replace("//", ".") for token in subject.split("."))
