@@ -135,6 +135,7 @@ def test_what_is_not_there(manage: httpx.Client) -> None:
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},
         {"Origin": "null"},
+        {"Origin": "http://[bad"},
         {"Host": "evil.example"},
     ],
 )

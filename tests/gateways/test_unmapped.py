@@ -197,6 +197,30 @@ async def test_messages_are_kept_with_kind_device_and_reason_and_grouped(kit: Ki
     assert await kit.unmapped.get(10**9) is None
 
 
+async def test_a_fault_of_our_own_keeps_one_message_and_no_other(
+    kit: Kit, profiles: Profiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A message that is raised about comes again for ever, and with it those of its batch."""
+    read = profiles.read_at
+
+    def faulty(topic: str, payload: bytes, arrival: Any) -> Any:
+        if topic == "json/T/bad":
+            raise KeyError("a fault")
+        return read(topic, payload, arrival)
+
+    monkeypatch.setattr(profiles, "read_at", faulty)
+    for topic in ("json/T/bad", "json/T/good"):
+        await kit.send(topic, {"a": 1})
+    assert await kit.values("urn:ngsi-ld:T:good") == [1]
+    (kept,) = await kit.unmapped.page()
+    assert (kept.topic, kept.device) == ("json/T/bad", "bad")
+    assert "KeyError" in kept.reason
+    replayed = await kit.unmapped.replay(actor="operator")
+    assert (replayed.mapped, replayed.still) == (0, 1)
+    monkeypatch.undo()
+    assert (await kit.unmapped.replay(actor="operator")).mapped == 1
+
+
 async def test_what_postgresql_cannot_hold_in_a_text_is_written_out(kit: Kit) -> None:
     await kit.send("json/Lamp/7", b'{"a\\u0000b":1}')
     (kept,) = await kit.unmapped.page()

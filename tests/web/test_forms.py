@@ -41,6 +41,7 @@ def _client(app: Any) -> httpx.AsyncClient:
         ({"sec-fetch-site": "none"}, 403),
         ({"origin": "http://evil.example"}, 403),
         ({"origin": "null"}, 403),
+        ({"origin": "http://[bad"}, 403),
         ({"referer": "http://city.example/"}, 403),
         ({}, 403),
     ],

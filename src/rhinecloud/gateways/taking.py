@@ -118,6 +118,11 @@ class Taking:
             except Unmappable as error:
                 outcome[index] = error
                 continue
+            except Exception as error:
+                # A fault of ours. Raised, it would come again with each redelivery and keep out all the others.
+                _log.exception("gateway: a message of %r cannot be read", message.topic)
+                outcome[index] = unreadable(error)
+                continue
             made = operations_of(mapped, message.delivery)
             operations += made
             origins += [index] * len(made)
@@ -258,6 +263,11 @@ def unmapped_message(
         device=error.device or profiles.device_of(message.topic),
         arrived=arrived,
     )
+
+
+def unreadable(fault: Exception) -> Unmappable:
+    """Why a message was kept at which our own reading fails."""
+    return Unmappable(f"reading it failed: {type(fault).__name__}: {fault}", "payload")
 
 
 def operations_of(mapped: Mapped, delivery: str | None) -> list[Operation]:

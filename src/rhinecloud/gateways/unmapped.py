@@ -15,7 +15,7 @@ from rhinecloud.store import unmapped as stored
 from rhinecloud.store.unmapped import Filter, Group, Kept
 
 from .profiles import Profiles, Unmappable
-from .taking import operations_of, unmapped_message
+from .taking import operations_of, unmapped_message, unreadable
 
 _CHUNK = 200  # messages that are replayed in one transaction
 _MOST_GROUPS = 500
@@ -162,6 +162,12 @@ class Unmapped:
                 mapped = self._profiles.read(kept.topic, kept.payload, kept.arrived, clock=clock)
             except Unmappable as error:
                 left[kept.id] = unmapped_message(self._profiles, kept.source, kept, error, kept.arrived)
+                continue
+            except Exception as error:
+                _log.exception("a kept message of %r cannot be read", kept.topic)
+                left[kept.id] = unmapped_message(
+                    self._profiles, kept.source, kept, unreadable(error), kept.arrived
+                )
                 continue
             made = operations_of(mapped, kept.delivery)
             operations += made

@@ -63,7 +63,15 @@ def is_own(headers: Mapping[str, str]) -> bool:
     if site is not None:
         return site == "same-origin"
     origin = headers.get("origin")
-    return origin is not None and urlsplit(origin).netloc.lower() == headers.get("host", "").lower()
+    return origin is not None and host_of(origin) == headers.get("host", "").lower()
+
+
+def host_of(origin: str) -> str | None:
+    """Name and port of an Origin header, in lower case; None where there are none."""
+    try:
+        return urlsplit(origin).netloc.lower() or None
+    except ValueError:
+        return None
 
 
 def is_known(host: str, hosts: frozenset[str] | None) -> bool:

@@ -122,7 +122,10 @@ def _is_foreign(headers: dict[bytes, bytes], host: str) -> bool:
     if site is not None:
         return site not in (b"same-origin", b"none")
     origin = headers.get(b"origin")
-    return origin is not None and urlsplit(origin.decode("latin-1")).netloc.lower() != host.lower()
+    try:
+        return origin is not None and urlsplit(origin.decode("latin-1")).netloc.lower() != host.lower()
+    except ValueError:  # brackets that hold no address
+        return True
 
 
 _Tree = dict[tuple[int, str], list[tuple[list[str], Route]]]

@@ -26,7 +26,7 @@ _AT_ONCE = 2_000  # devices in one statement
 _BREATH = 0.5  # seconds between two readings of the directory
 _AGAIN = 30.0  # seconds after which it is read although nobody said that something changed
 _log = logging.getLogger(__name__)
-_TYPE = re.compile(r"[^\s/+#\x00-\x1f]{1,256}")
+_TYPE = re.compile(r"[^\s/+#*>\x00-\x1f\x7f]{1,256}")  # a level of topics, and NATS has to bear it
 
 
 class Profile(Protocol):
@@ -293,7 +293,7 @@ class Registry:
                 "an id has 1 to 128 letters, digits, dots, colons, dashes or underscores", field="/id"
             )
         if not _TYPE.fullmatch(device.type):
-            raise BadRequestData("a type is one word without /, + and #", field="/type")
+            raise BadRequestData("a type is one word without /, +, #, * and >", field="/type")
         profile = self._profiles.get(device.profile)
         if profile is None:
             raise BadRequestData(f"there is no profile {device.profile!r}", field="/profile")
@@ -305,8 +305,10 @@ class Registry:
         if "\x00" in device.name:
             raise BadRequestData("a name cannot hold the character U+0000", field="/name")
         row = _plain(device)
+        levels = levels_of(device.detail)
+        _check_levels(profile, device, levels)
         if device.entity_id is None:
-            entity = profile.entity_of(device.id, device.type, levels_of(device.detail))
+            entity = profile.entity_of(device.id, device.type, levels)
             # Where only payloads tell of whom they speak, the device stands for itself.
             row["entity_id"] = f"urn:ngsi-ld:Device:{device.id}" if entity is None else entity[0]
         return row
@@ -318,6 +320,18 @@ def levels_of(detail: Mapping[str, Any]) -> dict[str, str]:
     if not isinstance(levels, Mapping):
         return {}
     return {name: value for name, value in levels.items() if isinstance(value, str)}
+
+
+def _check_levels(profile: Profile, device: NewDevice, levels: Mapping[str, str]) -> None:
+    """Raise BadRequestData unless every topic that the levels make can be granted: else it could never sign in."""
+    for name, value in levels.items():
+        if not _TYPE.fullmatch(value):
+            raise BadRequestData(
+                "a level is one word without /, +, #, * and >", field=f"/detail/levels/{name}"
+            )
+    for filters in profile.topics_of(device.id, device.type, levels):
+        for topic in filters:
+            _check_topic(topic, "/detail/levels" if levels else "/profile")
 
 
 def _check_topic(topic: str, field: str) -> None:

@@ -180,6 +180,8 @@ class Profile:
             raise
         except RecursionError:
             raise self.refusal("the payload is nested too deeply", known) from None
+        except ValueError as error:  # a path had too much to look at
+            raise self.refusal(str(error), known) from None
         return Mapped(measurements, confirmations, known.get("device"), self.name, known)
 
     def refusal(self, reason: str, known: Mapping[str, str]) -> Unmappable:
