@@ -14,6 +14,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
+from nats.errors import UnexpectedEOF
 from nats.js import JetStreamContext
 from nats.js.api import ConsumerConfig, DiscardPolicy, RetentionPolicy, StorageType, StreamConfig, StreamInfo
 from nats.js.errors import APIError, NotFoundError
@@ -29,6 +30,7 @@ _WINDOW = 512  # publications that may wait for their acknowledgement at once
 _PENDING_BYTES = 16 * 1024**2  # what may wait in memory while the connection is away
 _RETRY = 0.5  # seconds between attempts to connect
 _LEAVING = 5.0  # seconds
+_WORTH_TELLING = 2.0  # seconds without NATS that are worth a warning; its first start takes less
 
 _log = logging.getLogger(__name__)
 
@@ -58,6 +60,8 @@ class Bus:
         self._window = asyncio.Semaphore(_WINDOW)
         self._asked: set[asyncio.Timeout] = set()
         self._on_reconnect: list[Callable[[], None]] = []
+        self._missing: asyncio.TimerHandle | None = None
+        self._told_away = False
         self.reconnections = 0
         self.published = 0
 
@@ -113,6 +117,8 @@ class Bus:
 
     async def close(self) -> None:
         """Send what is written and leave."""
+        if self._missing is not None:
+            self._missing.cancel()
         if self.connected:
             try:
                 await self.client.flush(timeout=1)
@@ -229,7 +235,7 @@ class Bus:
         self._on_reconnect.append(callback)
 
     async def _error(self, error: Exception) -> None:
-        if isinstance(error, OSError | TimeoutError):
+        if isinstance(error, OSError | TimeoutError | UnexpectedEOF):
             _log.debug("NATS: %s", error)
         else:
             _log.warning("NATS: %s", error or type(error).__name__)
@@ -248,12 +254,21 @@ class Bus:
         asked, self._asked = self._asked, set()
         for patience in asked:
             patience.reschedule(asyncio.get_running_loop().time())
-        if not self.client.is_closed:
+        if not self.client.is_closed and self._missing is None:
+            self._missing = asyncio.get_running_loop().call_later(_WORTH_TELLING, self._tell_away)
+
+    def _tell_away(self) -> None:
+        if not self.connected and not self.client.is_closed:
+            self._told_away = True
             _log.warning("NATS is away")
 
     async def _reconnected(self) -> None:
         self.reconnections += 1
-        _log.warning("NATS is back")
+        if self._missing is not None:
+            self._missing.cancel()
+            self._missing = None
+        _log.log(logging.WARNING if self._told_away else logging.INFO, "NATS is back")
+        self._told_away = False
         for callback in self._on_reconnect:
             callback()
 

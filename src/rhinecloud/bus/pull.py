@@ -159,5 +159,6 @@ class Pull:
         self._asked = max(0, self._asked - int(left)) if left else 0
         if status == "503" or "onsumer Deleted" in description:
             self._asked = 0
-            self._lost = f"the consumer is gone ({status} {description})"
+            reason, _, _ = f"{status} {description}".partition("\n")
+            self._lost = f"the consumer is gone ({reason.strip()})"
         self._something.set()

@@ -148,12 +148,14 @@ class MqttGateway:
     # QoS 1 and 2: from the stream
 
     async def _follow(self) -> None:
+        in_vain = 0  # once, NATS may have been started again; that is no news
         while True:
             pull = Pull(self._bus, STREAM, CONSUMER, ahead=2 * BATCH)
             try:
                 await pull.open()
                 while True:
                     deliveries = await pull.batch(BATCH)
+                    in_vain = 0
                     self.counters.received += len(deliveries)
                     self.counters.redelivered += sum(delivery.times > 1 for delivery in deliveries)
                     prompt, late = self._sorted(deliveries)
@@ -166,7 +168,10 @@ class MqttGateway:
                     while len(self._late) > MOST_LATE or self._late_bytes > MOST_LATE_BYTES:
                         await self._take_late()
             except BusUnavailable as error:
-                _log.warning("MQTT gateway: %s; begins again", error)
+                in_vain += 1
+                _log.log(
+                    logging.INFO if in_vain == 1 else logging.WARNING, "MQTT gateway: %s; begins again", error
+                )
             except Exception:
                 _log.exception("MQTT gateway: begins again")
             finally:
