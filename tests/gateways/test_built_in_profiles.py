@@ -256,6 +256,8 @@ def test_tasmota_is_asked_for_one_value_at_a_time_and_confirms_by_what_it_report
         ("cmnd/d1/POWER", b"ON"),
         ("cmnd/d1/Dimmer", b"40"),
     ]
+    for name in (">", "*", "a/b", "#", "a b", "a\x7f", ""):
+        assert profile.commands("d1", "Lamp", 12, {name: 1}) == []
     (found,) = read("stat/d1/RESULT", {"POWER": "ON", "Dimmer": 40}).confirmations
     assert (found.version, found.reported) == (None, {"POWER": "ON", "Dimmer": 40})
 

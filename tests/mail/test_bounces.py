@@ -132,6 +132,15 @@ def test_nothing_breaks_the_reader(noise: bytes, place: int) -> None:
         assert report.action in ("failed", "delayed", "delivered", "relayed", "expanded")
 
 
+def test_parts_in_parts_in_parts() -> None:
+    assert reports(b"Content-Type: message/rfc822\n\n" * 5_000) == []
+
+
+def test_what_cannot_be_written_down_is_left_out() -> None:
+    (report,) = reports(bounce(diagnostic="smtp; 550 no\0 such user"))
+    assert report.answer == "550 no such user"
+
+
 def test_a_report_with_odd_parts() -> None:
     made = MIMEMultipart("report")
     made.attach(MIMEText("only words"))
@@ -245,6 +254,31 @@ async def test_by_mailbox(
     # Each is read once; the mailbox keeps them.
     assert await mail.collect() == 0
     assert len(list((imap.folder / "mail" / "cur").iterdir())) == 62
+
+
+async def test_a_mail_that_cannot_be_read_keeps_no_other_from_being_read(
+    make_mail: MakeMail,
+    queue: Queue,
+    database: Database,
+    smtp: MailServer,
+    imap: ImapServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await queue("p@example.org")
+    token = await database.pool.fetchval("SELECT token FROM mail")
+    mail = make_mail(mailbox=Mailbox.of_url(imap.url))
+    report = mail.report
+
+    async def faulty(content: bytes) -> list[int]:
+        if b"poison" in content:
+            raise ValueError("a fault")
+        return await report(content)
+
+    monkeypatch.setattr(mail, "report", faulty)
+    imap.deliver("a", b"Subject: poison\n\n")
+    imap.deliver("b", bounce(token))
+    assert await mail.collect() == 1
+    assert await mail.collect() == 0
 
 
 async def test_a_mailbox_that_is_away(make_mail: MakeMail, imap: ImapServer) -> None:

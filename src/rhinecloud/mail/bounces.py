@@ -40,7 +40,10 @@ def reports(content: bytes) -> list[Report]:
     What it is about is known by our token alone, in the envelope's id or in the returned Message-ID: an address proves
     nothing, for anybody may send a report.
     """
-    message = email.message_from_bytes(content, policy=compat32)
+    try:
+        message = email.message_from_bytes(content, policy=compat32)
+    except RecursionError:  # parts in parts in parts
+        return []
     if message.get_content_type() != "multipart/report" or not message.is_multipart():
         return []
     parts = [part for part in message.get_payload() if isinstance(part, Message)]

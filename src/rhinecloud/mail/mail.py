@@ -14,7 +14,7 @@ import asyncpg
 
 from rhinecloud.broker.office import hold
 from rhinecloud.settings import Settings, SettingsError
-from rhinecloud.store import Database
+from rhinecloud.store import Database, Unavailable
 from rhinecloud.store.intake import audit
 from rhinecloud.tasks import stop
 
@@ -190,8 +190,15 @@ class Mail:
             return 0
         known = 0
         while unread := await asyncio.to_thread(self._mailbox.unread):
-            for _, content in unread:
-                known += bool(await self.report(content))
+            for uid, content in unread:
+                try:
+                    known += bool(await self.report(content))
+                except Unavailable:
+                    raise
+                except (
+                    Exception
+                ):  # anybody can write to this address: no mail may keep the others from being read
+                    _log.exception("mail: message %s in the mailbox of reports cannot be read", uid)
             # After they were written down: broken off in between, they are read again, which changes nothing.
             await asyncio.to_thread(self._mailbox.mark, [uid for uid, _ in unread])
         return known

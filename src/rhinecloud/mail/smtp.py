@@ -152,7 +152,7 @@ def _status_of(answer: str) -> str | None:
 
 def short(answer: str) -> str:
     """An answer in one line of a bounded length."""
-    return " ".join(answer.split())[:_LONGEST_ANSWER]
+    return " ".join(answer.replace("\0", " ").split())[:_LONGEST_ANSWER]
 
 
 def _is_loopback(host: str) -> bool:

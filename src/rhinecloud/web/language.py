@@ -15,13 +15,15 @@ from babel.core import negotiate_locale
 from babel.dates import format_datetime, format_timedelta
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
-from babel.numbers import format_decimal
+from babel.numbers import format_decimal, format_scientific
 from starlette.requests import Request
 
 LANGUAGES = ("de", "en")
 NAMES = {"de": "Deutsch", "en": "English"}
 CATALOGUES = Path(__file__).parent / "locale"
 COOKIE = "rc_lang"
+
+_LARGE = 1e15  # from here on a number is shown with an exponent
 
 
 class Language:
@@ -40,7 +42,9 @@ class Language:
         return label[LANGUAGES.index(self.code)]
 
     def number(self, value: float, digits: int = 3) -> str:
-        """A number with at most so many fraction digits."""
+        """A number with at most so many fraction digits; a huge one with an exponent."""
+        if abs(value) >= _LARGE:
+            return format_scientific(value, format="0." + "#" * (digits or 1) + "E0", locale=self.locale)
         pattern = "#,##0." + "#" * digits if digits else "#,##0"
         return format_decimal(value, format=pattern, locale=self.locale)
 

@@ -176,6 +176,18 @@ async def test_what_cannot_be_wanted_is_refused(bus: Bus, database: Database, la
         assert await commands.history(lamp) == []
 
 
+async def test_a_confirmation_that_postgresql_cannot_hold_counts(
+    database: Database, bus: Bus, lamp: str
+) -> None:
+    async with running(database, bus) as commands:
+        one = await commands.want(lamp, {"dim": 40}, actor="me")
+        reported = {"dim": 40, "a\0": 1, "b": ["\0"]}
+        await commands.confirm(Told(lamp, one.version, detail="warm\0", reported=reported))
+        ended = await commands.get(lamp, one.version)
+        assert ended.state == "confirmed"
+        assert ended.detail == {"said": "warm\\x00", "reported": {"dim": 40}}
+
+
 async def test_a_lost_confirmation_is_asked_for_again(
     nats: NatsServer, bus: Bus, database: Database, lamp: str
 ) -> None:
@@ -288,6 +300,8 @@ async def test_an_older_version_never_follows_a_newer_one(
         got = [(await next_of(heard))["version"]]
         while got[-1] != newest:
             got.append((await next_of(heard))["version"])
+        # It is heard before it is written down that it was sent.
+        await state_of(commands, newest, lambda one: one.state == "sent")
     assert got == sorted(got)
     states = await database.pool.fetch("SELECT state, count(*) FROM wanted GROUP BY state ORDER BY state")
     assert [tuple(row) for row in states] == [("sent", 1), ("superseded", 149)]

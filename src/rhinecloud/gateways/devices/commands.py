@@ -28,6 +28,7 @@ from rhinecloud.gateways.devices.registry import levels_of
 from rhinecloud.gateways.devices.wanted import Wanted
 from rhinecloud.model import BadRequestData, ResourceNotFound
 from rhinecloud.store import Database, Unavailable, devices, intake, wanted
+from rhinecloud.store.intake import storable
 
 DEFAULT_TIMEOUT = 86_400.0  # seconds
 LONGEST_TIMEOUT = 30 * 86_400.0
@@ -194,6 +195,7 @@ class Commands:
         """A device says what became of a version, or what is so. Raises one of store.Unavailable; whatever else it
         says changes nothing."""
         version = confirmation.version
+        said, reported = storable(confirmation.detail), _storable(confirmation.reported)
         async with self._database.transaction() as connection:
             if version is None:
                 rows = await wanted.lock_open(connection, [confirmation.device])
@@ -208,8 +210,8 @@ class Commands:
                     now,
                     version,
                     confirmation.result,
-                    confirmation.detail,
-                    confirmation.reported,
+                    said,
+                    reported,
                 )
                 for one in before
             ]
@@ -385,6 +387,15 @@ class Commands:
                 f"profile {found.profile} knows no topic for commands to {device}; "
                 "levels that its topics name can be set in the device's detail, under levels"
             )
+
+
+def _storable(reported: Mapping[str, Any]) -> dict[str, Any]:
+    """What PostgreSQL can hold of it: a value with U+0000 in it is left out, for no wanted one has it."""
+    return {
+        name: value
+        for name, value in reported.items()
+        if b"\\u0000" not in msgspec.json.encode({name: value})
+    }
 
 
 def _state(row: wanted.Row) -> Wanted:

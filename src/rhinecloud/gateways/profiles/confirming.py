@@ -136,6 +136,10 @@ def uuid_of(device: str, version: int) -> str:
     return f"{mark[:8]}-{mark[8:12]}-8{mark[12:15]}-8{mark[15]}00-{version:012x}"
 
 
+# What no level of a topic has, or what NATS would take for a wildcard of its own.
+_NO_LEVEL = re.compile(r"[/+#*>\s\x00-\x1f\x7f]")
+
+
 def command_messages(
     topic: str, payload: Any, known: Mapping[str, str], device: str, version: int, values: Mapping[str, Any]
 ) -> list[tuple[str, bytes]]:
@@ -155,7 +159,7 @@ def command_messages(
             _bytes(fill_json(payload, {**names, "key": key, "value": value})),
         )
         for key, value in values.items()
-        if key and not re.search(r"[/+#\s\x00]", key)
+        if key and not _NO_LEVEL.search(key)
     ]
 
 
