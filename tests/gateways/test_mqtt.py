@@ -200,6 +200,24 @@ async def test_qos_0_is_dropped_and_counted_when_the_queue_is_full(
         await eventually(lambda: len(broker.operations) == 100 - dropped)
 
 
+async def test_large_messages_of_qos_0_are_dropped_before_they_fill_the_memory(
+    nats: NatsServer, bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rhinecloud.gateways.taking._PAUSES", (0.2,))
+    monkeypatch.setattr("rhinecloud.gateways.mqtt.QUEUE_BYTES", 10_000)
+    broker = FakeBroker()
+    broker.away = 5
+    async with running(bus, broker) as gateway, device(nats) as client:
+        for n in range(100):
+            await client.publish("json/Lamp/1", json.dumps({"n": n, "text": "x" * 1_000}), qos=0)
+        await eventually(lambda: gateway.counters.received_qos0 == 100)
+        assert gateway.counters.dropped_qos0 >= 90
+        await eventually(lambda: len(broker.operations) == 100 - gateway.counters.dropped_qos0)
+        before = len(broker.operations)
+        await client.publish("json/Lamp/1", json.dumps({"n": 100}), qos=0)  # there is room again
+        await eventually(lambda: len(broker.operations) == before + 1)
+
+
 async def test_overload_is_waited_out(nats: NatsServer, bus: Bus) -> None:
     broker = FakeBroker()
     once = [Overloaded()]

@@ -40,6 +40,7 @@ BATCH = 500  # messages in one transaction
 WAYS = 2
 LATE_BATCH = 100  # messages of flooding devices in one transaction
 QUEUE = 10_000  # QoS 0 messages that may wait in memory
+QUEUE_BYTES = 64 * 1024**2  # of them together, with those under way: one may have 8 MB
 MOST_LATE = 5_000  # messages of flooding devices that may wait; the consumer has 20,000 to give
 MOST_LATE_BYTES = 64 * 1024**2
 _LATE_PATIENCE = 2.0  # seconds for which flooding devices wait behind others that never end
@@ -93,6 +94,7 @@ class MqttGateway:
         self._admits = admits
         self._queues: list[deque[Incoming]] = [deque() for _ in range(WAYS)]
         self._most_queued = queue
+        self._queued_bytes = 0
         self._queued = [asyncio.Event() for _ in range(WAYS)]
         self._late: deque[tuple[Pull, Delivery]] = deque()
         self._late_bytes = 0
@@ -296,10 +298,11 @@ class MqttGateway:
             self._seen(self._profiles.device_of(topic), topic, 1, size)
         way = hash(topic) % WAYS
         queue = self._queues[way]
-        if sum(map(len, self._queues)) >= self._most_queued:
+        if sum(map(len, self._queues)) >= self._most_queued or self._queued_bytes + size > QUEUE_BYTES:
             self.counters.dropped_qos0 += 1
             return
         queue.append(Incoming(topic, message.payload, time.time_ns()))
+        self._queued_bytes += size
         self._queued[way].set()
 
     async def _drain(self, way: int) -> None:
@@ -314,6 +317,7 @@ class MqttGateway:
             except Exception:
                 _log.exception("MQTT gateway: %d messages of QoS 0 are lost", len(batch))
                 self.counters.dropped_qos0 += len(batch)
+            self._queued_bytes -= sum(len(message.payload) for message in batch)
 
 
 def _incoming(delivery: Delivery) -> Incoming:
