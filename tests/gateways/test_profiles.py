@@ -519,7 +519,7 @@ ANY = st.recursive(
 )
 
 
-@settings(max_examples=300)
+@settings(deadline=None, max_examples=300)
 @given(
     st.dictionaries(
         st.sampled_from(
@@ -591,5 +591,29 @@ def test_a_path_looks_at_so_many_nodes_only() -> None:
 
 
 def test_a_text_is_no_document_with_places_in_it() -> None:
-    profile = profile_of(format="text", attributes=[{"name": "a", "path": "$..b"}, {"name": "t", "path": "$"}])
+    profile = profile_of(
+        format="text", attributes=[{"name": "a", "path": "$..b"}, {"name": "t", "path": "$"}]
+    )
     assert attributes(profile, b'{"b": 1}').keys() == {"t"}
+
+
+def test_profiles_extend_each_other_so_often_only() -> None:
+    own: dict[str, Any] = {"c0": {**PLAIN, "name": "c0", "topics": ["c0/{device}"]}}
+    for n in range(1, 9):
+        own[f"c{n}"] = {"name": f"c{n}", "extends": f"c{n - 1}", "topics": [f"c{n}/{{device}}"]}
+    assert Catalogue(own).profiles["c8"].parts.rules
+    with pytest.raises(ProfileError) as caught:
+        Catalogue(own).compiled({"name": "c9", "extends": "c8", "topics": ["c9/{device}"]})
+    ((pointer, text),) = caught.value.problems
+    assert pointer == "/extends"
+    assert "more than 8" in text
+
+
+@pytest.mark.parametrize("name", [[1], {"a": 1}, 7])
+def test_a_name_that_is_no_text_is_told_also_where_it_extends(name: Any) -> None:
+    own = {"c0": {**PLAIN, "name": "c0"}}
+    with pytest.raises(ProfileError) as caught:
+        Catalogue(own).compiled(
+            {"name": "c1", "extends": "c0", "attributes": [{"name": name, "path": "$.a"}]}
+        )
+    assert caught.value.problems[0][0] == "/attributes/0/name"

@@ -14,6 +14,7 @@ from .shapes import ProfileError
 MAX_BYTES = 128 * 1024  # of a document as JSON
 MAX_ATTRIBUTES = 500
 MAX_TOPICS = 50
+MAX_GENERATIONS = 8  # profiles that extend each other
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 
 Texts = dict[str, str]
@@ -150,7 +151,9 @@ def merged(parent: Mapping[str, Any], child: Mapping[str, Any]) -> dict[str, Any
     whole |= child
     if isinstance(parent.get("attributes"), list) and isinstance(child.get("attributes"), list):
         own = child["attributes"]
-        named = {rule.get("name") for rule in own if isinstance(rule, dict) and rule.get("name")}
+        # What is no text is told of when the whole is read.
+        given = [rule.get("name") for rule in own if isinstance(rule, dict)]
+        named = {name for name in given if isinstance(name, str)}
         kept = [rule for rule in parent["attributes"] if rule.get("name") not in named]
         whole["attributes"] = [
             *own,

@@ -72,6 +72,10 @@ class Catalogue:
         names = (*below, str(document.get("name")))
         if parent in names:
             raise ProfileError([("/extends", f"{parent} extends {' which extends '.join(names)}")])
+        if len(names) > documents.MAX_GENERATIONS:
+            raise ProfileError(
+                [("/extends", f"more than {documents.MAX_GENERATIONS} profiles extend each other")]
+            )
         return documents.merged(self._whole(self._documents[parent], names), document)
 
     def children(self, name: str) -> list[str]:
