@@ -17,7 +17,7 @@ from rhinecloud.broker import Broker, UnmappedMessage
 from rhinecloud.broker.upkeep import once
 from rhinecloud.bus import Bus
 from rhinecloud.gateways.profiles import ProfileError, Profiles, Unmappable
-from rhinecloud.gateways.taking import Counters, Incoming, Taking
+from rhinecloud.gateways.taking import MOST_KEPT, Counters, Incoming, Taking
 from rhinecloud.gateways.unmapped import Unmapped
 from rhinecloud.store import Database, intake
 
@@ -226,6 +226,18 @@ async def test_what_postgresql_cannot_hold_in_a_text_is_written_out(kit: Kit) ->
     (kept,) = await kit.unmapped.page()
     assert "\\x00" in kept.reason
     assert kept.payload == b'{"a\\u0000b":1}'
+
+
+async def test_of_a_payload_that_is_too_large_the_beginning_is_kept(kit: Kit) -> None:
+    """Whoever may publish could fill the disk for three months."""
+    own = {**OWN, "format": "text", "attributes": [{"name": "a", "path": "$"}]}
+    await kit.send("own/7", b"x" * 3_000_000)
+    (kept,) = await kit.unmapped.page()
+    assert len(kept.payload) == MOST_KEPT
+    assert "3000000" in kept.reason
+    await kit.profiles.save(own, "operator")
+    replayed = await kit.unmapped.replay(actor="operator")
+    assert (replayed.mapped, replayed.still) == (0, 1), "half a message is no message"
 
 
 # The key of a series cannot be that long, which only PostgreSQL knows.

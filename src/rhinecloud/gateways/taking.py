@@ -13,6 +13,7 @@ import msgspec
 
 from rhinecloud.broker import Applied, Operation, Overloaded, Unavailable, UnmappedMessage, Verdict
 from rhinecloud.gateways.profiles import Confirmation, FixedProfiles, Mapped, Moments, Unmappable
+from rhinecloud.gateways.profiles.plain_json import MAX_PAYLOAD
 
 SOURCE = "mqtt"
 _PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0)  # seconds between attempts while the broker cannot write
@@ -20,6 +21,7 @@ _KEEPING = 500  # unmapped messages that are kept in one statement
 _CONFIRMING = 8  # confirmations that are told at once
 _FLAG_AGAIN = 60.0  # seconds for which a device whose clock lies is not flagged again
 _FLAGS_KEPT = 20_000
+MOST_KEPT = MAX_PAYLOAD + 1  # bytes: too large for a profile also when it is tried again
 _log = logging.getLogger(__name__)
 
 Working = Callable[[], Awaitable[None]]
@@ -250,12 +252,15 @@ class _Message(Protocol):
 def unmapped_message(
     profiles: FixedProfiles, source: str, message: _Message, error: Unmappable, arrived: datetime
 ) -> UnmappedMessage:
-    """A message as it is kept."""
+    """A message as it is kept: of a payload that no profile would read, for it is too large, the beginning."""
+    size, reason = len(message.payload), str(error)
+    if size > MOST_KEPT:
+        reason = f"{reason}; of its {size} bytes the first {MOST_KEPT} are kept"
     return UnmappedMessage(
         source=source,
         topic=message.topic,
-        payload=message.payload,
-        reason=str(error),
+        payload=message.payload[:MOST_KEPT],
+        reason=reason,
         kind=error.kind,
         delivery=message.delivery,
         profile=error.profile,
