@@ -107,6 +107,7 @@ async def test_a_device_is_added_found_changed_and_removed(house: House, databas
     [
         ({"id": "a/b"}, "/id"),
         ({"id": ""}, "/id"),
+        ({"id": ".."}, "/id"),
         ({"id": "x" * 129}, "/id"),
         ({"id": "dü"}, "/id"),
         ({"type": "a b"}, "/type"),

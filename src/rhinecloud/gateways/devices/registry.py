@@ -19,7 +19,7 @@ from rhinecloud.store import Database, Unavailable, devices, intake
 from rhinecloud.store.devices import Device
 
 WAKE = "devices"  # devices, secrets or profiles changed: forget what you know of them
-ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+ID = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._:-]{1,128}")  # no address leads to . or ..
 _LONGEST_TOPIC = 512  # characters
 _MOST_TOPICS = 32
 _AT_ONCE = 2_000  # devices in one statement
@@ -290,7 +290,8 @@ class Registry:
         """The members to write. Raises BadRequestData."""
         if not ID.fullmatch(device.id):
             raise BadRequestData(
-                "an id has 1 to 128 letters, digits, dots, colons, dashes or underscores", field="/id"
+                "an id has 1 to 128 letters, digits, dots, colons, dashes or underscores, and is not . or ..",
+                field="/id",
             )
         if not _TYPE.fullmatch(device.type):
             raise BadRequestData("a type is one word without /, +, #, * and >", field="/type")
