@@ -87,7 +87,7 @@ class Floods:
 
     def too_much(self, tally: Tally) -> bool:
         """Whether a tally is a flood by itself."""
-        return tally.n > self.limit * max(WINDOW, (tally.last - tally.first) / 1e9)
+        return tally.n - 1 > self.limit * max(WINDOW, (tally.last - tally.first) / 1e9)
 
     def add(self, worker: str, report: Report, now: float) -> None:
         """Take a report of any worker; `now` is of a clock that only goes forward, in seconds."""
@@ -101,12 +101,15 @@ class Floods:
             window.reports.popleft()
 
     def rate(self, talker: str) -> float:
-        """Messages a second of a talker, over ten seconds or the time that its reports span if that is longer."""
+        """Messages a second of a talker, over ten seconds or the time that its reports span if that is longer.
+
+        The first message begins that time and is not counted: who keeps exactly to a limit does not exceed it.
+        """
         window = self._windows.get(talker)
         if window is None:
             return 0.0
         span = max(one.last for one in window.reports) - min(one.first for one in window.reports)
-        return sum(one.n for one in window.reports) / max(WINDOW, span / 1e9)
+        return (sum(one.n for one in window.reports) - 1) / max(WINDOW, span / 1e9)
 
     def found(self, now: float, wall: float) -> list[Flood]:
         """The floods of now. `wall`: seconds since 1970."""
