@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -398,6 +399,20 @@ async def test_points_for_maps(shared: Database) -> None:
     ]
     assert await queries.points(shared.pool, ["urn:x:Other"], [], LOCATION) == []
     assert len(await queries.points(shared.pool, [], [], LOCATION)) == 2
+
+
+async def test_positions_next_to_zero_do_not_keep_others_from_being_stored(shared: Database) -> None:
+    tiny = [0.0, 5e-324, -5e-324, 1e-200, -1e-200, 1e-160, -1e-160, 1e-13, -1e-13, 1e-12, -1e-12]
+    corners = [[x, y] for x in tiny for y in tiny]
+    lines = [[a, b] for a, b in pairwise(corners)] + [[corners[n], [7.0 + n, 52.0]] for n in range(9)]
+    shapes: list[dict[str, Any]] = [{"type": "Point", "coordinates": at} for at in corners]
+    shapes += [{"type": "LineString", "coordinates": line} for line in lines]
+    for _ in range(3):  # 250 leave no page of the index undivided
+        await hold(
+            shared, [lamp(n, location={"type": "GeoProperty", "value": s}) for n, s in enumerate(shapes)]
+        )
+    around = parse_geo_query("intersects", "Polygon", "[[[-1,-1],[1,-1],[1,1],[-1,1],[-1,-1]]]", None, CORE)
+    assert len(await ids(shared, Query(geo=around, limit=1_000))) == len(shapes)
 
 
 @pytest.mark.parametrize("relation", ["within", "intersects", "disjoint", "overlaps", "contains", "equals"])

@@ -161,6 +161,27 @@ async def delete(connection: asyncpg.Connection, ids: Sequence[str]) -> None:
         await connection.execute(DELETE, list(ids))
 
 
+_FINEST = 1e-12  # degrees: a ten-thousandth of a millimetre
+
+
+def _indexable(bounds: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
+    """The bounds, widened where a number is so near to zero that PostgreSQL, which multiplies sides of boxes to keep
+    its index in shape, would refuse this row or any that comes after it ("value out of range: underflow").
+
+    Numbers further from zero lie so far apart that the product of their differences is always a number.
+    """
+    if min(map(abs, bounds)) >= _FINEST:
+        return bounds
+    west, south, east, north = bounds
+    return _lower(west), _lower(south), -_lower(-east), -_lower(-north)
+
+
+def _lower(number: float) -> float:
+    if abs(number) >= _FINEST:
+        return number
+    return -_FINEST if number < 0 else 0.0
+
+
 async def replace_places(
     connection: asyncpg.Connection, forget: Sequence[tuple[str, str]], places: Sequence[Place]
 ) -> None:
@@ -168,11 +189,12 @@ async def replace_places(
     if forget:
         await connection.execute(FORGET_PLACES, [f[0] for f in forget], [f[1] for f in forget])
     if places:
+        bounds = [_indexable(p.bounds) for p in places]
         await connection.execute(
             INSERT_PLACES,
             [p.entity_id for p in places],
             [p.attribute for p in places],
             [p.dataset for p in places],
-            *([p.bounds[i] for p in places] for i in range(4)),
+            *([b[i] for b in bounds] for i in range(4)),
             [p.geometry for p in places],
         )
