@@ -17,12 +17,11 @@ _PREPARED = 20_000  # messages; again from the beginning when they run out
 _AT_ONCE = 64 * 1024  # bytes that may wait on a connection of core NATS
 
 
-class _Flooder(MqttDevice):
-    """A device that publishes without waiting, as long as its connection takes what it writes."""
+class _Pressing:
+    """Writes as long as its connection takes it: `paused` says whether it does."""
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        self.paused = False
+    paused = False
+    _transport: asyncio.WriteTransport
 
     def pause_writing(self) -> None:
         self.paused = True
@@ -33,6 +32,10 @@ class _Flooder(MqttDevice):
     def write(self, data: bytes) -> None:
         """Hand over to the connection."""
         self._transport.write(data)
+
+
+class _Flooder(_Pressing, MqttDevice):
+    """A device that publishes without waiting, as long as its connection takes what it writes."""
 
 
 async def run_flood(job: FloodJob) -> Load:
@@ -127,23 +130,12 @@ class _Listener(asyncio.Protocol):
         self._transport.close()
 
 
-class _Writer(NatsClient):
+class _Writer(_Pressing, NatsClient):
     """Publishes as long as the connection takes it."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self._transport.set_write_buffer_limits(_AT_ONCE)
-        self.paused = False
-
-    def pause_writing(self) -> None:
-        self.paused = True
-
-    def resume_writing(self) -> None:
-        self.paused = False
-
-    def write(self, data: bytes) -> None:
-        """Hand over to the connection."""
-        self._transport.write(data)
 
 
 async def run_core(job: CoreJob) -> Load:

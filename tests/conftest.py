@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,9 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import nats as nats_client
 import pytest
+import pytest_asyncio
 
+from rhinecloud.bus import Bus
 from rhinecloud.engines import Engines, NatsCredentials, binaries
 from rhinecloud.engines.account import run
 from rhinecloud.engines.folder import DataFolder
@@ -224,6 +226,14 @@ def _fresh_nats(programs: Path) -> Iterator[NatsServer]:
     child.wait_stopped(10)
     folder.close()
     shutil.rmtree(parent, ignore_errors=True)
+
+
+@pytest_asyncio.fixture
+async def bus(nats: NatsServer) -> AsyncIterator[Bus]:
+    """A connection to it."""
+    bus = await Bus.connect(nats.url, patience=10, **nats.credentials.options())
+    yield bus
+    await bus.close()
 
 
 @dataclass

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from nats.js.api import AckPolicy, ConsumerConfig, StreamConfig
 
 from rhinecloud.bus import Bus, BusUnavailable, Pull
@@ -17,13 +15,6 @@ from rhinecloud.tasks import stop
 from ..conftest import EXTERNAL_NATS, NatsServer
 
 embedded_only = pytest.mark.skipif(EXTERNAL_NATS is not None, reason="an external NATS is not ours to kill")
-
-
-@pytest_asyncio.fixture
-async def bus(nats: NatsServer) -> AsyncIterator[Bus]:
-    bus = await Bus.connect(nats.url, patience=10, **nats.credentials.options())
-    yield bus
-    await bus.close()
 
 
 async def eventually(condition: Any, seconds: float = 10.0) -> None:

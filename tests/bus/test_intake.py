@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
 
 import aiomqtt
 import pytest
-import pytest_asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,13 +17,6 @@ from ..conftest import EXTERNAL_NATS, NatsServer
 
 AT_ONCE = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
 pytestmark = pytest.mark.skipif(EXTERNAL_NATS is not None, reason="needs the MQTT side of the embedded NATS")
-
-
-@pytest_asyncio.fixture
-async def bus(nats: NatsServer) -> AsyncIterator[Bus]:
-    bus = await Bus.connect(nats.url, patience=10, **nats.credentials.options())
-    yield bus
-    await bus.close()
 
 
 def device(nats: NatsServer, name: str = "device") -> aiomqtt.Client:

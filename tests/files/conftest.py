@@ -15,7 +15,7 @@ from rhinecloud.files.storage import Folder
 from rhinecloud.store import Database
 from tests.conftest import new_folder
 
-from .object_storage import ObjectStorage, object_storage  # noqa: F401
+from .object_storage import ObjectStorage, object_storage  # noqa: F401  # pytest finds fixtures here
 
 
 @pytest.fixture

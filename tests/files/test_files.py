@@ -214,7 +214,7 @@ async def test_figures(files: Files, database: Database) -> None:
 
 async def test_a_storage_that_is_away(
     database: Database, folder: Path, object_storage: ObjectStorage
-) -> None:  # noqa: F811
+) -> None:
     url = object_storage.url(prefix="away").replace(str(object_storage.port), "1")
     files = Files(database, Bucket(url), folder / "incoming")
     with pytest.raises(StorageUnavailable):
@@ -228,13 +228,13 @@ async def test_a_storage_that_is_away(
     assert await back.sweep() == 1
 
 
-async def test_a_wrong_secret_is_told(object_storage: ObjectStorage) -> None:  # noqa: F811
+async def test_a_wrong_secret_is_told(object_storage: ObjectStorage) -> None:
     with pytest.raises(StorageUnavailable):
         await Bucket(object_storage.url(secret="wrong")).ask()
     await Bucket(object_storage.url()).ask()
 
 
-async def test_what_check_says(object_storage: ObjectStorage, folder: Path) -> None:  # noqa: F811
+async def test_what_check_says(object_storage: ObjectStorage, folder: Path) -> None:
     async def said(**settings: str) -> tuple[str, str]:
         return await examine_files(Settings(data=folder, **settings))  # type: ignore[arg-type]
 

@@ -14,7 +14,6 @@ from typing import Any, cast
 
 import aiomqtt
 import pytest
-import pytest_asyncio
 import trustme
 
 from rhinecloud.bridge_address import parse
@@ -25,9 +24,8 @@ from rhinecloud.gateways.bridge import Bridges
 from rhinecloud.gateways.bridge import bridge as bridging
 from rhinecloud.gateways.bridge.line import Line, Received
 from rhinecloud.gateways.mqtt import Flag, Incoming, MqttGateway
-from rhinecloud.store import Database
 
-from ..conftest import NatsServer, new_folder
+from ..conftest import new_folder
 from . import foreign
 from .foreign import Foreign
 
@@ -65,16 +63,10 @@ def running(there: Foreign) -> Iterator[Foreign]:
         there.kill()
 
 
-@pytest_asyncio.fixture
-async def graph(database_url: str, nats: NatsServer) -> AsyncIterator[Broker]:
-    bus = await Bus.connect(nats.url, patience=10, **nats.credentials.options())
-    database = await Database.open(database_url)
-    broker = Broker(database, bus)
-    await broker.open()
-    yield broker
-    await broker.close()
-    await database.close()
-    await bus.close()
+@pytest.fixture
+def graph(broker: Broker) -> Broker:
+    """What came over the bridge."""
+    return broker
 
 
 class Gateway:

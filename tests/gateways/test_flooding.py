@@ -22,9 +22,8 @@ from rhinecloud.gateways.meter import Meter
 from rhinecloud.gateways.mqtt import BATCH
 
 from ..conftest import EXTERNAL_NATS, NatsServer
-from .test_mqtt import FakeBroker, bus, device, eventually
+from .test_mqtt import FakeBroker, device, eventually
 
-__all__ = ["bus"]
 pytestmark = pytest.mark.skipif(EXTERNAL_NATS is not None, reason="needs the MQTT side of the embedded NATS")
 LOUD, QUIET = 4_000, 20
 

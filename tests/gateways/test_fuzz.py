@@ -6,13 +6,11 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
 import cbor2
 import pytest
-import pytest_asyncio
 
 from rhinecloud.broker import Broker
 from rhinecloud.bus import Bus
@@ -20,7 +18,6 @@ from rhinecloud.bus.intake import look
 from rhinecloud.gateways import MqttGateway
 from rhinecloud.gateways.profiles import Profiles, Unmappable
 from rhinecloud.gateways.unmapped import Unmapped
-from rhinecloud.store import Database
 
 from ..conftest import EXTERNAL_NATS, NatsServer
 from .test_built_in_profiles import CHIRPSTACK_UP, TASMOTA_SENSOR, TASMOTA_STATE, TTS_UP
@@ -150,23 +147,6 @@ def messages() -> list[tuple[str, bytes]]:
         topic, value = draw.choice(GOOD)
         made.append((topic.format(n=f"d{number}"), malformed(draw, value)))
     return made
-
-
-@pytest_asyncio.fixture
-async def bus(nats: NatsServer) -> AsyncIterator[Bus]:
-    bus = await Bus.connect(nats.url, patience=10, **nats.credentials.options())
-    yield bus
-    await bus.close()
-
-
-@pytest_asyncio.fixture
-async def broker(database_url: str, bus: Bus) -> AsyncIterator[Broker]:
-    database = await Database.open(database_url)
-    broker = Broker(database, bus)
-    await broker.open()
-    yield broker
-    await broker.close()
-    await database.close()
 
 
 async def test_ten_thousand_malformed_payloads_are_accounted_for(

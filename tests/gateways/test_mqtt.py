@@ -12,7 +12,6 @@ from typing import Any
 
 import aiomqtt
 import pytest
-import pytest_asyncio
 
 from rhinecloud.broker import Applied, Broker, Operation, Overloaded, UnmappedMessage, Verdict
 from rhinecloud.bus import Bus, Pull, ensure_intake
@@ -21,7 +20,6 @@ from rhinecloud.gateways import MqttGateway
 from rhinecloud.gateways.profiles import Confirmation, FixedProfiles, Profiles
 from rhinecloud.gateways.taking import operations_of
 from rhinecloud.model import BadRequestData
-from rhinecloud.store import Database
 
 from ..conftest import EXTERNAL_NATS, NatsServer
 
@@ -72,13 +70,6 @@ async def eventually(condition: Callable[[], Any], seconds: float = 15.0) -> Non
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
-
-
-@pytest_asyncio.fixture
-async def bus(nats: NatsServer) -> AsyncIterator[Bus]:
-    bus = await Bus.connect(nats.url, patience=10, **nats.credentials.options())
-    yield bus
-    await bus.close()
 
 
 @asynccontextmanager
@@ -263,16 +254,6 @@ def test_items_of_one_message_have_deliveries_of_their_own() -> None:
 
 
 # With the real broker
-
-
-@pytest_asyncio.fixture
-async def broker(database_url: str, bus: Bus) -> AsyncIterator[Broker]:
-    database = await Database.open(database_url)
-    broker = Broker(database, bus)
-    await broker.open()
-    yield broker
-    await broker.close()
-    await database.close()
 
 
 @pytest.mark.usefixtures("impatient")

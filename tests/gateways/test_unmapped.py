@@ -19,9 +19,7 @@ from rhinecloud.bus import Bus
 from rhinecloud.gateways.profiles import ProfileError, Profiles, Unmappable
 from rhinecloud.gateways.taking import MOST_KEPT, Counters, Incoming, Taking
 from rhinecloud.gateways.unmapped import Unmapped
-from rhinecloud.store import Database, intake
-
-from ..conftest import NatsServer
+from rhinecloud.store import intake
 
 DEFAULT = "https://uri.etsi.org/ngsi-ld/default-context/"
 OWN: dict[str, Any] = {
@@ -30,23 +28,6 @@ OWN: dict[str, Any] = {
     "entity": {"type": "Thing"},
     "attributes": [{"name": "a", "path": "$.a"}],
 }
-
-
-@pytest_asyncio.fixture
-async def bus(nats: NatsServer) -> AsyncIterator[Bus]:
-    bus = await Bus.connect(nats.url, patience=10, **nats.credentials.options())
-    yield bus
-    await bus.close()
-
-
-@pytest_asyncio.fixture
-async def broker(database_url: str, bus: Bus) -> AsyncIterator[Broker]:
-    database = await Database.open(database_url)
-    broker = Broker(database, bus)
-    await broker.open()
-    yield broker
-    await broker.close()
-    await database.close()
 
 
 @pytest_asyncio.fixture

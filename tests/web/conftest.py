@@ -41,7 +41,10 @@ def street() -> list[dict[str, Any]]:
         lamp: dict[str, Any] = {
             "id": f"urn:ngsi-ld:Streetlight:L{number:04d}",
             "type": "Streetlight",
-            "location": {"type": "Point", "coordinates": [6.75 + number % 20 * 0.001, 51.43 + number // 20 * 0.001]},
+            "location": {
+                "type": "Point",
+                "coordinates": [6.75 + number % 20 * 0.001, 51.43 + number // 20 * 0.001],
+            },
             "powerState": "on" if number % 2 else "off",
             "status": "defectiveLamp" if number % 50 == 0 else "ok",
         }
@@ -60,7 +63,10 @@ def street() -> list[dict[str, Any]]:
     counter = {
         "id": COUNTER,
         "type": "TrafficFlowObserved",
-        "name": {"type": "LanguageProperty", "languageMap": {"de": "Zählstelle Römerstraße", "en": "Counter"}},
+        "name": {
+            "type": "LanguageProperty",
+            "languageMap": {"de": "Zählstelle Römerstraße", "en": "Counter"},
+        },
         "location": {"type": "Point", "coordinates": [6.741, 51.441]},
         "averageVehicleSpeed": {
             "type": "Property",
@@ -142,7 +148,9 @@ class Visit:
         self._url = url
         self.complaints: list[str] = []
         self.allowed: list[str] = []
-        page.on("console", lambda m: self.complaints.append(m.text) if m.type in ("error", "warning") else None)
+        page.on(
+            "console", lambda m: self.complaints.append(m.text) if m.type in ("error", "warning") else None
+        )
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
 
     async def go(self, path: str) -> Visit:
@@ -198,7 +206,6 @@ def visit(browser: Browser, city: Street) -> Visiting:
             await context.close()
 
     return opened
-
 
 
 async def axe_and_width(visit: Visiting, paths: list[str], theme: str) -> None:

@@ -87,7 +87,9 @@ async def dead(database: Database) -> AsyncIterator[tuple[Worker, Jobs, int]]:
 async def test_jobs_are_readable_for_everybody(
     visit: Visiting, dead: tuple[Worker, Jobs, int], theme: str
 ) -> None:
-    await axe_and_width(visit, ["/jobs", "/jobs?state=dead", "/jobs?state=running", f"/jobs/{dead[2]}"], theme)
+    await axe_and_width(
+        visit, ["/jobs", "/jobs?state=dead", "/jobs?state=running", f"/jobs/{dead[2]}"], theme
+    )
 
 
 async def test_a_dead_job_is_run_again(visit: Visiting, city: Street, dead: tuple[Worker, Jobs, int]) -> None:
@@ -180,5 +182,10 @@ async def test_a_refused_letter_is_sent_again(
         await expect(page.locator(".badges")).to_contain_text("gesendet")
     again = city.client.post(f"/mail/{numbers[0]}", data={"action": "retry"}, headers={"origin": city.url})
     assert again.status_code == 409
-    for path, status in (("/mail/999999", 404), ("/mail/x", 404), ("/mail?recipient=%00", 400), ("/mail?state=x", 200)):
+    for path, status in (
+        ("/mail/999999", 404),
+        ("/mail/x", 404),
+        ("/mail?recipient=%00", 400),
+        ("/mail?state=x", 200),
+    ):
         assert city.client.get(path).status_code == status

@@ -40,7 +40,14 @@ def secret_of(city: Street, device: str) -> str:
 @pytest.fixture(scope="module")
 def lamp(city: Street) -> str:
     """A lamp with a secret, which is returned."""
-    post(city, "/devices/~new", id=DEVICE, type="Streetlight", profile="plain-json", name="Leuchte am Innenhafen")
+    post(
+        city,
+        "/devices/~new",
+        id=DEVICE,
+        type="Streetlight",
+        profile="plain-json",
+        name="Leuchte am Innenhafen",
+    )
     return secret_of(city, DEVICE)
 
 
@@ -53,7 +60,14 @@ def connected(server: Server, secret: str, device: str = DEVICE) -> aiomqtt.Clie
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 async def test_readable_for_everybody(visit: Visiting, lamp: str, theme: str) -> None:
-    paths = ["/devices", "/devices?search=nothing-like", "/devices/~new", "/devices/~import", PATH, f"{PATH}/edit"]
+    paths = [
+        "/devices",
+        "/devices?search=nothing-like",
+        "/devices/~new",
+        "/devices/~import",
+        PATH,
+        f"{PATH}/edit",
+    ]
     await axe_and_width(visit, paths, theme)
 
 
@@ -162,7 +176,9 @@ async def test_alarms_are_seen_and_closed(visit: Visiting, server: Server, lamp:
 
 
 async def test_an_alarm_of_no_device_is_seen_and_closed(visit: Visiting, city: Street) -> None:
-    answer = city.client.post("/api/v1/devices/nobody-at-all/messages", json={}, headers={"Authorization": "Bearer x"})
+    answer = city.client.post(
+        "/api/v1/devices/nobody-at-all/messages", json={}, headers={"Authorization": "Bearer x"}
+    )
     assert answer.status_code == 401
     async with visit() as visited:
         page = visited.page
@@ -188,7 +204,11 @@ async def test_search_as_one_types(visit: Visiting, city: Street, lamp: str) -> 
 
 async def test_many_from_a_table_with_secrets(visit: Visiting, city: Street, tmp_path: Path) -> None:
     table = tmp_path / "devices.csv"
-    rows = ["id;type;name", *(f"many-{n:03d};Streetlight;Leuchte {n}" for n in range(60)), "no good;Streetlight;x"]
+    rows = [
+        "id;type;name",
+        *(f"many-{n:03d};Streetlight;Leuchte {n}" for n in range(60)),
+        "no good;Streetlight;x",
+    ]
     table.write_text("\n".join(rows), "utf-8-sig")
     async with visit() as visited:
         page = visited.page
@@ -255,7 +275,9 @@ def test_a_revoked_secret_is_gone(city: Street) -> None:
         ("/devices/nothing/edit", {"type": "B"}, 404),
     ],
 )
-def test_odd_forms_get_a_clear_answer(city: Street, lamp: str, path: str, fields: dict[str, str], status: int) -> None:
+def test_odd_forms_get_a_clear_answer(
+    city: Street, lamp: str, path: str, fields: dict[str, str], status: int
+) -> None:
     post(city, path, status, **fields)
 
 

@@ -62,7 +62,14 @@ async def test_a_name_that_points_here_is_not_ours() -> None:
 
 def test_names_of_an_open_installation() -> None:
     names = frozenset({"city.example"})
-    for host in ("localhost:8080", "127.0.0.1:8080", "[::1]:8080", "a.localhost", "city.example", "city.example.:1"):
+    for host in (
+        "localhost:8080",
+        "127.0.0.1:8080",
+        "[::1]:8080",
+        "a.localhost",
+        "city.example",
+        "city.example.:1",
+    ):
         assert is_known(host, names), host
     for host in ("evil.example", "127.0.0.1.evil.example", "", "10.0.0.1", "notlocalhost"):
         assert not is_known(host, names), host

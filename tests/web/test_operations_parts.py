@@ -46,7 +46,9 @@ def test_every_part_of_any_json_has_a_line(value: Any, indent: int | None, ascii
 
 
 def test_lines_are_those_of_the_names() -> None:
-    text = '{\n "name": "a",\n "attributes": [\n  {"path": "$.x",\n   "scale": 2},\n  7\n ],\n "a/b~c": {\n }\n}'
+    text = (
+        '{\n "name": "a",\n "attributes": [\n  {"path": "$.x",\n   "scale": 2},\n  7\n ],\n "a/b~c": {\n }\n}'
+    )
     assert lines(text) == {
         "": 1,
         "/name": 2,
@@ -136,7 +138,10 @@ def test_paging() -> None:
 
 
 def test_the_figures_of_a_bridge_stand_together() -> None:
-    told = {"south": {"waiting": 0, "connected": True}, "north": {"taken": 1, "address": "mqtt://n", "connected": True}}
+    told = {
+        "south": {"waiting": 0, "connected": True},
+        "north": {"taken": 1, "address": "mqtt://n", "connected": True},
+    }
     rows = part("bridge", told).rows
     assert [row.key for row in rows] == [
         "north.address",

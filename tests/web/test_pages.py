@@ -11,7 +11,15 @@ from playwright.async_api import expect
 
 from .conftest import COUNTER, LAMPS, NASTY, Street, Visiting
 
-PAGES = ["/", "/objects", "/objects?search=nothing-like", f"/objects/{COUNTER}", "/health", "/map", "/no-such-page"]
+PAGES = [
+    "/",
+    "/objects",
+    "/objects?search=nothing-like",
+    f"/objects/{COUNTER}",
+    "/health",
+    "/map",
+    "/no-such-page",
+]
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -104,7 +112,9 @@ async def test_an_object_shows_all_it_has(visit: Visiting) -> None:
         await expect(table.locator("[lang=en]")).to_have_text("Counter")
         await expect(table).to_contain_text(NASTY)
         assert "broken" not in await page.page.title()
-        await expect(page.page.locator(".chart figcaption")).to_contain_text("31 Werte, niedrigster 30, höchster 59")
+        await expect(page.page.locator(".chart figcaption")).to_contain_text(
+            "31 Werte, niedrigster 30, höchster 59"
+        )
         await expect(page.page.locator(".chart canvas")).to_be_visible()
         await page.page.select_option("#span", "hour")
         await expect(page.page.locator("#history .empty")).to_be_visible()
@@ -131,7 +141,9 @@ async def test_copying_a_call(visit: Visiting) -> None:
 async def test_a_value_changes_before_ones_eyes(visit: Visiting, city: Street) -> None:
     async with visit() as page:
         await page.go("/objects/urn:ngsi-ld:Streetlight:L0007?lang=de")
-        cell = page.page.locator("tr", has=page.page.locator("th", has_text="powerState")).locator("[data-value]")
+        cell = page.page.locator("tr", has=page.page.locator("th", has_text="powerState")).locator(
+            "[data-value]"
+        )
         await expect(cell).to_have_text("on")
         await page.page.wait_for_timeout(500)  # the stream opens
         city.set("urn:ngsi-ld:Streetlight:L0007", powerState="off")
@@ -185,7 +197,9 @@ def test_language(city: Street) -> None:
     assert "rc_lang=en" in answer.headers["set-cookie"] and "HttpOnly" in answer.headers["set-cookie"]
 
 
-@pytest.mark.parametrize("path", ["/", "/no-such-page", "/objects/urn:ngsi-ld:Nothing:1", "/static/nothing.js"])
+@pytest.mark.parametrize(
+    "path", ["/", "/no-such-page", "/objects/urn:ngsi-ld:Nothing:1", "/static/nothing.js"]
+)
 def test_every_answer_carries_the_headers(city: Street, path: str) -> None:
     answer = city.client.get(path)
     policy = answer.headers["content-security-policy"]

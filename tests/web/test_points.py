@@ -108,7 +108,9 @@ def test_the_centre_of_geometries() -> None:
     assert centre({"type": "Point", "coordinates": [1, 2, 30]}) == (1, 2)
     assert centre({"type": "LineString", "coordinates": [[0, 0], [4, 2]]}) == (2, 1)
     assert centre({"type": "Polygon", "coordinates": [[[0, 0], [4, 0], [4, 4], [0, 0]]]}) == (2, 2)
-    assert centre({"type": "GeometryCollection", "geometries": [{"type": "Point", "coordinates": [3, 4]}]}) == (3, 4)
+    assert centre(
+        {"type": "GeometryCollection", "geometries": [{"type": "Point", "coordinates": [3, 4]}]}
+    ) == (3, 4)
     assert centre({"type": "Point", "coordinates": []}) is None
     assert centre(None) is None
 

@@ -112,7 +112,9 @@ async def test_from_a_strange_message_to_an_object(visit: Visiting, city: Street
         await page.get_by_role("button", name="Ausprobieren").click()
         await expect(page.get_by_role("status")).to_contain_text("Verstanden. Geschrieben wurde nichts.")
         await expect(page.locator("#result")).to_contain_text("1234500")
-        await expect(page.get_by_role("region", name="Welcher Pfad was gefunden hat")).to_contain_text("$.reading.m3")
+        await expect(page.get_by_role("region", name="Welcher Pfad was gefunden hat")).to_contain_text(
+            "$.reading.m3"
+        )
         assert city.client.get("/ngsi-ld/v1/entities/urn:ngsi-ld:WaterMeter:17").status_code == 404
         assert city.client.get("/profiles/water-meter").status_code == 404
 
@@ -242,7 +244,13 @@ def test_odd_forms_get_a_clear_answer(city: Street, path: str, fields: dict[str,
 
 
 def test_odd_addresses(city: Street) -> None:
-    for path in ("/profiles/nothing", "/profiles/%00", "/unmapped/999999", "/unmapped/x", "/unmapped/" + "9" * 30):
+    for path in (
+        "/profiles/nothing",
+        "/profiles/%00",
+        "/unmapped/999999",
+        "/unmapped/x",
+        "/unmapped/" + "9" * 30,
+    ):
         assert city.client.get(path).status_code == 404, path
     for path in (
         "/profiles/~try?message=999999",

@@ -137,7 +137,9 @@ def test_odd_requests(city: Street, subscription: Endpoint) -> None:
     own = {"origin": city.url}
     assert city.client.post(PATH, data={"action": "delete"}).status_code == 403
     assert city.client.post(PATH, data={"action": "explode"}, headers=own).status_code == 400
-    assert city.client.post("/subscriptions/nothing", data={"action": "pause"}, headers=own).status_code == 404
+    assert (
+        city.client.post("/subscriptions/nothing", data={"action": "pause"}, headers=own).status_code == 404
+    )
     for path in ("/subscriptions/nothing", "/subscriptions/%00", "/live/subscriptions/nothing"):
         assert city.client.get(path).status_code == 404
     assert city.client.get("/subscriptions?offset=99999999999999999999").status_code == 200

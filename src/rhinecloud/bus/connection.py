@@ -134,7 +134,7 @@ class Bus:
     async def ensure_stream(self, config: StreamConfig) -> StreamInfo:
         """Make a stream, or bring the one of that name to this configuration. Raises BusUnavailable."""
         assert config.name is not None
-        async with self._asking():
+        async with self.asking():
             try:
                 await self.streams.stream_info(config.name)
                 change = self.streams.update_stream
@@ -151,7 +151,7 @@ class Bus:
 
     async def ensure_consumer(self, stream: str, config: ConsumerConfig) -> None:
         """Make a durable consumer, or bring it to this configuration. Raises BusUnavailable."""
-        async with self._asking():
+        async with self.asking():
             await self.streams.add_consumer(stream, config)
 
     async def ensure_changes(self, tenant: str, epoch: int) -> None:
@@ -160,7 +160,7 @@ class Bus:
         The epoch of each tenant stands in the stream's metadata. Raises BusUnavailable.
         """
         key = f"epoch.{tenant}"
-        async with self._asking():
+        async with self.asking():
             try:
                 metadata = dict((await self.streams.stream_info(CHANGES)).config.metadata or {})
             except NotFoundError:
@@ -190,7 +190,7 @@ class Bus:
 
         Any number may be under way at once; beyond 512 they wait their turn. Raises BusUnavailable.
         """
-        async with self._window, self._asking():
+        async with self._window, self.asking():
             await self.streams.publish(subject, payload, headers={"Nats-Msg-Id": msg_id})
             self.published += 1
 
@@ -241,14 +241,20 @@ class Bus:
             _log.warning("NATS: %s", error or type(error).__name__)
 
     @asynccontextmanager
-    async def _asking(self) -> AsyncIterator[None]:
-        """An answer that was under way when the connection broke will not come: nobody waits for it."""
-        async with asking(), asyncio.timeout(None) as patience:
-            self._asked.add(patience)
-            try:
-                yield
-            finally:
-                self._asked.discard(patience)
+    async def asking(self) -> AsyncIterator[None]:
+        """Around every question to the server: what NATS raises becomes BusUnavailable, and an answer that was under
+        way when the connection broke is not waited for, for it will not come."""
+        try:
+            async with asyncio.timeout(None) as patience:
+                self._asked.add(patience)
+                try:
+                    yield
+                finally:
+                    self._asked.discard(patience)
+        except BusUnavailable:
+            raise
+        except (NatsError, OSError, TimeoutError) as error:
+            raise BusUnavailable(str(error) or type(error).__name__) from error
 
     async def _disconnected(self) -> None:
         asked, self._asked = self._asked, set()
@@ -271,19 +277,6 @@ class Bus:
         self._told_away = False
         for callback in self._on_reconnect:
             callback()
-
-
-class asking:  # noqa: N801  # reads as a verb where it is used
-    """Turns what NATS raises into BusUnavailable."""
-
-    async def __aenter__(self) -> None:
-        return None
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: Any
-    ) -> None:
-        if isinstance(error, NatsError | OSError | TimeoutError) and not isinstance(error, BusUnavailable):
-            raise BusUnavailable(str(error) or type(error).__name__) from error
 
 
 __all__ = ["CHANGES", "Bus", "BusUnavailable", "Message"]

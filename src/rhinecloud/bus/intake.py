@@ -28,7 +28,7 @@ from nats.js.api import (
 )
 from nats.js.errors import NotFoundError
 
-from rhinecloud.bus.connection import Bus, asking
+from rhinecloud.bus.connection import Bus
 
 STREAM = "$MQTT_msgs"
 PREFIX = "$MQTT.msgs."
@@ -55,7 +55,7 @@ async def ensure_intake(bus: Bus, max_bytes: int = MAX_BYTES) -> Intake:
 
     Raises BusUnavailable.
     """
-    async with asking():
+    async with bus.asking():
         try:
             config = (await bus.streams.stream_info(STREAM)).config
         except NotFoundError:
@@ -90,7 +90,7 @@ async def ensure_intake(bus: Bus, max_bytes: int = MAX_BYTES) -> Intake:
 
 async def look(bus: Bus) -> Intake:
     """The figures of the intake. Raises BusUnavailable, also when it does not exist."""
-    async with asking():
+    async with bus.asking():
         stream = await bus.streams.stream_info(STREAM)
         consumer = await bus.streams.consumer_info(STREAM, CONSUMER)
     return Intake(

@@ -69,20 +69,6 @@ class OneProfile:
         return [(self.command_topic(device, type), json.dumps({"version": version, "set": values}).encode())]
 
 
-@pytest_asyncio.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    database = await Database.open(database_url, migrate=False)
-    yield database
-    await database.close()
-
-
-@pytest_asyncio.fixture
-async def bus(nats: NatsServer) -> AsyncIterator[Bus]:
-    bus = await Bus.connect(nats.url, patience=10, **nats.credentials.options())
-    yield bus
-    await bus.close()
-
-
 class Alarms(list[tuple[str | None, str, dict[str, Any]]]):
     async def raise_(self, device: str | None, kind: str, detail: dict[str, Any]) -> None:
         self.append((device, kind, detail))

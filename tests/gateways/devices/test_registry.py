@@ -19,7 +19,7 @@ from rhinecloud.gateways.profiles import Profiles
 from rhinecloud.model import AlreadyExists, BadRequestData, ResourceNotFound
 from rhinecloud.store import Database
 
-from ...conftest import EXTERNAL_NATS, NatsServer
+from ...conftest import EXTERNAL_NATS
 
 
 class House:
@@ -33,20 +33,6 @@ class House:
 
     async def _cut(self, device: str) -> None:
         self.cut_off.append(device)
-
-
-@pytest_asyncio.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    database = await Database.open(database_url, migrate=False)
-    yield database
-    await database.close()
-
-
-@pytest_asyncio.fixture
-async def bus(nats: NatsServer) -> AsyncIterator[Bus]:
-    bus = await Bus.connect(nats.url, patience=10, **nats.credentials.options())
-    yield bus
-    await bus.close()
 
 
 @pytest_asyncio.fixture

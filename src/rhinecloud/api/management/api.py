@@ -38,7 +38,7 @@ ROUTES: tuple[Route, ...] = (
 )
 
 
-class _Gone(Exception):  # noqa: N818
+class _Gone(Exception):  # noqa: N818  # says who went
     """Nobody waits for an answer to half a request."""
 
 

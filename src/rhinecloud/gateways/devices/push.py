@@ -24,7 +24,7 @@ class Forbidden(Exception):  # noqa: N818  # says what the request is
     """The topic is not the device's own."""
 
 
-class TooMuch(Exception):  # noqa: N818
+class TooMuch(Exception):  # noqa: N818  # says what the request is
     """The device sends more than it may; try again later."""
 
 

@@ -24,6 +24,7 @@ from rhinecloud.gateways.importing.progress import Progress
 from rhinecloud.gateways.importing.records import Record, SourceError
 from rhinecloud.gateways.importing.state import Journal, fingerprint, folder_for
 from rhinecloud.gateways.importing.upsert import MOST_AT_ONCE, ServerRefuses, Upsert
+from rhinecloud.tasks import stop
 
 Build = Callable[[Record], dict[str, Any]]
 _AT_ONCE = 2  # batches under way: one is written while the next is read
@@ -187,9 +188,7 @@ async def _send(
             while under_way:
                 await settle()
         finally:
-            for _, task in under_way:
-                task.cancel()
-            await asyncio.gather(*(task for _, task in under_way), return_exceptions=True)
+            await stop(*(task for _, task in under_way))
 
 
 async def _deliver(sender: Upsert, entities: list[dict[str, Any]]) -> list[str | None]:
