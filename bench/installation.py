@@ -41,11 +41,12 @@ class Memory(msgspec.Struct, frozen=True):
 
 
 class Installation:
-    """`rhinecloud serve --open` on a folder of its own."""
+    """`rhinecloud serve --open` on a folder of its own. `flags` come last, so they win."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *flags: str) -> None:
         self.data = folder / "data"
-        self._log = folder / "log"
+        self.log = folder / "log"
+        self._flags = flags
         self._process: subprocess.Popen[bytes] | None = None
         self.port = free_port()
         self.mqtt_port = free_port()
@@ -75,14 +76,15 @@ class Installation:
         }
         command = [sys.executable, "-m", "rhinecloud.cli", "serve", "--open", f"--data={self.data}"]
         command += [f"--port={self.port}", f"--mqtt-port={self.mqtt_port}", "--outbound-allow=127.0.0.1"]
+        command += self._flags
         begun = time.monotonic()
-        with self._log.open("ab") as output:
+        with self.log.open("ab") as output:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=environ
             )
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() - begun > _PATIENCE:
-                raise RuntimeError(f"the server did not start:\n{self._log.read_text()[-4000:]}")
+                raise RuntimeError(f"the server did not start:\n{self.log.read_text()[-4000:]}")
             time.sleep(0.005)
         return time.monotonic() - begun
 
@@ -94,6 +96,11 @@ class Installation:
                 return connection.recv(4096).startswith(b"HTTP/1.1 200")
         except OSError:
             return False
+
+    @property
+    def running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._process is not None and self._process.poll() is None
 
     def stop(self) -> None:
         """End it as Ctrl-C does."""
@@ -157,11 +164,11 @@ def _part(process: int) -> str:
 
 
 @contextlib.contextmanager
-def installation() -> Iterator[Installation]:
+def installation(*flags: str) -> Iterator[Installation]:
     """A folder that is gone afterwards. Engines of root run as another user, who must be able to walk through."""
     folder = Path(tempfile.mkdtemp(prefix="rc-bench-", dir="/tmp"))
     folder.chmod(0o711)
-    made = Installation(folder)
+    made = Installation(folder, *flags)
     try:
         yield made
     finally:
