@@ -19,7 +19,7 @@ _TERMS, _COMPOUND = "ngsi-ld-test-suite.jsonld", "ngsi-ld-test-suite-compound.js
 COMPOUND_CONTEXT = _PUBLISHED + _COMPOUND
 
 # What the suite's data name, and the file of the suite that stands for it. The first two are these very files, the
-# third is an older address of the same vocabulary; of the last two the cases only want that they can be had.
+# third is an older address of the same vocabulary; of the last three the cases only want that they can be had.
 _PRELOADED = {
     _PUBLISHED + _TERMS: _TERMS,
     COMPOUND_CONTEXT: _COMPOUND,
@@ -27,6 +27,7 @@ _PRELOADED = {
     "ngsildTestSuiteV1.8-compound.jsonld": _COMPOUND,
     "http://smartdatamodels.org/context.jsonld": _TERMS,
     "https://fiware.github.io/data-models/context.jsonld": _TERMS,
+    "https://fiware.github.io/NGSI-LD_TestSuite/ldContext/testContext.jsonld": _TERMS,
 }
 
 
