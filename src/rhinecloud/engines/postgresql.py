@@ -36,7 +36,7 @@ synchronous_commit = on
 full_page_writes = on
 # A small machine; a large city brings its own PostgreSQL.
 max_connections = 100
-shared_buffers = 64MB
+shared_buffers = {shared_buffers}MB
 work_mem = 8MB
 maintenance_work_mem = 64MB
 max_worker_processes = 4
@@ -59,9 +59,24 @@ password_encryption = 'scram-sha-256'
 """
 
 
+_MEMORY_LIMIT = Path("/sys/fs/cgroup/memory.max")  # of a container; "max" is none
+
+
+def shared_buffers() -> int:
+    """MB of pages that PostgreSQL keeps itself: an eighth of the memory, 64 MB to 512 MB. They are taken as they fill.
+
+    With less than what is written all the time, pages go to the system and come back with each measurement.
+    """
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    with contextlib.suppress(OSError, ValueError):
+        memory = min(memory, int(_MEMORY_LIMIT.read_text()))
+    return min(max(memory // 8 // 1024**2, 64), 512)
+
+
 def configuration(major: int) -> str:
     """Text of rhinecloud.conf for a server of that major version; an unknown name would stop it."""
-    return _CONFIGURATION + ("io_workers = 1\n" if major >= 18 else "")
+    common = _CONFIGURATION.format(shared_buffers=shared_buffers())
+    return common + ("io_workers = 1\n" if major >= 18 else "")
 
 
 class PostgreSQL(Child):
