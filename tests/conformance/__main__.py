@@ -92,8 +92,16 @@ def _run(suite: Suite, paths: list[Path], output: Path, *, registrations: bool) 
                 return _robot(suite, command, environ, output, broker)
             finally:
                 mosquitto.stop(engine)
-                if broker.log.exists():
-                    shutil.copyfile(broker.log, output / "broker.log")
+                _keep_log(broker, output / "broker.log")
+
+
+def _keep_log(broker: Installation, kept: Path) -> None:
+    """A broker that says it went wrong on the way is worth a look even where no case noticed."""
+    if broker.log.exists():
+        shutil.copyfile(broker.log, kept)
+        errors = sum(" ERROR " in line for line in kept.read_text(errors="replace").splitlines())
+        if errors:
+            print(f"the broker's log has {errors} errors (with --output it is kept: {kept})", file=sys.stderr)
 
 
 def _robot(
