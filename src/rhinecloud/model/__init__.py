@@ -5,8 +5,8 @@ Offers, for every room above:
 - `Context`: names to IRIs and back, compiled once for each list; `CORE` has no users' terms;
 - `Entity`, `Fragment` and their parsers: expanded form, plain JSON values under IRIs;
 - `render`: entities as normalized, concise, simplified or GeoJSON documents;
-- the query languages as trees of frozen structs: `parse_q`, `parse_type_selection`, `parse_scope_q` and
-  `parse_geo_query`, with `matches` and `matches_geometry` as their plain meaning.
+- the query languages as trees of frozen structs: `parse_q`, `parse_type_selection`, `parse_scope_q`,
+  `parse_geo_query` and `parse_order_by`, with `matches`, `matches_geometry` and `ordered` as their plain meaning.
 """
 
 from rhinecloud.model.context import CORE, Context, Loader
@@ -41,6 +41,7 @@ from rhinecloud.model.geo import GeoQuery, parse_geo_query
 from rhinecloud.model.geo import matcher as geometry_matcher
 from rhinecloud.model.geo import matches as matches_geometry
 from rhinecloud.model.geojson import check_geometry, is_geometry
+from rhinecloud.model.ordering import OrderKey, ordered, parse_order_by
 from rhinecloud.model.query_language import parse_q, print_q
 from rhinecloud.model.query_matching import matches
 from rhinecloud.model.query_tree import (
@@ -98,6 +99,7 @@ __all__ = [
     "NonexistentTenant",
     "OperationNotSupported",
     "Or",
+    "OrderKey",
     "Pattern",
     "Q",
     "Range",
@@ -120,10 +122,12 @@ __all__ = [
     "matches",
     "matches_geometry",
     "normal_time",
+    "ordered",
     "parse_attribute",
     "parse_entity",
     "parse_fragment",
     "parse_geo_query",
+    "parse_order_by",
     "parse_q",
     "parse_scope_q",
     "parse_type_selection",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import lru_cache
-from math import cos, radians
+from math import asin, cos, radians, sin, sqrt
 from typing import Any, Final, Literal
 
 import msgspec
@@ -29,6 +29,8 @@ RELATIONS: Final[tuple[Relation, ...]] = (
     "overlaps",
 )
 MAX_TEXT: Final = 1_000_000
+EARTH_RADIUS: Final = 6_371_008.8
+"""Mean radius in metres, of the sphere that `spherical_metres` is about."""
 
 # A JSON number without sign; zero is refused below (production PositiveNumber).
 _DISTANCE = re.compile(r"(maxDistance|minDistance)==((?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)")
@@ -145,6 +147,23 @@ def distance_metres(one: Any, other: Any) -> float:
     """Shortest distance of two shapes in metres on WGS 84, geodesic between their nearest points."""
     if one.geom_type == other.geom_type == "Point":
         return abs(float(_geodesic()(one.x, one.y, other.x, other.y)[2]))
+    (lon1, lat1), (lon2, lat2) = _nearest_points(one, other)
+    return abs(float(_geodesic()(lon1, lat1, lon2, lat2)[2]))
+
+
+def spherical_metres(one: dict[str, Any], other: dict[str, Any]) -> float:
+    """Shortest distance of two geometries (GeoJSON) in metres on a sphere, by the haversine formula (§4.23.1)."""
+    if one["type"] == other["type"] == "Point":
+        nearest = [one["coordinates"][:2], other["coordinates"][:2]]
+    else:
+        nearest = _nearest_points(_shape(one), _shape(other))
+    (lon1, lat1), (lon2, lat2) = ((radians(lon), radians(lat)) for lon, lat in nearest)
+    half = sin((lat2 - lat1) / 2) ** 2 + cos(lat1) * cos(lat2) * sin((lon2 - lon1) / 2) ** 2
+    return 2 * EARTH_RADIUS * asin(sqrt(min(1.0, half)))
+
+
+def _nearest_points(one: Any, other: Any) -> Any:
+    """The points of two shapes that are nearest to each other, as (lon, lat)."""
     import shapely
     from shapely.affinity import scale, translate
 
@@ -160,8 +179,7 @@ def distance_metres(one: Any, other: Any) -> float:
         line = shapely.shortest_line(*scaled)
         nearest = [(x / factor, y) for x, y in line.coords]
         latitude = (nearest[0][1] + nearest[1][1]) / 2
-    (lon1, lat1), (lon2, lat2) = nearest
-    return abs(float(_geodesic()(lon1, lat1, lon2, lat2)[2]))
+    return nearest
 
 
 @lru_cache(maxsize=1)

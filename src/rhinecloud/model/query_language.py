@@ -58,6 +58,17 @@ def parse_q(text: str, context: Context, *, expand_values: Collection[str] = ())
         raise
 
 
+def parse_path(text: str, context: Context, *, field: str) -> AttributePath:
+    """Read an attribute path alone (production Attribute of §4.9); BadRequestData names `field`."""
+    if len(text) > MAX_TEXT:
+        raise TooComplexQuery(f"{field} is longer than {MAX_TEXT} characters", field=field)
+    try:
+        return _Parser(text, context, frozenset(), field).whole_path()
+    except BadRequestData as error:
+        error.field = field
+        raise
+
+
 def print_q(q: Q, context: Context) -> str:
     """The text of a query, names shortened by the context; `parse_q` reads it back to the same tree."""
     match q:
@@ -154,8 +165,9 @@ _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:[^\s<>\"{}|\\^`]+")
 class _Parser:
     """Recursive descent over the text; `at` is the next character."""
 
-    def __init__(self, text: str, context: Context, expand_values: frozenset[str]) -> None:
+    def __init__(self, text: str, context: Context, expand_values: frozenset[str], field: str = "q") -> None:
         self.text = text
+        self.field = field
         self.context = context
         self.expand_values = expand_values
         self.at = 0
@@ -166,10 +178,17 @@ class _Parser:
             raise self.wrong("the end, ';' or '|'")
         return q
 
+    def whole_path(self) -> AttributePath:
+        path = self.path(0)
+        if self.at < len(self.text):
+            raise self.wrong("the end of the path")
+        return path
+
     def wrong(self, expected: str) -> BadRequestData:
         rest = self.text[self.at : self.at + 30]
         found = f"{rest!r}" if rest else "the end"
-        return BadRequestData(f"q: expected {expected} at character {self.at + 1}, found {found}", field="q")
+        detail = f"{self.field}: expected {expected} at character {self.at + 1}, found {found}"
+        return BadRequestData(detail, field=self.field)
 
     def blanks(self) -> None:
         while self.at < len(self.text) and self.text[self.at].isspace():
