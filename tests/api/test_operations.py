@@ -205,7 +205,6 @@ def test_queries(api: httpx.Client, dozen: list[str]) -> None:
         ({"type": "Post", **near, "georel": "beside"}, "georel"),
         ({"type": "Post", "id": "no uri"}, "id"),
         ({"type": "Post", "idPattern": "("}, ""),
-        ({"type": "Post", "format": "poetry"}, "format"),
         ({"type": "(((", "limit": "1"}, "type"),
     ):
         problem(api.get("entities", params=parameters), 400, "BadRequestData", field)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import asyncpg
@@ -11,45 +10,70 @@ import asyncpg
 from rhinecloud.broker import Broker, Overloaded, Unavailable
 from rhinecloud.broker.contexts import Contexts
 from rhinecloud.model import BadRequestData, InternalError, NgsiLdError, NonexistentTenant
-from rhinecloud.model.values import check_uri
 
 from . import batches, consumption, discovery, provision, subscriptions
-from .exchange import PROBLEM, Answer, Exchange, HttpError, decode_segments, encode
+from .exchange import PROBLEM, Answer, Exchange, HttpError, decode_query, decode_segments, encode
+from .routing import FORMATS, LINKED, LOCAL, ORDER, PAGE, PROJECTION, SELECTION, Route, Routes, parameters
 
 _log = logging.getLogger(__name__)
 _ROOT = "/ngsi-ld/v1/"
 _LARGEST_BODY = 32 * 2**20  # bytes
 
-Operation = Callable[..., Awaitable[Answer]]
-
-# Path below the root, with a * for each identifier → method → operation.
-_OPERATIONS: dict[tuple[str, ...], dict[str, Operation]] = {
-    ("entities",): {"GET": consumption.query_entities, "POST": provision.create_entity},
-    ("entities", "*"): {
-        "GET": consumption.retrieve_entity,
-        "PUT": provision.replace_entity,
-        "PATCH": provision.merge_entity,
-        "DELETE": provision.delete_entity,
-    },
-    ("entities", "*", "attrs"): {"POST": provision.append_attributes, "PATCH": provision.update_attributes},
-    ("entities", "*", "attrs", "*"): {
-        "PATCH": provision.update_attribute,
-        "PUT": provision.replace_attribute,
-        "DELETE": provision.delete_attribute,
-    },
-    ("entityOperations", "create"): {"POST": batches.create},
-    ("entityOperations", "upsert"): {"POST": batches.upsert},
-    ("entityOperations", "update"): {"POST": batches.update},
-    ("entityOperations", "merge"): {"POST": batches.merge},
-    ("entityOperations", "delete"): {"POST": batches.delete},
-    ("types",): {"GET": discovery.entity_types},
-    ("subscriptions",): {"GET": subscriptions.query, "POST": subscriptions.create},
-    ("subscriptions", "*"): {
-        "GET": subscriptions.retrieve,
-        "PATCH": subscriptions.update,
-        "DELETE": subscriptions.delete,
-    },
-}
+# Path below the root → method → operation and the parameters that it takes. In a path stands {uri} for an identifier
+# that must be one, and {name} for any other name.
+ROUTES = Routes(
+    {
+        "entities": {
+            "GET": Route(
+                consumption.query_entities,
+                parameters(
+                    SELECTION, PROJECTION, LINKED, ORDER, PAGE, "geometryProperty local",
+                    options="count sysAttrs", formats=FORMATS,
+                ),
+            ),
+            "POST": Route(provision.create_entity, LOCAL),
+        },
+        "entities/{uri}": {
+            "GET": Route(
+                consumption.retrieve_entity,
+                parameters(
+                    PROJECTION, LINKED, "type geometryProperty local", options="sysAttrs", formats=FORMATS
+                ),
+            ),
+            "PUT": Route(provision.replace_entity, LOCAL),
+            "PATCH": Route(provision.merge_entity, LOCAL),
+            "DELETE": Route(provision.delete_entity, LOCAL),
+        },
+        "entities/{uri}/attrs": {
+            "POST": Route(provision.append_attributes, parameters("local", options="noOverwrite")),
+            "PATCH": Route(provision.update_attributes, LOCAL),
+        },
+        "entities/{uri}/attrs/{name}": {
+            "PATCH": Route(provision.update_attribute, LOCAL),
+            "PUT": Route(provision.replace_attribute, LOCAL),
+            "DELETE": Route(provision.delete_attribute, parameters("datasetId deleteAll local")),
+        },
+        "entityOperations/create": {"POST": Route(batches.create, LOCAL)},
+        "entityOperations/upsert": {
+            "POST": Route(batches.upsert, parameters("local", options="replace update noOverwrite"))
+        },
+        "entityOperations/update": {
+            "POST": Route(batches.update, parameters("local", options="noOverwrite"))
+        },
+        "entityOperations/merge": {"POST": Route(batches.merge, LOCAL)},
+        "entityOperations/delete": {"POST": Route(batches.delete, LOCAL)},
+        "types": {"GET": Route(discovery.entity_types, parameters("details local"))},
+        "subscriptions": {
+            "GET": Route(subscriptions.query, parameters(PAGE, options="count sysAttrs")),
+            "POST": Route(subscriptions.create),
+        },
+        "subscriptions/{uri}": {
+            "GET": Route(subscriptions.retrieve, parameters(options="sysAttrs")),
+            "PATCH": Route(subscriptions.update),
+            "DELETE": Route(subscriptions.delete),
+        },
+    }
+)  # fmt: skip
 
 
 class NgsiLdApi:
@@ -86,31 +110,13 @@ class NgsiLdApi:
         raw = scope.get("raw_path") or scope["path"].encode()
         path = raw.decode("latin-1").partition("?")[0]
         segments = decode_segments(path.removeprefix(_ROOT).rstrip("/"))
-        operation, arguments = _find(segments, "GET" if scope["method"] == "HEAD" else scope["method"])
-        if arguments:
-            check_uri(arguments[0], ("id",))
-        body = await _read(receive, headers) if scope["method"] in ("POST", "PUT", "PATCH") else b""
-        exchange = Exchange(scope["method"], segments, scope["query_string"], headers, body, self._contexts)
-        return await operation(self._broker, exchange, *arguments)
-
-
-def _find(segments: list[str], method: str) -> tuple[Operation, list[str]]:
-    pattern = tuple(
-        "*" if index % 2 and segments[0] != "entityOperations" else part
-        for index, part in enumerate(segments)
-    )
-    methods = _OPERATIONS.get(pattern)
-    if methods is None:
-        raise HttpError(404, "Not found", "the NGSI-LD API has no such resource here")
-    operation = methods.get(method)
-    if operation is None:
-        raise HttpError(
-            405,
-            "Method not allowed",
-            f"{method} is not possible here",
-            ((b"allow", ", ".join(methods).encode()),),
-        )
-    return operation, [part for index, part in enumerate(segments) if pattern[index] == "*"]
+        method = scope["method"]
+        route, arguments = ROUTES.find(segments, "GET" if method == "HEAD" else method)
+        given = decode_query(scope["query_string"])
+        route.parameters.check(given)
+        body = await _read(receive, headers) if method in ("POST", "PUT", "PATCH") else b""
+        exchange = Exchange(method, segments, given, headers, body, self._contexts)
+        return await route.operation(self._broker, exchange, *arguments)
 
 
 async def _read(receive: Any, headers: dict[bytes, bytes]) -> bytes:

@@ -51,15 +51,16 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class Exchange:
-    """A request whose body has been read. `segments` are the decoded parts of the path below /ngsi-ld/v1/."""
+    """A request whose body has been read and whose parameters are those of its route. `segments` are the decoded
+    parts of the path below /ngsi-ld/v1/."""
 
-    __slots__ = ("_contexts", "_parameters", "_query", "body", "headers", "method", "segments")
+    __slots__ = ("_contexts", "body", "headers", "method", "parameters", "segments")
 
     def __init__(
         self,
         method: str,
         segments: list[str],
-        query: bytes,
+        parameters: dict[str, str],
         headers: dict[bytes, bytes],
         body: bytes,
         contexts: Contexts,
@@ -68,20 +69,10 @@ class Exchange:
         self.segments = segments
         self.headers = headers
         self.body = body
-        self._query = query
-        self._parameters: dict[str, str] | None = None
+        self.parameters = parameters
         self._contexts = contexts
 
     # Parameters -----------------------------------------------------------------------------------------------
-
-    @property
-    def parameters(self) -> dict[str, str]:
-        """The query string; of a repeated name the last counts."""
-        if self._parameters is None:
-            self._parameters = (
-                dict(parse_qsl(self._query.decode("latin-1"), keep_blank_values=True)) if self._query else {}
-            )
-        return self._parameters
 
     def list_of(self, name: str) -> tuple[str, ...]:
         """A comma-separated parameter."""
@@ -98,7 +89,7 @@ class Exchange:
 
     def flag(self, name: str) -> bool:
         """Whether an option is on: `options=name`, or `name=true`."""
-        return name in self.list_of("options") or self.parameters.get(name) == "true"
+        return name in self.list_of("options") or self.parameters.get(name, "").lower() == "true"
 
     def limit(self) -> int:
         """Entities a page: 20 unless asked otherwise, 1,000 at most (§5.5.9)."""
@@ -215,10 +206,7 @@ def respond(
     url = context.urls[0] if context.urls else CORE_CONTEXT_URL
     link = f'<{url}>; rel="{CONTEXT_RELATION}"; type="{LD_JSON}"'.encode()
     if media_type == GEO_JSON:
-        if (
-            exchange.parameters.get("prefer") != "body=json"
-            and exchange.headers.get(b"prefer") != b"body=json"
-        ):
+        if exchange.headers.get(b"prefer") != b"body=json":
             body = {**body, "@context": context.as_member()}
         return Answer(200, body, ((b"link", link), *headers), GEO_JSON)
     return Answer(200, body, ((b"link", link), *headers), JSON)
@@ -227,6 +215,11 @@ def respond(
 def encode(body: Any) -> bytes:
     """JSON as it is sent."""
     return _encode(body)
+
+
+def decode_query(query: bytes) -> dict[str, str]:
+    """The parameters of a query string; of a repeated name the last counts."""
+    return dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True)) if query else {}
 
 
 def decode_segments(path: str) -> list[str]:
