@@ -303,9 +303,14 @@ async def due(pool: asyncpg.Pool, number: int, after: int, limit: int) -> list[D
     return found
 
 
+# Whoever touches a subscription, its state and its queue locks them in this order, as a deletion does: otherwise one
+# that is told and deleted at the same moment would leave two transactions waiting for each other.
 _DONE = """
+WITH held AS MATERIALIZED (
+    SELECT subscription FROM subscription_state WHERE subscription = ANY($1::bigint[]) ORDER BY subscription FOR UPDATE
+)
 DELETE FROM notification n USING unnest($1::bigint[], $2::bigint[]) AS done (subscription, change_id)
-WHERE n.subscription = done.subscription AND n.change_id = done.change_id
+WHERE n.subscription = done.subscription AND n.change_id = done.change_id AND (SELECT count(*) FROM held) >= 0
 """
 
 _COUNT = """
@@ -356,8 +361,10 @@ async def skip(
     """Take changes from the queue that cannot be told, and record the gap."""
     await connection.execute(
         """
-        WITH gone AS (
-            DELETE FROM notification WHERE subscription = $1 AND change_id = ANY($2::bigint[]) RETURNING change_id
+        WITH held AS MATERIALIZED (SELECT number FROM subscription WHERE number = $1 FOR KEY SHARE), gone AS (
+            DELETE FROM notification
+            WHERE subscription = $1 AND change_id = ANY($2::bigint[]) AND (SELECT count(*) FROM held) >= 0
+            RETURNING change_id
         )
         INSERT INTO subscription_gap (subscription, first_change, last_change, changes, reason)
         SELECT $1, min(change_id), max(change_id), count(*), $3 FROM gone
