@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from rhinecloud.model import OperationNotSupported, TypeSelection
+from rhinecloud.model import OperationNotSupported, ScopeQuery, TypeSelection
 from rhinecloud.model.query_tree import (
     ENTITY_MEMBERS,
     PATH_MEMBERS,
@@ -55,6 +55,18 @@ def type_condition(selection: TypeSelection, parameters: Parameters) -> str:
         if len(alternative) > 1
     ]
     return "(" + " OR ".join(parts) + ")" if parts else "true"
+
+
+def scope_condition(selection: ScopeQuery, parameters: Parameters) -> str:
+    """A scope query (§4.19): alternatives, each with patterns that must all be met, each by some scope."""
+    alternatives = [
+        " AND ".join(
+            f"EXISTS (SELECT FROM unnest(e.scopes) AS scope WHERE scope ~ {parameters.add(pattern.regex())})"
+            for pattern in all_of
+        )
+        for all_of in selection.alternatives
+    ]
+    return "(" + " OR ".join(f"({one})" for one in alternatives) + ")"
 
 
 def condition(q: Q, parameters: Parameters) -> Condition:

@@ -13,7 +13,17 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from rhinecloud.model import LOCATION, BadRequestData, GeoQuery, Q, TypeSelection, matches
+from rhinecloud.model import (
+    LOCATION,
+    BadRequestData,
+    GeoQuery,
+    OrderKey,
+    Q,
+    ScopeQuery,
+    TypeSelection,
+    matches,
+    ordered,
+)
 
 from . import entities, geo, q_sql
 from .entities import StoredEntity, to_entity
@@ -25,14 +35,17 @@ __all__ = ["LOCATION", "Query", "points", "run"]
 
 
 class Query(msgspec.Struct, frozen=True):
-    """What to look for. `attrs`: entities that have at least one of these attributes (§5.7.2.4)."""
+    """What to look for. `attrs`: entities that have at least one of these attributes (§5.7.2.4); `order_by`: first
+    by its first key, what is equal in all by id (§4.23)."""
 
     types: TypeSelection | None = None
     ids: tuple[str, ...] = ()
     id_pattern: str | None = None
     attrs: tuple[str, ...] = ()
     q: Q | None = None
+    scope_q: ScopeQuery | None = None
     geo: GeoQuery | None = None
+    order_by: tuple[OrderKey, ...] = ()
     limit: int = 20
     offset: int = 0
     count: bool = False
@@ -48,13 +61,16 @@ async def run(pool: asyncpg.Pool, query: Query) -> tuple[list[StoredEntity], int
     try:
         if query.geo is not None:
             ids = await geo.matching(pool, query.geo, conditions, parameters)
+            if query.order_by:
+                return await _ordered(pool, ids, query, exact)
             return await (_page_of_ids(pool, ids, query) if exact else _sift(pool, ids, query))
         where = " AND ".join(conditions) or "true"
-        if not exact:
+        if not exact or query.order_by:
             records = await pool.fetch(
                 f"SELECT e.id FROM entity e WHERE {where} ORDER BY e.id", *parameters.values
             )
-            return await _sift(pool, [record[0] for record in records], query)
+            ids = [record[0] for record in records]
+            return await (_ordered(pool, ids, query, exact) if query.order_by else _sift(pool, ids, query))
         count = None
         if query.count:
             count = await pool.fetchval(f"SELECT count(*) FROM entity e WHERE {where}", *parameters.values)
@@ -75,6 +91,19 @@ async def _page_of_ids(
     page = ids[query.offset : query.offset + query.limit]
     found = await entities.read(pool, page) if page else {}
     return [found[i] for i in page if i in found], len(ids) if query.count else None
+
+
+async def _ordered(
+    pool: asyncpg.Pool, ids: list[str], query: Query, exact: bool
+) -> tuple[list[StoredEntity], int | None]:
+    """The page of all these entities in the query's order, which is that of the plain reading in the model."""
+    found = await entities.read(pool, ids)
+    candidates = [to_entity(stored) for stored in found.values()]
+    if not exact:
+        assert query.q is not None
+        candidates = [entity for entity in candidates if matches(query.q, entity)]
+    page = ordered(candidates, query.order_by)[query.offset : query.offset + query.limit]
+    return [found[entity.id] for entity in page], len(candidates) if query.count else None
 
 
 async def _sift(pool: asyncpg.Pool, ids: list[str], query: Query) -> tuple[list[StoredEntity], int | None]:
@@ -112,6 +141,8 @@ def _conditions(query: Query, parameters: Parameters) -> tuple[list[str], bool]:
         conditions.append(f"e.id ~ {parameters.add(query.id_pattern)}")
     if query.attrs:
         conditions.append(f"e.attributes ?| {parameters.add(list(query.attrs))}::text[]")
+    if query.scope_q is not None:
+        conditions.append(q_sql.scope_condition(query.scope_q, parameters))
     if query.q is not None:
         sql, exact = q_sql.condition(query.q, parameters)
         conditions.append(sql)
