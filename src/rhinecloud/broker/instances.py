@@ -61,16 +61,25 @@ def merged(current: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
 
 def unchanged(current: dict[str, Any], instance: dict[str, Any]) -> bool:
     """Whether an instance says nothing that was not known: the same again, and not as a new observation."""
-    return (
-        "observedAt" not in instance
-        and current.keys() - STAMPS == instance.keys() - STAMPS
-        and all(current[key] == value for key, value in instance.items() if key not in STAMPS)
-    )
+    if "observedAt" in instance or current["type"] != instance["type"]:
+        return False
+    for key, value in instance.items():
+        if key not in STAMPS and (key not in current or current[key] != value):
+            return False
+    return all(key in instance or key in STAMPS for key in current)
 
 
-def geometries(instances: Iterable[dict[str, Any]]) -> dict[str, Any]:
+_NOWHERE: dict[str, Any] = {}
+
+
+def geometries(instances: Iterable[dict[str, Any]] | None) -> dict[str, Any]:
     """Dataset ('' for none) → geometry (GeoJSON) of the GeoProperties among the instances of an attribute."""
-    return {i.get("datasetId") or "": i["value"] for i in instances if i["type"] == "GeoProperty"}
+    for instance in instances or ():
+        if instance["type"] == "GeoProperty":
+            break
+    else:
+        return _NOWHERE
+    return {i.get("datasetId") or "": i["value"] for i in instances or () if i["type"] == "GeoProperty"}
 
 
 def place(entity_id: str, attribute: str, dataset: str, geometry: dict[str, Any]) -> Place:

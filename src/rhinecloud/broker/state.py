@@ -84,7 +84,7 @@ class State:
         before, after = self._before, self.attributes
         changed = [name for name, instances in after.items() if before.get(name) is not instances]
         for name in (*changed, *(name for name in before if name not in after)):
-            old, new = geometries(before.get(name, ())), geometries(after.get(name, ()))
+            old, new = geometries(before.get(name)), geometries(after.get(name))
             if old != new:
                 if old:
                     forget.append(name)
@@ -117,13 +117,20 @@ class State:
     ) -> None:
         """Make these the only instances of the attribute; those that stood `before` keep their createdAt, and are
         no news to history if they say the same (a file imported again)."""
-        born = self.created_text
-        created = {i.get("datasetId"): i.get("createdAt", born) for i in before or ()}
+        if before is not None and len(before) == len(instances) == 1:
+            known, instance = before[0], instances[0]
+            same = known.get("datasetId") == instance.get("datasetId")
+            created = known.get("createdAt", self.created_text) if same else self._now.text
+            self.attributes[name] = [self._stamped(instance, created)]
+            if not unchanged(known, instance):
+                self.remember(name, instance)
+            return
+        times = {i.get("datasetId"): i.get("createdAt", self.created_text) for i in before or ()}
         self.attributes[name] = [
-            self._stamped(i, created.get(i.get("datasetId"), self._now.text)) for i in instances
+            self._stamped(i, times.get(i.get("datasetId"), self._now.text)) for i in instances
         ]
         for instance in instances:
-            if not (before and any(unchanged(current, instance) for current in before)):
+            if not any(unchanged(known, instance) for known in before or ()):
                 self.remember(name, instance)
 
     def set(self, name: str, instances: list[dict[str, Any]]) -> None:
@@ -180,11 +187,12 @@ class State:
         """The instance with its times, as store.entities.fill_times expects it: only those that must be said. No
         `created` means: with the entity."""
         stamped = dict(instance)
-        if not STAMPS.isdisjoint(stamped):
+        if "modifiedAt" in stamped or "createdAt" in stamped:
             for stamp in STAMPS:
                 stamped.pop(stamp, None)
-        if created is not None and created != self.created_text:
-            stamped["createdAt"] = created
-        if (created or self.created_text) != self._now.text:
-            stamped["modifiedAt"] = self._now.text
+        born, now = self._created_text or self.created_text, self._now.text
+        if created is not None and created != born:
+            stamped["createdAt"] = born = created
+        if born != now:
+            stamped["modifiedAt"] = now
         return stamped
