@@ -120,6 +120,42 @@ def test_remote_contexts_come_through_the_loader_once() -> None:
     assert CORE.as_member() == CORE_CONTEXT_URL
 
 
+def test_the_core_context_is_named_once() -> None:
+    remote = {
+        "https://ex.org/own.jsonld": {"@context": {"a": "https://ex.org/a"}},
+        "https://ex.org/with.jsonld": {"@context": ["own.jsonld", CORE_CONTEXT_URL]},
+        "https://ex.org/before.jsonld": {"@context": [CORE_CONTEXT_URL, "own.jsonld"]},
+    }
+
+    def member(*documents: Any) -> Any:
+        return Context.compile(documents, remote.__getitem__).as_member()
+
+    own, whole, before = remote
+    assert member(whole) == whole
+    assert member(own) == [own, CORE_CONTEXT_URL]
+    assert member(own, CORE_CONTEXT_URL) == [own, CORE_CONTEXT_URL]
+    assert member(own, whole) == [own, whole]
+    assert member(whole, whole) == [whole, whole]
+    # What stands behind the core context could have another meaning without it at the end (§4.4).
+    assert member(before) == [before, CORE_CONTEXT_URL]
+    assert member(whole, own) == [whole, own, CORE_CONTEXT_URL]
+    assert member({"a": "https://ex.org/a"}) == [{"a": "https://ex.org/a"}, CORE_CONTEXT_URL]
+
+
+def test_only_what_is_published_is_the_core_context() -> None:
+    for name in ("ngsi-ld-core-context.jsonld", "ngsi-ld-core-context-v1.3.jsonld"):
+        for folder in ("https://uri.etsi.org/ngsi-ld/v1/", "http://uri.etsi.org/ngsi-ld/"):
+            assert Context.compile(folder + name).as_member() == CORE_CONTEXT_URL
+    for url in (
+        CORE_CONTEXT_URL.replace("v1.8", "non-existing"),
+        CORE_CONTEXT_URL + "?x",
+        CORE_CONTEXT_URL.replace("uri.etsi.org", "uri.etsi.org.example.org"),
+        CORE_CONTEXT_URL.replace("etsi.org", "etsi.org:81"),
+    ):
+        with pytest.raises(LdContextNotAvailable):
+            Context.compile(url)
+
+
 def test_a_url_without_a_loader_is_not_available() -> None:
     with pytest.raises(LdContextNotAvailable):
         Context.compile("https://ex.org/context.jsonld")

@@ -59,6 +59,7 @@ class Context:
         "_coercions",
         "_compacted",
         "_expanded",
+        "_member",
         "_names",
         "_prefixes",
         "_terms",
@@ -72,6 +73,8 @@ class Context:
         terms: dict[str, str | None],
         coercions: dict[str, str],
         prefixes: dict[str, str],
+        *,
+        ends_with_core: bool,
     ) -> None:
         self.documents = documents
         self.urls: tuple[str, ...] = tuple(part for part in documents if isinstance(part, str))
@@ -81,6 +84,8 @@ class Context:
         self._expanded: dict[str, str] = {term: iri for term, iri in terms.items() if iri is not None}
         self._names: dict[str, str] = {}
         self._compacted = _shortest_terms(self._expanded)
+        named = documents if ends_with_core else (*documents, CORE_CONTEXT_URL)
+        self._member = named[0] if len(named) == 1 else list(named)
 
     @staticmethod
     def compile(documents: Sequence[Any] | Any, loader: Loader | None = None) -> Context:
@@ -93,7 +98,7 @@ class Context:
         builder = _Builder(loader)
         builder.add(list(parts), base=None, chain=())
         terms, coercions, prefixes = builder.tables()
-        return Context(parts, terms, coercions, prefixes)
+        return Context(parts, terms, coercions, prefixes, ends_with_core=builder.ends_with_core)
 
     def expand_term(self, term: str) -> str:
         """The IRI (or the keyword) that a term means; an unknown term falls into the default vocabulary."""
@@ -126,8 +131,9 @@ class Context:
         return self._coercions.get(term)
 
     def as_member(self) -> Any:
-        """What to write as @context into a JSON-LD body: the user's contexts as given, the core one last."""
-        return [*self.documents, CORE_CONTEXT_URL] if self.documents else CORE_CONTEXT_URL
+        """What to write as @context into a JSON-LD body: the user's contexts as given and, unless their
+        documents end with it already, the core one; a single one by itself (§5.2.3, §4.4)."""
+        return self._member
 
     def _expand_unseen(self, term: str) -> str:
         if term in self._terms:
@@ -209,6 +215,7 @@ class _Builder:
         self.coercions: dict[str, str] = {}
         self.prefixes: dict[str, str] = dict(core_context.PREFIXES)
         self.vocabulary = DEFAULT_VOCABULARY
+        self.ends_with_core = False
 
     def tables(self) -> tuple[dict[str, str | None], dict[str, str], dict[str, str]]:
         return self.terms, {**self.coercions, **core_context.COERCIONS}, self.prefixes
@@ -231,6 +238,7 @@ class _Builder:
 
     def add_remote(self, url: str, chain: tuple[str, ...]) -> None:
         if core_context.is_core_context_url(url):
+            self.ends_with_core = True
             return
         if not is_iri(url):
             raise BadRequestData(f"{url!r} is no URL of an @context", field="/@context")
@@ -251,6 +259,7 @@ class _Builder:
         if not isinstance(context, dict):
             self.add(context, base, (*chain, ""))
             return
+        self.ends_with_core = False
         if "@import" in context:
             raise BadRequestData("@import in an @context is not supported", field="/@context/@import")
         if "@vocab" in context:

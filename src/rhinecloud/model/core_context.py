@@ -6,6 +6,7 @@ user term overrides it (§5.5.7); that is why it is part of the program and neve
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 NGSI_LD: Final = "https://uri.etsi.org/ngsi-ld/"
@@ -13,6 +14,9 @@ DEFAULT_VOCABULARY: Final = "https://uri.etsi.org/ngsi-ld/default-context/"
 GEOJSON: Final = "https://purl.org/geojson/vocab#"
 DUBLIN_CORE: Final = "http://purl.org/dc/terms/"
 
+_CORE_CONTEXT_URL = re.compile(
+    r"https?://uri\.etsi\.org/ngsi-ld/(v1/)?ngsi-ld-core-context(-v1\.\d{1,2})?\.jsonld", re.ASCII
+)
 CORE_CONTEXT_URL: Final = "https://uri.etsi.org/ngsi-ld/v1/ngsi-ld-core-context-v1.8.jsonld"
 """The published context that responses name last; 1.8 is the newest one without remote parts of its own."""
 
@@ -118,5 +122,4 @@ COERCIONS: Final[dict[str, str]] = _coercions()
 
 def is_core_context_url(url: str) -> bool:
     """Whether the URL names a version of the core @context, which is never fetched."""
-    _, _, place = url.partition("://")
-    return place.startswith("uri.etsi.org/ngsi-ld/") and "ngsi-ld-core-context" in place
+    return _CORE_CONTEXT_URL.fullmatch(url) is not None
