@@ -281,11 +281,13 @@ async def test_a_poisoned_value_harms_nobody_else(broker: Broker) -> None:
 async def test_numbers_of_series_that_are_pushed_out_are_looked_up_again(
     broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writing, "_SERIES_KNOWN", 3)
+    known = writing.SeriesNumbers(3)
+    monkeypatch.setattr(broker._writer, "_series", known)
     for _ in range(4):
         await asyncio.gather(*(broker.apply([whole("measure", f"urn:x:{n}", n=n, m=n)]) for n in range(10)))
     assert await values(broker, "n", "urn:x:3") == [3] * 4
     assert (await counts(broker))[2] == 80
+    assert sum(map(len, known._known.values())) == known._number <= 3
 
 
 async def test_one_transaction_holds_an_apps_rows_the_graph_the_change_and_the_audit(broker: Broker) -> None:

@@ -17,25 +17,43 @@ from .operations import Applied, Operation, Verdict
 from .planning import Plan
 
 _BEGIN = "BEGIN; SELECT pg_current_xact_id()"  # the id is owned before a change id is drawn: see store.outbox
-_SERIES_KNOWN = 200_000
+_SERIES_KNOWN = 1_000_000  # some 80 bytes each
 _ATTEMPTS = 5
 _CROWDED = 16  # operations that wait before a second transaction runs beside the first
 _REFUSED = (asyncpg.DataError, asyncpg.ProgramLimitExceededError)  # of a value's form, or of its size
 
 
-class SeriesNumbers:
-    """The numbers of the series last written, so that a measurement does not look them up."""
+_Kind = tuple[str, str, str, bool]  # what a series is besides its entity
 
-    def __init__(self) -> None:
-        self._known: OrderedDict[SeriesKey, int] = OrderedDict()
+
+class SeriesNumbers:
+    """The numbers of the series of the entities last written, so that a measurement does not look them up.
+
+    By entity, then by kind: there are few kinds, and each is one object for all entities.
+    """
+
+    def __init__(self, most: int = _SERIES_KNOWN) -> None:
+        self._most = most
+        self._known: OrderedDict[str, dict[_Kind, int]] = OrderedDict()
+        self._kinds: dict[_Kind, _Kind] = {}
+        self._number = 0
 
     def get(self, key: SeriesKey) -> int | None:
-        return self._known.get(key)
+        """The number of a series if it is known."""
+        known = self._known.get(key.entity_id)
+        return None if known is None else known.get((key.attribute, key.dataset, key.unit, key.observed))
 
     def add(self, found: dict[SeriesKey, int]) -> None:
-        self._known.update(found)
-        while len(self._known) > _SERIES_KNOWN:
-            self._known.popitem(last=False)
+        """Know these as well; what was found longest ago is forgotten."""
+        for key, number in found.items():
+            kind = (key.attribute, key.dataset, key.unit, key.observed)
+            known = self._known.setdefault(key.entity_id, {})
+            self._number += kind not in known
+            known[self._kinds.setdefault(kind, kind)] = number
+        while self._number > self._most:
+            self._number -= len(self._known.popitem(last=False)[1])
+        if len(self._kinds) > self._most:
+            self._kinds.clear()
 
 
 class Writer:
