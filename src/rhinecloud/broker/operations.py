@@ -19,8 +19,12 @@ Kind = Literal[
     "merge",  # §5.6.17
     "delete_attribute",  # §5.6.5
     "delete",  # §5.6.6
+    "evolve",  # §5.6.11 and §5.6.12: instances at times of their own; scopes are the attribute `scope`
     "measure",  # a device's values: append; makes the entity if missing; what is older goes to history only
 ]
+
+EVOLVING = frozenset({"evolve"})
+"""What touches history that is there already: planned by itself, with what the store knows of it."""
 
 Instances = dict[str, list[dict[str, Any]]]
 
@@ -43,7 +47,7 @@ class Operation(msgspec.Struct, frozen=True):
     )
     dataset: str | None = None  # which instance of it; None is the default instance
     all_instances: bool = False  # delete_attribute: every instance
-    create_missing: bool = False  # append: make the entity if it is not there (upsert in update mode)
+    create_missing: bool = False  # append, evolve: make the entity if it is not there (upsert in update mode)
     delivery: str | None = None
 
     @classmethod

@@ -10,9 +10,11 @@ import msgspec
 
 from rhinecloud.model import AlreadyExists, BadRequestData, NgsiLdError, ResourceNotFound, is_null
 from rhinecloud.model.core_context import TERMS
-from rhinecloud.store.entities import Place, StoredEntity, rfc3339
+from rhinecloud.store.entities import Place, Remains, StoredEntity, rfc3339
+from rhinecloud.store.evolution import Occurrence
 from rhinecloud.store.history import HistoryRow
 
+from .evolution import evolve
 from .instances import instant, is_null_value, merged, without_nulls
 from .operations import Applied, Instances, NotUpdated, Operation, Verdict
 from .state import Moment, State
@@ -22,13 +24,26 @@ _SCOPE = TERMS["scope"]
 
 
 class Plan:
-    """What one transaction shall write. Made by feeding it the locked states, then the operations in order."""
+    """What one transaction shall write. Made by feeding it the locked states, then the operations in order.
 
-    def __init__(self, locked: dict[str, StoredEntity], now: datetime) -> None:
+    What is added to evolutions needs to know what remains of deleted entities (`remains`), and since when attributes
+    that an entity does not have are gone (`ends`).
+    """
+
+    def __init__(
+        self,
+        locked: dict[str, StoredEntity],
+        now: datetime,
+        remains: dict[str, Remains] | None = None,
+        ends: dict[tuple[str, str, str], datetime] | None = None,
+    ) -> None:
         self._locked = locked
+        self.remains = remains or {}
+        self.ends = ends or {}
+        self.replaced: set[Occurrence] = set()  # what is to be forgotten before `history` is written
         self._states: dict[str, State] = {}
         self._touched: dict[str, bool] = {}  # entity id → whether types or scopes may have changed
-        self._now = Moment(now, rfc3339(now))
+        self.now = Moment(now, rfc3339(now))
         self.history: list[HistoryRow] = []
         self.changes: list[bytes] = []
 
@@ -36,7 +51,7 @@ class Plan:
         """Apply one operation to the states; its error is its verdict, and then it changed nothing."""
         state = self._states.get(operation.entity_id)
         if state is None:
-            state = State(operation.entity_id, self._locked.get(operation.entity_id), self._now, self.history)
+            state = State(operation.entity_id, self._locked.get(operation.entity_id), self.now, self.history)
             self._states[operation.entity_id] = state
         try:
             return _APPLY[operation.kind](self, state, operation)
@@ -59,8 +74,12 @@ class Plan:
                 (whole if everything else attributes).append(self._states[entity_id].row())
         return whole, attributes
 
-    def deletes(self) -> list[str]:
-        return [i for i in self._touched if i in self._locked and not self._states[i].exists]
+    def deletes(self) -> list[Remains]:
+        """What remains of the entities that are no more: those deleted, and those that were and got older values."""
+        gone = [self._states[i] for i in self._touched if not self._states[i].exists]
+        return [state.remains() for state in gone if state.created_at is not None] + [
+            remains for remains in self.remains.values() if remains.id not in self._touched
+        ]
 
     def places(self) -> tuple[list[tuple[str, str]], list[Place]]:
         """(entity, attribute) pairs whose geometries are to be forgotten, and the geometries to be written."""
@@ -71,6 +90,12 @@ class Plan:
             forget += [(entity_id, name) for name in forgotten]
             places += new
         return forget, places
+
+    def replace(self, occurrence: Occurrence) -> None:
+        """Forget the instance that stands there, in history and among what is to be written."""
+        if occurrence in self.replaced:
+            self.history[:] = [row for row in self.history if not _stands_at(row, occurrence)]
+        self.replaced.add(occurrence)
 
     # The operations -------------------------------------------------------------------------------------------
 
@@ -83,7 +108,7 @@ class Plan:
         updated = tuple(operation.attributes)
         for name, instances in operation.attributes.items():
             state.set_all(name, instances)
-        self._tell(state, "create", updated, {}, everything=True)
+        self.tell(state, "create", updated, {}, everything=True)
         return Applied(created=True, updated=updated)
 
     def _upsert(self, state: State, operation: Operation) -> Applied:
@@ -100,7 +125,7 @@ class Plan:
         for name, instances in operation.attributes.items():
             state.set_all(name, instances, before=old.get(name))
         changed = tuple({**old, **operation.attributes})
-        self._tell(state, "update", changed, old, everything=True)
+        self.tell(state, "update", changed, old, everything=True)
         return Applied(updated=tuple(operation.attributes))
 
     def _append(self, state: State, operation: Operation) -> Applied:
@@ -211,8 +236,7 @@ class Plan:
         old = state.attributes
         state.exists = False
         state.attributes = {}
-        self._tell(state, "delete", tuple(old), old, everything=True)
-        state.scopes = ()
+        self.tell(state, "delete", tuple(old), old, everything=True)
         return Applied(updated=tuple(old))
 
     def _measure(self, state: State, operation: Operation) -> Applied:
@@ -233,7 +257,7 @@ class Plan:
                 old[name] = before
                 state.set(name, fresh)
         if old:
-            self._tell(state, "update", tuple(old), old, everything=False)
+            self.tell(state, "update", tuple(old), old, everything=False)
         return Applied(updated=tuple(old), history_only=tuple(late))
 
     # Their parts ----------------------------------------------------------------------------------------------
@@ -242,12 +266,13 @@ class Plan:
         self, state: State, old: Instances, skipped: tuple[NotUpdated, ...], everything: bool
     ) -> Applied:
         if old or everything:
-            self._tell(state, "update", tuple(old), old, everything=everything)
+            self.tell(state, "update", tuple(old), old, everything=everything)
         return Applied(updated=tuple(old), not_updated=skipped)
 
-    def _tell(
+    def tell(
         self, state: State, operation: str, attributes: tuple[str, ...], old: Instances, *, everything: bool
     ) -> None:
+        """Write the state at the end, and tell the change."""
         self._touched[state.id] = self._touched.get(state.id, False) or everything
         change: dict[str, Any] = {
             "entityId": state.id,
@@ -265,7 +290,7 @@ class Plan:
                 "scopes": state.scopes,
                 "attributes": msgspec.Raw(state.encode()),
                 "created_at": state.created_text,
-                "modified_at": self._now.text,
+                "modified_at": self.now.text,
             }
         else:
             change["scopes"] = state.scopes
@@ -284,8 +309,19 @@ _APPLY: dict[str, Callable[[Plan, State, Operation], Applied]] = {
     "merge": Plan._merge,
     "delete_attribute": Plan._delete_attribute,
     "delete": Plan._delete,
+    "evolve": evolve,
     "measure": Plan._measure,
 }
+
+
+def _stands_at(row: HistoryRow, occurrence: Occurrence) -> bool:
+    key = row.key
+    return (
+        row.at == occurrence.at
+        and key.observed
+        and (key.entity_id, key.attribute, key.dataset)
+        == (occurrence.entity_id, occurrence.attribute, occurrence.dataset)
+    )
 
 
 def _require(state: State) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from rhinecloud.model import ResourceNotFound
-from rhinecloud.store.entities import Place, StoredEntity, rfc3339
+from rhinecloud.store.entities import Place, Remains, StoredEntity, rfc3339
 from rhinecloud.store.history import HistoryRow, SeriesKey
 
 from .instances import STAMPS, geometries, instant, is_plain_number, place, unchanged
@@ -76,6 +76,11 @@ class State:
         return StoredEntity(
             self.id, self.types, self.scopes, self._encoded.decode(), self.created_at, self._now.at
         )
+
+    def remains(self) -> Remains:
+        """What is to be known of it after its deletion."""
+        assert self.created_at is not None
+        return Remains(self.id, self.types, self.scopes, self.created_at, self._now.at)
 
     def places(self) -> tuple[list[str], list[Place]]:
         """Attributes whose stored geometries are to be forgotten, and the geometries to be stored."""
@@ -162,6 +167,16 @@ class State:
                 return instance
         which = "" if dataset is None else f" with datasetId {dataset}"
         raise ResourceNotFound(f"{self.id} has no such attribute{which}", field=f"/{name}")
+
+    def time_of(self, instance: dict[str, Any]) -> str:
+        """Since when an instance of this entity holds: observedAt, else when it was last modified."""
+        at: str = (
+            instance.get("observedAt")
+            or instance.get("modifiedAt")
+            or instance.get("createdAt")
+            or self.created_text
+        )
+        return at
 
     def remember(self, name: str, instance: dict[str, Any]) -> None:
         """Put the value into the history."""

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import groupby
 
 import asyncpg
 
 from rhinecloud.model import BadRequestData
-from rhinecloud.store import Database, commit, entities, history, intake
+from rhinecloud.store import Database, commit, entities, evolution, history, intake
 from rhinecloud.store.history import SeriesKey
 
 from .gathering import Gathering
-from .operations import Applied, Operation, Verdict
+from .operations import EVOLVING, Applied, Operation, Verdict
 from .planning import Plan
 
 _BEGIN = "BEGIN; SELECT pg_current_xact_id()"  # the id is owned before a change id is drawn: see store.outbox
@@ -173,14 +174,22 @@ async def write(
     """
     deliveries = {operation.delivery for operation in operations if operation.delivery is not None}
     fresh = await intake.remember(connection, sorted(deliveries)) if deliveries else set()
-    locked = await entities.lock(connection, {operation.entity_id for operation in operations})
-    plan = Plan(locked, datetime.now(UTC))
-    verdicts: list[Verdict] = [
-        plan.apply(operation)
-        if operation.delivery is None or operation.delivery in fresh
-        else Applied(duplicate=True)
-        for operation in operations
-    ]
+    verdicts: list[Verdict] = []
+    told = False
+    found: dict[SeriesKey, int] = {}
+    runs = _runs(operations)
+    if len(runs) > 1:  # in the order of all ids, lest two transactions wait for each other
+        await entities.lock(connection, {operation.entity_id for operation in operations})
+    for run in runs:
+        plan = await _plan(connection, run)
+        verdicts += [
+            plan.apply(operation)
+            if operation.delivery is None or operation.delivery in fresh
+            else Applied(duplicate=True)
+            for operation in run
+        ]
+        found.update(await _carry_out(connection, plan, known, found))
+        told = told or bool(plan.changes)
     applied = {
         operation.delivery
         for operation, verdict in zip(operations, verdicts, strict=True)
@@ -189,14 +198,49 @@ async def write(
     failed = sorted(deliveries - applied)
     if failed:  # nothing of them was applied: they may come again
         await intake.disown(connection, failed)
+    return verdicts, told, found
+
+
+def _runs(operations: Sequence[Operation]) -> list[Sequence[Operation]]:
+    """The operations in runs that can be planned at once: what touches history sees in the tables what came before."""
+    if not any(operation.kind in EVOLVING for operation in operations):
+        return [operations]
+    return [list(run) for _, run in groupby(operations, key=lambda operation: operation.kind in EVOLVING)]
+
+
+async def _plan(connection: asyncpg.Connection, operations: Sequence[Operation]) -> Plan:
+    locked = await entities.lock(connection, {operation.entity_id for operation in operations})
+    if operations[0].kind not in EVOLVING:
+        return Plan(locked, datetime.now(UTC))
+    unknown = {operation.entity_id for operation in operations if operation.entity_id not in locked}
+    absent = {
+        (operation.entity_id, name)
+        for operation in operations
+        if operation.entity_id in locked
+        for name in operation.attributes
+    }
+    return Plan(
+        locked,
+        datetime.now(UTC),
+        await entities.remains(connection, unknown),
+        await evolution.ends(connection, absent),
+    )
+
+
+async def _carry_out(
+    connection: asyncpg.Connection, plan: Plan, known: SeriesNumbers, new: Mapping[SeriesKey, int]
+) -> dict[SeriesKey, int]:
+    """Write what was planned; returns the numbers of series that were neither known nor new before."""
     await entities.insert(connection, plan.inserts())
     whole, attributes = plan.updates()
     await entities.update(connection, whole)
     await entities.delete(connection, plan.deletes())
+    if plan.replaced:
+        await evolution.forget(connection, plan.replaced)
     forget, places = plan.places()
     if forget or places:
         await entities.replace_places(connection, forget, places)
-    numbers = [known.get(row.key) for row in plan.history]
+    numbers = [known.get(row.key) or new.get(row.key) for row in plan.history]
     missing = {row.key for row, number in zip(plan.history, numbers, strict=True) if number is None}
     found = await history.series_ids(connection, missing) if missing else {}
     await commit.write(
@@ -208,4 +252,4 @@ async def write(
         ],
         changes=plan.changes,
     )
-    return verdicts, bool(plan.changes), found
+    return found

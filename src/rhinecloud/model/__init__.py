@@ -37,6 +37,7 @@ from rhinecloud.model.errors import (
     TooComplexQuery,
     TooManyResults,
 )
+from rhinecloud.model.evolution import Evolution, parse_evolution, parse_evolution_attribute
 from rhinecloud.model.geo import GeoQuery, parse_geo_query
 from rhinecloud.model.geo import matcher as geometry_matcher
 from rhinecloud.model.geo import matches as matches_geometry
@@ -80,6 +81,7 @@ __all__ = [
     "DEFAULT_VOCABULARY",
     "ENTITY_MEMBERS",
     "Entity",
+    "Evolution",
     "Exists",
     "Format",
     "Fragment",
@@ -125,6 +127,8 @@ __all__ = [
     "ordered",
     "parse_attribute",
     "parse_entity",
+    "parse_evolution",
+    "parse_evolution_attribute",
     "parse_fragment",
     "parse_geo_query",
     "parse_order_by",

@@ -26,6 +26,16 @@ class StoredEntity(msgspec.Struct, frozen=True):
     modified_at: datetime
 
 
+class Remains(msgspec.Struct, frozen=True):
+    """A row of `deleted_entity`: an entity that is no more, while its history remains."""
+
+    id: str
+    types: tuple[str, ...]
+    scopes: tuple[str, ...]
+    created_at: datetime
+    deleted_at: datetime
+
+
 class Place(msgspec.Struct, frozen=True):
     """A geometry of an entity: bounds in degrees (west, south, east, north) and WKB."""
 
@@ -76,7 +86,9 @@ _COLUMNS = "e.id, e.types, e.scopes, e.attributes, e.created_at, e.modified_at"
 LOCK = f"SELECT {_COLUMNS} FROM entity e WHERE id = ANY($1::text[]) ORDER BY id FOR UPDATE"
 READ = f"SELECT {_COLUMNS} FROM entity e WHERE id = ANY($1::text[])"
 
+# Who comes back is no deleted entity any more.
 INSERT = """
+WITH back AS (DELETE FROM deleted_entity WHERE id = ANY($1::text[]))
 INSERT INTO entity (id, types, scopes, attributes, created_at, modified_at)
 SELECT id, string_to_array(types, E'\\x1f'), coalesce(string_to_array(nullif(scopes, ''), E'\\x1f'), '{}'),
        attributes, created_at, modified_at
@@ -94,7 +106,19 @@ FROM unnest($1::text[], $2::text[], $3::text[], $4::jsonb[], $5::timestamptz[], 
 WHERE e.id = new.id
 """
 
-DELETE = "DELETE FROM entity WHERE id = ANY($1::text[])"
+DELETE = """
+WITH gone AS (DELETE FROM entity WHERE id = ANY($1::text[]))
+INSERT INTO deleted_entity (id, types, scopes, created_at, deleted_at)
+SELECT id, string_to_array(types, E'\\x1f'), coalesce(string_to_array(nullif(scopes, ''), E'\\x1f'), '{}'),
+       created_at, deleted_at
+FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[])
+     AS old (id, types, scopes, created_at, deleted_at)
+ON CONFLICT (id) DO UPDATE SET types = excluded.types, scopes = excluded.scopes
+"""
+
+REMAINS = """
+SELECT id, types, scopes, created_at, deleted_at FROM deleted_entity WHERE id = ANY($1::text[]) ORDER BY id FOR UPDATE
+"""
 
 FORGET_PLACES = """
 DELETE FROM place p USING unnest($1::text[], $2::text[]) AS old (entity_id, attribute)
@@ -155,10 +179,25 @@ async def update(connection: asyncpg.Connection, entities: Sequence[StoredEntity
         await connection.execute(UPDATE, *columns(entities))
 
 
-async def delete(connection: asyncpg.Connection, ids: Sequence[str]) -> None:
-    """Delete rows that are locked."""
-    if ids:
-        await connection.execute(DELETE, list(ids))
+async def delete(connection: asyncpg.Connection, remains: Sequence[Remains]) -> None:
+    """Delete rows that are locked, and keep what remains to be known of them."""
+    if remains:
+        await connection.execute(
+            DELETE,
+            [r.id for r in remains],
+            [_SEPARATOR.join(r.types) for r in remains],
+            [_SEPARATOR.join(r.scopes) for r in remains],
+            [r.created_at for r in remains],
+            [r.deleted_at for r in remains],
+        )
+
+
+async def remains(connection: asyncpg.Connection, ids: Iterable[str]) -> dict[str, Remains]:
+    """Those of these entities that were deleted; their rows are locked until the transaction ends."""
+    return {
+        record[0]: Remains(record[0], tuple(record[1]), tuple(record[2]), record[3], record[4])
+        for record in await connection.fetch(REMAINS, list(ids))
+    }
 
 
 _FINEST = 1e-12  # degrees: a ten-thousandth of a millimetre

@@ -142,7 +142,7 @@ async def read(
             if len(cold) >= limit and record["at1"] < min(value.at for value in cold):
                 break
             times, values = decode_chunk(record)
-            low, high = _micros(since), _micros(until)
+            low, high = micros(since), micros(until)
             keep = (times >= low) & (times < high)
             cold.extend(
                 Value(datetime.fromtimestamp(0, UTC) + int(t) * _MICROSECOND, float(v), None)
@@ -158,7 +158,8 @@ async def totals(connection: asyncpg.Connection | asyncpg.Pool, series: Sequence
     return await connection.fetchrow(_SUMS, list(series))
 
 
-def _micros(at: datetime) -> int:
+def micros(at: datetime) -> int:
+    """Microseconds since 1970."""
     return (at - datetime.fromtimestamp(0, UTC)) // _MICROSECOND
 
 
@@ -176,7 +177,7 @@ def encode_offsets(times: npt.NDArray[np.int64]) -> tuple[int, list[int] | None,
 def decode_chunk(record: asyncpg.Record) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
     """Times in µs since 1970 and values of a chunk, ascending."""
     offsets = record["offsets"] if record["offsets"] is not None else record["wide"]
-    start = _micros(record["at0"])
+    start = micros(record["at0"])
     return np.asarray(offsets, dtype=np.int64) * record["tick"] + start, np.asarray(
         record["values"], dtype=np.float64
     )
@@ -193,8 +194,8 @@ ON CONFLICT (series, month) DO UPDATE SET
 
 _PLAIN = """
 SELECT series, date_trunc('month', at)::date AS month,
-       array_agg((extract(epoch FROM at) * 1000000)::bigint ORDER BY at) AS times,
-       array_agg(value ORDER BY at) AS values
+       array_agg((extract(epoch FROM at) * 1000000)::bigint ORDER BY at, arrived) AS times,
+       array_agg(value ORDER BY at, arrived) AS values
 FROM {partition} WHERE instance IS NULL AND arrived < $1 AND series > $2 AND series <= $3
 GROUP BY series, month ORDER BY series, month
 """
@@ -275,14 +276,31 @@ async def _merge(connection: asyncpg.Connection, records: Sequence[asyncpg.Recor
             times, values = np.concatenate([old_times, times]), np.concatenate([old_values, values])
             order = np.argsort(times, kind="stable")
             times, values = times[order], values[order]
+        rows.append((record["series"], record["month"], times, values))
+    await write_chunks(connection, rows)
+
+
+async def write_chunks(
+    connection: asyncpg.Connection,
+    chunks: Sequence[tuple[int, date, npt.NDArray[np.int64], npt.NDArray[np.float64]]],
+) -> None:
+    """Write chunks whole: (series, first of the month, times in µs since 1970 ascending, values). One without values
+    is deleted. Those that are there must be locked."""
+    rows = []
+    for series, month, times, values in chunks:
+        if not len(times):
+            await connection.execute(
+                "DELETE FROM chunk WHERE series = $1 AND month = $2::text::date", series, month.isoformat()
+            )
+            continue
         tick, offsets, wide = encode_offsets(times)
         with np.errstate(over="ignore"):  # a sum may be infinite
             total = float(values.sum())
         zero = datetime.fromtimestamp(0, UTC)
         rows.append(
             (
-                record["series"],
-                record["month"].isoformat(),  # as text: the driver writes the first date of all as -infinity
+                series,
+                month.isoformat(),  # as text: the driver writes the first date of all as -infinity
                 zero + int(times[0]) * _MICROSECOND,
                 zero + int(times[-1]) * _MICROSECOND,
                 len(times),

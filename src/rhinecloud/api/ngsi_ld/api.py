@@ -11,7 +11,7 @@ from rhinecloud.broker import Broker, Overloaded, Unavailable
 from rhinecloud.broker.contexts import Contexts
 from rhinecloud.model import BadRequestData, InternalError, NgsiLdError, NonexistentTenant
 
-from . import batches, consumption, discovery, provision, subscriptions
+from . import batches, consumption, discovery, provision, subscriptions, temporal_provision
 from .exchange import PROBLEM, Answer, Exchange, HttpError, decode_query, decode_segments, encode
 from .routing import FORMATS, LINKED, LOCAL, ORDER, PAGE, PROJECTION, SELECTION, Route, Routes, parameters
 
@@ -62,6 +62,8 @@ ROUTES = Routes(
         },
         "entityOperations/merge": {"POST": Route(batches.merge, LOCAL)},
         "entityOperations/delete": {"POST": Route(batches.delete, LOCAL)},
+        "temporal/entities": {"POST": Route(temporal_provision.create_or_update, LOCAL)},
+        "temporal/entities/{uri}/attrs": {"POST": Route(temporal_provision.add_attributes, LOCAL)},
         "types": {"GET": Route(discovery.entity_types, parameters("details local"))},
         "subscriptions": {
             "GET": Route(subscriptions.query, parameters(PAGE, options="count sysAttrs")),
