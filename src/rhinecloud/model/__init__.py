@@ -37,7 +37,13 @@ from rhinecloud.model.errors import (
     TooComplexQuery,
     TooManyResults,
 )
-from rhinecloud.model.evolution import Evolution, parse_evolution, parse_evolution_attribute
+from rhinecloud.model.evolution import (
+    Evolution,
+    instance_id,
+    parse_evolution,
+    parse_evolution_attribute,
+    parse_instance_id,
+)
 from rhinecloud.model.geo import GeoQuery, parse_geo_query
 from rhinecloud.model.geo import matcher as geometry_matcher
 from rhinecloud.model.geo import matches as matches_geometry
@@ -119,6 +125,7 @@ __all__ = [
     "feature_collection",
     "geometry_matcher",
     "geometry_of",
+    "instance_id",
     "is_geometry",
     "is_null",
     "matches",
@@ -131,6 +138,7 @@ __all__ = [
     "parse_evolution_attribute",
     "parse_fragment",
     "parse_geo_query",
+    "parse_instance_id",
     "parse_order_by",
     "parse_q",
     "parse_scope_q",

@@ -7,6 +7,7 @@ held from its time on (§4.5.6).
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 import msgspec
@@ -29,6 +30,21 @@ _PAIRS: Final[dict[str, tuple[tuple[str, ...], str, bool]]] = {
     "valueLists": (("ListProperty",), "valueList", False),
     "objectLists": (("ListRelationship",), "objectList", False),
 }
+
+
+_INSTANCE_ID = re.compile(r"urn:ngsi-ld:instance:(\d{1,18})-(-?\d{1,18})(?:-([1-9]\d{0,8}))?", re.ASCII)
+
+
+def instance_id(series: int, at: int, number: int) -> str:
+    """The instanceId (§4.5.7) of the instance that stands `at` (µs since 1970) in a series; `number` is its place, from
+    0 on, among several of that series at the same instant, by arrival. Nothing is stored for it."""
+    return f"urn:ngsi-ld:instance:{series}-{at}" + (f"-{number}" if number else "")
+
+
+def parse_instance_id(text: str) -> tuple[int, int, int] | None:
+    """Series, instant and number of an instanceId, or None if it is none of ours."""
+    found = _INSTANCE_ID.fullmatch(text)
+    return None if found is None else (int(found[1]), int(found[2]), int(found[3] or 0))
 
 
 class Evolution(msgspec.Struct, frozen=True, kw_only=True):
