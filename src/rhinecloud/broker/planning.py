@@ -62,16 +62,22 @@ class Plan:
 
     def inserts(self) -> list[StoredEntity]:
         return [
-            self._states[i].row() for i in self._touched if i not in self._locked and self._states[i].exists
+            self._states[i].row(whole=True)
+            for i in self._touched
+            if i not in self._locked and self._states[i].exists
         ]
 
     def updates(self) -> tuple[list[StoredEntity], list[StoredEntity]]:
-        """Rows to be written whole, and rows of which only the attributes changed."""
+        """Rows to be written whole, and rows of which only measurements changed: no index is touched by those."""
         whole: list[StoredEntity] = []
         attributes: list[StoredEntity] = []
         for entity_id, everything in self._touched.items():
-            if entity_id in self._locked and self._states[entity_id].exists:
-                (whole if everything else attributes).append(self._states[entity_id].row())
+            state = self._states[entity_id]
+            if entity_id in self._locked and state.exists:
+                if everything or state.has_new_facts():
+                    whole.append(state.row(whole=True))
+                else:
+                    attributes.append(state.row(whole=False))
         return whole, attributes
 
     def deletes(self) -> list[Remains]:

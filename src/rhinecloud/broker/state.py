@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from rhinecloud.model import ResourceNotFound
+from rhinecloud.store import facts
 from rhinecloud.store.entities import Place, Remains, StoredEntity, rfc3339
 from rhinecloud.store.history import HistoryRow, SeriesKey
 
@@ -70,12 +71,27 @@ class State:
         self._encoded = _encode(self.attributes)
         return self._encoded
 
-    def row(self) -> StoredEntity:
-        """What is to be stored."""
+    def row(self, *, whole: bool) -> StoredEntity:
+        """What is to be stored; its facts only with the whole."""
         assert self.created_at is not None and self._encoded is not None
         return StoredEntity(
-            self.id, self.types, self.scopes, self._encoded.decode(), self.created_at, self._now.at
+            self.id,
+            self.types,
+            self.scopes,
+            self._encoded.decode(),
+            self.created_at,
+            self._now.at,
+            facts.as_array(facts.of_entity(self.scopes, self.attributes)) if whole else "{}",
         )
+
+    def has_new_facts(self) -> bool:
+        """Whether more than measurements changed, so that the row must be written whole."""
+        before, after = self._before, self.attributes
+        for name, instances in after.items():
+            old = before.get(name)
+            if old is not instances and not facts.are_the_same(name, old, instances):
+                return True
+        return any(name not in after for name in before)
 
     def remains(self) -> Remains:
         """What is to be known of it after its deletion."""

@@ -11,10 +11,13 @@ from importlib import resources
 
 import asyncpg
 
-from . import partitions
+from . import entities, partitions
 
 _TENANT = re.compile(r"[a-z][a-z0-9_]{0,30}")
 _MIGRATION_LOCK = 0x5268696E  # "Rhin": one migration at a time over all workers
+
+# What a migration does with the data that SQL alone cannot; in its transaction.
+_THEN = {"tenant_0013_indexes.sql": entities.fill_facts}
 
 # What PostgreSQL being away looks like to a caller: none of these says anything about the request itself.
 Unavailable = (
@@ -141,6 +144,8 @@ async def migrate_schema(connection: asyncpg.Connection, tenant: str) -> list[st
                     await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
                     await connection.execute(f"SET LOCAL search_path TO {schema}, public")
                     await connection.execute(text)
+                    if name in _THEN:
+                        await _THEN[name](connection)
                     await connection.execute(
                         "INSERT INTO rhinecloud.migration (scope, name) VALUES ($1, $2)", scope, name
                     )

@@ -11,12 +11,16 @@ import msgspec
 
 from rhinecloud.model import Entity
 
+from . import facts
+
 # Several IRIs in one text parameter: a text[] of text[] must be rectangular, IRIs hold no control characters.
 _SEPARATOR = "\x1f"
 
 
 class StoredEntity(msgspec.Struct, frozen=True):
-    """A row of `entity`; `attributes` is JSON text of the expanded form (see model.Entity)."""
+    """A row of `entity`; `attributes` is JSON text of the expanded form (see model.Entity). `facts` (see store.facts,
+    an array as PostgreSQL writes it) is for rows that are written whole; who reads an entity does not read them.
+    """
 
     id: str
     types: tuple[str, ...]
@@ -24,6 +28,7 @@ class StoredEntity(msgspec.Struct, frozen=True):
     attributes: str
     created_at: datetime
     modified_at: datetime
+    facts: str = "{}"
 
 
 class Remains(msgspec.Struct, frozen=True):
@@ -89,20 +94,21 @@ READ = f"SELECT {_COLUMNS} FROM entity e WHERE id = ANY($1::text[])"
 # Who comes back is no deleted entity any more.
 INSERT = """
 WITH back AS (DELETE FROM deleted_entity WHERE id = ANY($1::text[]))
-INSERT INTO entity (id, types, scopes, attributes, created_at, modified_at)
+INSERT INTO entity (id, types, scopes, attributes, created_at, modified_at, facts)
 SELECT id, string_to_array(types, E'\\x1f'), coalesce(string_to_array(nullif(scopes, ''), E'\\x1f'), '{}'),
-       attributes, created_at, modified_at
-FROM unnest($1::text[], $2::text[], $3::text[], $4::jsonb[], $5::timestamptz[], $6::timestamptz[])
-     AS new (id, types, scopes, attributes, created_at, modified_at)
+       attributes, created_at, modified_at, facts::integer[]
+FROM unnest($1::text[], $2::text[], $3::text[], $4::jsonb[], $5::timestamptz[], $6::timestamptz[], $7::text[])
+     AS new (id, types, scopes, attributes, created_at, modified_at, facts)
 """
 
 UPDATE = """
 UPDATE entity e
 SET types = string_to_array(new.types, E'\\x1f'),
     scopes = coalesce(string_to_array(nullif(new.scopes, ''), E'\\x1f'), '{}'),
-    attributes = new.attributes, created_at = new.created_at, modified_at = new.modified_at
-FROM unnest($1::text[], $2::text[], $3::text[], $4::jsonb[], $5::timestamptz[], $6::timestamptz[])
-     AS new (id, types, scopes, attributes, created_at, modified_at)
+    attributes = new.attributes, created_at = new.created_at, modified_at = new.modified_at,
+    facts = new.facts::integer[]
+FROM unnest($1::text[], $2::text[], $3::text[], $4::jsonb[], $5::timestamptz[], $6::timestamptz[], $7::text[])
+     AS new (id, types, scopes, attributes, created_at, modified_at, facts)
 WHERE e.id = new.id
 """
 
@@ -164,6 +170,7 @@ def columns(entities: Sequence[StoredEntity]) -> tuple[list[Any], ...]:
         [e.attributes for e in entities],
         [e.created_at for e in entities],
         [e.modified_at for e in entities],
+        [e.facts for e in entities],
     )
 
 
@@ -177,6 +184,25 @@ async def update(connection: asyncpg.Connection, entities: Sequence[StoredEntity
     """Write the whole of rows that are locked."""
     if entities:
         await connection.execute(UPDATE, *columns(entities))
+
+
+_FILLED_AT_ONCE = 1_000
+
+
+async def fill_facts(connection: asyncpg.Connection) -> None:
+    """Work out the facts of every entity, as when the rules by which they are made are new."""
+    last = ""
+    while records := await connection.fetch(
+        "SELECT id, scopes, attributes FROM entity WHERE id > $1 ORDER BY id LIMIT $2", last, _FILLED_AT_ONCE
+    ):
+        last = records[-1][0]
+        await connection.execute(
+            "UPDATE entity e SET facts = new.facts::integer[] FROM unnest($1::text[], $2::text[]) AS new (id, facts) "
+            "WHERE e.id = new.id",
+            [record[0] for record in records],
+            [facts.as_array(facts.of_entity(record[1], _decode_attributes(record[2]))) for record in records],
+        )
+    await connection.execute("ANALYZE entity")
 
 
 async def delete(connection: asyncpg.Connection, remains: Sequence[Remains]) -> None:

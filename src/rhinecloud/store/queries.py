@@ -25,7 +25,7 @@ from rhinecloud.model import (
     ordered,
 )
 
-from . import entities, geo, q_sql
+from . import entities, facts, geo, q_sql
 from .entities import StoredEntity, to_entity
 from .parameters import Parameters
 
@@ -130,8 +130,9 @@ async def _sift(pool: asyncpg.Pool, ids: list[str], query: Query) -> tuple[list[
 
 
 def _conditions(query: Query, parameters: Parameters) -> tuple[list[str], bool]:
-    """SQL conditions, and whether they say exactly what the query says."""
-    conditions: list[str] = []
+    """SQL conditions, and whether they say exactly what the query says. Those about facts are what the index knows:
+    they only narrow, and each has its exact condition beside it."""
+    conditions = _needs(query, parameters)
     exact = True
     if query.types is not None:
         conditions.append(q_sql.type_condition(query.types, parameters))
@@ -147,6 +148,23 @@ def _conditions(query: Query, parameters: Parameters) -> tuple[list[str], bool]:
         sql, exact = q_sql.condition(query.q, parameters)
         conditions.append(sql)
     return conditions, exact
+
+
+def _needs(query: Query, parameters: Parameters) -> list[str]:
+    """What the facts of an entity must be: of each set one."""
+    needs: list[facts.Facts] = []
+    if query.attrs:
+        needs.append(facts.of_attributes(query.attrs))
+    if query.scope_q is not None:
+        needs += facts.of_scope_query(query.scope_q)
+    if query.q is not None:
+        needs += facts.of_query(query.q)
+    all_of = {fact for need in needs if len(need) == 1 for fact in need}
+    conditions = [f"e.facts @> {parameters.add(sorted(all_of))}::integer[]"] if all_of else []
+    any_of = {need for need in needs if len(need) > 1 and need.isdisjoint(all_of)}
+    return conditions + [
+        f"e.facts && {parameters.add(sorted(need))}::integer[]" for need in sorted(any_of, key=sorted)
+    ]
 
 
 async def points(
