@@ -11,6 +11,7 @@ import pytest
 
 ERRORS = "https://uri.etsi.org/ngsi-ld/errors/"
 NULL = "urn:ngsi-ld:null"
+DEFAULT = "https://uri.etsi.org/ngsi-ld/default-context/"
 
 
 def lamp(entity_id: str, **members: Any) -> dict[str, Any]:
@@ -57,8 +58,8 @@ def test_the_life_of_an_entity(api: httpx.Client, new_id: str) -> None:
         f"entities/{new_id}/attrs", params={"options": "noOverwrite"}, json={"height": 8, "width": 1}
     )
     assert answer.status_code == 207
-    assert answer.json()["updated"] == ["width"]
-    assert answer.json()["notUpdated"][0]["attributeName"] == "height"
+    assert answer.json()["updated"] == [DEFAULT + "width"]  # no names without an @context (§6.3.6)
+    assert answer.json()["notUpdated"][0]["attributeName"] == DEFAULT + "height"
     assert api.patch(f"entities/{new_id}/attrs", json={"height": 9, "depth": 2}).status_code == 204
     assert api.patch(f"entities/{new_id}/attrs/power", json={"value": 10}).status_code == 204
     assert api.put(f"entities/{new_id}/attrs/color", json={"value": "blue"}).status_code == 204
@@ -311,9 +312,11 @@ def test_what_http_itself_refuses(api: httpx.Client, dozen: list[str], new_id: s
         "/entityOperations/x",
     ):
         problem(api.get(root + path + "/"), 404)
-    answer = api.put("entities", json={})
+    answer = api.post(f"entities/{dozen[0]}", json={})
     problem(answer, 405)
-    assert set(answer.headers["allow"].split(", ")) == {"GET", "POST"}
+    assert set(answer.headers["allow"].split(", ")) == {"GET", "PUT", "PATCH", "DELETE"}
+    for method in ("PUT", "PATCH"):  # the id is missing (§5.6.17.4, §5.6.18.4)
+        problem(api.request(method, "entities/", json={}), 400, "BadRequestData", "/id")
     problem(api.request("OPTIONS", f"entities/{dozen[0]}"), 405)
     for accept in ("text/html", "application/json;q=0", "image/png, text/*"):
         assert (

@@ -84,7 +84,7 @@ async def test_append_overwrites_or_not_by_dataset(broker: Broker) -> None:
 
 async def test_append_can_make_what_is_missing(broker: Broker) -> None:
     """§5.6.8 in update mode"""
-    operation = whole("append", power=1, options={"create_missing": True})
+    operation = whole("update", power=1, options={"create_missing": True})
     assert (await one(broker, operation)).created  # type: ignore[union-attr]
     assert not (await one(broker, operation)).created  # type: ignore[union-attr]
 
@@ -98,7 +98,9 @@ async def test_update_attributes_appends_replaces_and_deletes(broker: Broker) ->
         height=7,
     )
     verdict = await one(broker, part("update", power={"value": 3}, color="red", scope="/A", type="Post"))
-    assert verdict == Applied(updated=(iri("power"), iri("color")))
+    assert isinstance(verdict, Applied)
+    assert verdict.updated == (iri("power"), iri("color"))
+    assert [left.attribute for left in verdict.not_updated] == ["https://uri.etsi.org/ngsi-ld/scope"]
     assert await shown(broker) == {  # no scope: only one that is there is replaced
         "type": ["Lamp", "Post"],
         "power": [{"value": 3}, {"value": 2, "datasetId": "urn:x:1"}],

@@ -12,12 +12,14 @@ from rhinecloud.store.queries import Query
 
 from .broker import Broker, Page, Series, Transaction
 from .gathering import Overloaded
-from .operations import Applied, Change, NotUpdated, Operation, Verdict
+from .operations import Applied, Change, Kind, Merging, NotUpdated, Operation, Verdict
 
 __all__ = [
     "Applied",
     "Broker",
     "Change",
+    "Kind",
+    "Merging",
     "NotUpdated",
     "Operation",
     "Overloaded",

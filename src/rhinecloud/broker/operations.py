@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from rhinecloud.model import Entity, NgsiLdError
+from rhinecloud.model import Entity, NgsiLdError, TypeSelection
 
 Kind = Literal[
     "create",  # CIM 009 §5.6.1
@@ -19,6 +19,7 @@ Kind = Literal[
     "merge",  # §5.6.17
     "delete_attribute",  # §5.6.5
     "delete",  # §5.6.6
+    "reduce",  # §5.6.21: without some attributes, or with some only
     "evolve",  # §5.6.11 and §5.6.12: instances at times of their own; scopes are the attribute `scope`
     "measure",  # a device's values: append; makes the entity if missing; what is older goes to history only
 ]
@@ -27,6 +28,15 @@ EVOLVING = frozenset({"evolve"})
 """What touches history that is there already: planned by itself, with what the store knows of it."""
 
 Instances = dict[str, list[dict[str, Any]]]
+
+
+class Merging(msgspec.Struct, frozen=True):
+    """How a merge reads its patches (CIM 009 §5.6.17): simplified ones have no types; texts without a language are in
+    `lang`; instances with observedAt that are told no other get `observed_at`."""
+
+    simplified: bool = False
+    lang: str | None = None
+    observed_at: str | None = None
 
 
 class Operation(msgspec.Struct, frozen=True):
@@ -47,7 +57,11 @@ class Operation(msgspec.Struct, frozen=True):
     )
     dataset: str | None = None  # which instance of it; None is the default instance
     all_instances: bool = False  # delete_attribute: every instance
-    create_missing: bool = False  # append, evolve: make the entity if it is not there (upsert in update mode)
+    create_missing: bool = False  # update, evolve: make the entity if it is not there (upsert in update mode)
+    names: frozenset[str] = frozenset()  # reduce: attributes to be deleted
+    keep: bool = False  # reduce: they are the ones to be left
+    only: TypeSelection | None = None  # the entity counts as there only if it is of these types (§4.17)
+    merging: Merging = Merging()
     delivery: str | None = None
 
     @classmethod

@@ -10,17 +10,19 @@ import msgspec
 
 from rhinecloud.model import AlreadyExists, BadRequestData, NgsiLdError, ResourceNotFound, is_null
 from rhinecloud.model.core_context import TERMS
+from rhinecloud.model.simplified import in_language, in_type_of
 from rhinecloud.store.entities import Place, Remains, StoredEntity, rfc3339
 from rhinecloud.store.evolution import Occurrence
 from rhinecloud.store.history import HistoryRow
 
 from .evolution import evolve
 from .instances import instant, is_null_value, merged, without_nulls
-from .operations import Applied, Instances, NotUpdated, Operation, Verdict
+from .operations import Applied, Instances, Merging, NotUpdated, Operation, Verdict
 from .state import Moment, State
 
 _encode = msgspec.json.Encoder().encode
 _SCOPE = TERMS["scope"]
+_AS_THEY_ARE = Merging()
 
 
 class Plan:
@@ -123,7 +125,7 @@ class Plan:
         return self._replace(state, operation)
 
     def _replace(self, state: State, operation: Operation) -> Applied:
-        _require(state)
+        _require(state, operation)
         old = state.attributes
         state.types = operation.types or state.types
         state.scopes = operation.scopes or ()
@@ -135,9 +137,7 @@ class Plan:
         return Applied(updated=tuple(operation.attributes))
 
     def _append(self, state: State, operation: Operation) -> Applied:
-        if not state.exists and operation.create_missing:
-            return self._create(state, operation)
-        _require(state)
+        _require(state, operation)
         scopes = operation.scopes
         if scopes is not None and not operation.overwrite:
             scopes = tuple(dict.fromkeys((*state.scopes, *scopes)))
@@ -158,8 +158,14 @@ class Plan:
         return self._updated(state, old, tuple(skipped), everything)
 
     def _update(self, state: State, operation: Operation) -> Applied:
-        _require(state)
-        scopes = operation.scopes if state.scopes else None  # §5.6.2: only a scope that is there is replaced
+        if not state.exists and operation.create_missing:
+            return self._create(state, operation)
+        _require(state, operation)
+        skipped: tuple[NotUpdated, ...] = ()
+        scopes = operation.scopes
+        if scopes is not None and not state.scopes:
+            skipped = (NotUpdated(_SCOPE, "the entity has no scope that could be replaced"),)
+            scopes = None
         everything = state.add_types_and_scopes(operation.types, scopes)
         old: Instances = {}
         for name, instances in operation.attributes.items():
@@ -173,10 +179,10 @@ class Plan:
                 else:
                     continue
                 old[name] = before
-        return self._updated(state, old, (), everything)
+        return self._updated(state, old, skipped, everything)
 
     def _partial_update(self, state: State, operation: Operation) -> Applied:
-        _require(state)
+        _require(state, operation)
         name = operation.attribute or ""
         current = state.instance(name, operation.dataset)
         (patch,) = operation.attributes[name]
@@ -193,7 +199,7 @@ class Plan:
         return self._updated(state, old, (), False)
 
     def _replace_attribute(self, state: State, operation: Operation) -> Applied:
-        _require(state)
+        _require(state, operation)
         name = operation.attribute or ""
         (instance,) = operation.attributes[name]
         state.instance(name, instance.get("datasetId"))
@@ -202,14 +208,18 @@ class Plan:
         return self._updated(state, old, (), False)
 
     def _merge(self, state: State, operation: Operation) -> Applied:
-        _require(state)
+        _require(state, operation)
+        patches = {
+            name: _patches(operation.merging, name, state.attributes.get(name, []), instances)
+            for name, instances in operation.attributes.items()
+        }
         everything = state.add_types_and_scopes(operation.types, operation.scopes)
         old: Instances = {}
-        for name, instances in operation.attributes.items():
+        for name, instances in patches.items():
             before = state.attributes.get(name, [])
             for patch in instances:
                 dataset = patch.get("datasetId")
-                current = next((i for i in before if i.get("datasetId") == dataset), None)
+                current = _instance(before, dataset)
                 if is_null({"type": current["type"], **patch} if current else patch):
                     if current is None:
                         continue
@@ -222,7 +232,7 @@ class Plan:
         return self._updated(state, old, (), everything)
 
     def _delete_attribute(self, state: State, operation: Operation) -> Applied:
-        _require(state)
+        _require(state, operation)
         name = operation.attribute or ""
         if name == _SCOPE and state.scopes:
             state.scopes = ()
@@ -237,8 +247,17 @@ class Plan:
             state.drop(name, operation.dataset)
         return self._updated(state, old, (), False)
 
+    def _reduce(self, state: State, operation: Operation) -> Applied:
+        _require(state, operation)
+        gone = [name for name in state.attributes if (name in operation.names) != operation.keep]
+        old = {name: state.attributes.pop(name) for name in gone}
+        bare = bool(state.scopes) and _SCOPE in operation.names and not operation.keep
+        if bare:
+            state.scopes = ()
+        return self._updated(state, old, (), bare)
+
     def _delete(self, state: State, operation: Operation) -> Applied:
-        _require(state)
+        _require(state, operation)
         old = state.attributes
         state.exists = False
         state.attributes = {}
@@ -315,6 +334,7 @@ _APPLY: dict[str, Callable[[Plan, State, Operation], Applied]] = {
     "merge": Plan._merge,
     "delete_attribute": Plan._delete_attribute,
     "delete": Plan._delete,
+    "reduce": Plan._reduce,
     "evolve": evolve,
     "measure": Plan._measure,
 }
@@ -330,9 +350,33 @@ def _stands_at(row: HistoryRow, occurrence: Occurrence) -> bool:
     )
 
 
-def _require(state: State) -> None:
-    if not state.exists:
+def _require(state: State, operation: Operation) -> None:
+    if not state.exists or (operation.only is not None and not operation.only.matches(state.types)):
         raise ResourceNotFound(f"there is no entity {state.id}")
+
+
+def _instance(instances: list[dict[str, Any]], dataset: str | None) -> dict[str, Any] | None:
+    return next((one for one in instances if one.get("datasetId") == dataset), None)
+
+
+def _patches(
+    merging: Merging, name: str, before: list[dict[str, Any]], instances: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Patches as what they say of the instances that are there (§5.6.17.4). Raises BadRequestData."""
+    if merging == _AS_THEY_ARE:
+        return instances
+    patches = []
+    for patch in instances:
+        current = _instance(before, patch.get("datasetId"))
+        if current is not None:
+            if merging.lang is not None:
+                patch = in_language(current, patch, merging.lang)
+            if merging.simplified:
+                patch = in_type_of(current, patch, name)
+            if merging.observed_at is not None and "observedAt" in current and not is_null(patch):
+                patch = {"observedAt": merging.observed_at, **patch}
+        patches.append(patch)
+    return patches
 
 
 def _is_older(instance: dict[str, Any], present: list[dict[str, Any]]) -> bool:

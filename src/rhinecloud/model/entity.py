@@ -22,6 +22,7 @@ __all__ = [
     "Entity",
     "Fragment",
     "Instance",
+    "fragment_of",
     "is_null",
     "parse_attribute",
     "parse_entity",
@@ -79,7 +80,12 @@ def parse_fragment(document: Any, context: Context, *, nulls: bool, partial: boo
 
     With `partial` (merge, §5.5.12) an attribute may leave out its value and name only what changes.
     """
-    head, attributes = Parser(context, nulls=nulls, partial=partial, system=False).members(document)
+    return fragment_of(Parser(context, nulls=nulls, partial=partial, system=False), document)
+
+
+def fragment_of(parser: Parser, document: Any) -> Fragment:
+    """What a parser reads from the body of an update."""
+    head, attributes = parser.members(document)
     return Fragment(
         id=head.get("id"),
         types=head.get("type", ()),

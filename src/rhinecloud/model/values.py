@@ -113,6 +113,13 @@ def check_scopes(value: Any, path: Path) -> tuple[str, ...]:
     return tuple(dict.fromkeys(given))
 
 
+def check_language(value: Any, path: Path) -> str:
+    """A language tag (RFC 5646)."""
+    if not isinstance(value, str) or value == "@none" or _LANGUAGE.fullmatch(value) is None:
+        raise bad(path, f"{_shown(value)} is no language tag")
+    return value
+
+
 def check_language_map(value: Any, path: Path, *, nulls: bool) -> dict[str, Any]:
     """Language tags (RFC 5646 or @none) to a text or a list of texts (CIM 009 §4.6.5)."""
     if not isinstance(value, dict) or not value:

@@ -13,7 +13,20 @@ from rhinecloud.model import BadRequestData, InternalError, NgsiLdError, Nonexis
 
 from . import batches, consumption, discovery, provision, subscriptions, temporal_provision
 from .exchange import PROBLEM, Answer, Exchange, HttpError, decode_query, decode_segments, encode
-from .routing import FORMATS, LINKED, LOCAL, ORDER, PAGE, PROJECTION, SELECTION, Route, Routes, parameters
+from .routing import (
+    FORMATS,
+    LINKED,
+    LOCAL,
+    ORDER,
+    PAGE,
+    PROJECTION,
+    SELECTION,
+    SIMPLIFIED,
+    TYPED,
+    Route,
+    Routes,
+    parameters,
+)
 
 _log = logging.getLogger(__name__)
 _ROOT = "/ngsi-ld/v1/"
@@ -32,6 +45,8 @@ ROUTES = Routes(
                 ),
             ),
             "POST": Route(provision.create_entity, LOCAL),
+            "PATCH": Route(provision.no_entity_id, parameters("type lang observedAt local", formats=SIMPLIFIED)),
+            "PUT": Route(provision.no_entity_id, TYPED),
         },
         "entities/{uri}": {
             "GET": Route(
@@ -40,22 +55,24 @@ ROUTES = Routes(
                     PROJECTION, LINKED, "type geometryProperty local", options="sysAttrs", formats=FORMATS
                 ),
             ),
-            "PUT": Route(provision.replace_entity, LOCAL),
-            "PATCH": Route(provision.merge_entity, LOCAL),
-            "DELETE": Route(provision.delete_entity, LOCAL),
+            "PUT": Route(provision.replace_entity, TYPED),
+            "PATCH": Route(
+                provision.merge_entity, parameters("type lang observedAt local", formats=SIMPLIFIED)
+            ),
+            "DELETE": Route(provision.delete_entity, TYPED),
         },
         "entities/{uri}/attrs": {
-            "POST": Route(provision.append_attributes, parameters("local", options="noOverwrite")),
-            "PATCH": Route(provision.update_attributes, LOCAL),
+            "POST": Route(provision.append_attributes, parameters("type local", options="noOverwrite")),
+            "PATCH": Route(provision.update_attributes, TYPED),
         },
         "entities/{uri}/attrs/{name}": {
-            "PATCH": Route(provision.update_attribute, LOCAL),
-            "PUT": Route(provision.replace_attribute, LOCAL),
-            "DELETE": Route(provision.delete_attribute, parameters("datasetId deleteAll local")),
+            "PATCH": Route(provision.update_attribute, TYPED),
+            "PUT": Route(provision.replace_attribute, TYPED),
+            "DELETE": Route(provision.delete_attribute, parameters("type datasetId deleteAll local")),
         },
         "entityOperations/create": {"POST": Route(batches.create, LOCAL)},
         "entityOperations/upsert": {
-            "POST": Route(batches.upsert, parameters("local", options="replace update noOverwrite"))
+            "POST": Route(batches.upsert, parameters("local", options="replace update"))
         },
         "entityOperations/update": {
             "POST": Route(batches.update, parameters("local", options="noOverwrite"))

@@ -7,6 +7,7 @@ from typing import Any
 
 from rhinecloud.broker import Applied, Broker, Operation
 from rhinecloud.model import BadRequestData, Context, NgsiLdError, parse_entity, parse_fragment
+from rhinecloud.model.values import check_uri
 
 from .exchange import Answer, Exchange
 
@@ -19,13 +20,10 @@ async def create(broker: Broker, exchange: Exchange) -> Answer:
 
 
 async def upsert(broker: Broker, exchange: Exchange) -> Answer:
-    """POST /entityOperations/upsert (§5.6.8); options=update appends instead of replacing."""
+    """POST /entityOperations/upsert (§5.6.8); with options=update what exists is updated (§5.6.2), not replaced."""
     if exchange.flag("update"):
-        overwrite = not exchange.flag("noOverwrite")
         return await _run(
-            broker,
-            exchange,
-            lambda d, c: Operation.of("append", parse_entity(d, c), create_missing=True, overwrite=overwrite),
+            broker, exchange, lambda d, c: Operation.of("update", parse_entity(d, c), create_missing=True)
         )
     return await _run(broker, exchange, lambda d, c: Operation.of("upsert", parse_entity(d, c)))
 
@@ -49,8 +47,14 @@ async def delete(broker: Broker, exchange: Exchange) -> Answer:
     if not isinstance(ids, list) or not ids or not all(isinstance(i, str) for i in ids):
         raise BadRequestData("the body is a list of entity ids, not empty")
     _check_number(ids)
-    verdicts = await broker.apply([Operation("delete", entity_id) for entity_id in ids])
-    return _answer(list(zip(ids, verdicts, strict=True)))
+    return await _apply(broker, [(entity_id, _deletion(entity_id)) for entity_id in ids])
+
+
+def _deletion(entity_id: str) -> Operation | NgsiLdError:
+    try:
+        return Operation("delete", check_uri(entity_id, ()))
+    except NgsiLdError as error:
+        return error
 
 
 def _fragment(
@@ -69,22 +73,23 @@ async def _run(broker: Broker, exchange: Exchange, read: Callable[[Any, Context]
     if not isinstance(documents, list) or not documents or None in documents:
         raise BadRequestData("the body is a list of entities, neither empty nor with null in it")
     _check_number(documents)
-    ids: list[str] = []
-    verdicts: list[Applied | NgsiLdError | None] = []
-    operations: list[Operation] = []
+    await exchange.shared_context()  # what is wrong with it is wrong with the request, not with each item
+    items: list[tuple[str, Operation | NgsiLdError]] = []
     for document in documents:
         entity_id = document.get("id", document.get("@id")) if isinstance(document, dict) else None
-        ids.append(entity_id if isinstance(entity_id, str) else "")
+        item: Operation | NgsiLdError
         try:
-            operations.append(read(document, await exchange.context_of(document)))
-            verdicts.append(None)
+            item = read(document, await exchange.context_of(document))
         except NgsiLdError as error:
-            verdicts.append(error)
-    applied = iter(await broker.apply(operations))
-    complete = [
-        (i, next(applied) if verdict is None else verdict) for i, verdict in zip(ids, verdicts, strict=True)
-    ]
-    return _answer(complete)
+            item = error
+        items.append((entity_id if isinstance(entity_id, str) else "", item))
+    return await _apply(broker, items)
+
+
+async def _apply(broker: Broker, items: list[tuple[str, Operation | NgsiLdError]]) -> Answer:
+    """Carry out what could be read, and answer for all."""
+    verdicts = iter(await broker.apply([item for _, item in items if isinstance(item, Operation)]))
+    return _answer([(i, next(verdicts) if isinstance(item, Operation) else item) for i, item in items])
 
 
 def _check_number(items: list[Any]) -> None:

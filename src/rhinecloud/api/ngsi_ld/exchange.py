@@ -54,7 +54,7 @@ class Exchange:
     """A request whose body has been read and whose parameters are those of its route. `segments` are the decoded
     parts of the path below /ngsi-ld/v1/."""
 
-    __slots__ = ("_contexts", "body", "headers", "method", "parameters", "segments")
+    __slots__ = ("_contexts", "_shared", "body", "headers", "method", "parameters", "segments")
 
     def __init__(
         self,
@@ -71,6 +71,7 @@ class Exchange:
         self.body = body
         self.parameters = parameters
         self._contexts = contexts
+        self._shared: Context | None = None
 
     # Parameters -----------------------------------------------------------------------------------------------
 
@@ -133,8 +134,10 @@ class Exchange:
 
     async def context(self) -> Context:
         """The @context of a request without a body, or with one that does not carry its own."""
-        link = self.linked_context()
-        return CORE if link is None else await self._contexts.get(link)
+        if self._shared is None:
+            link = self.linked_context()
+            self._shared = CORE if link is None else await self._contexts.get(link)
+        return self._shared
 
     @property
     def allowed(self) -> Allowed:
@@ -145,15 +148,20 @@ class Exchange:
         """The @context at a URL that a member names. Raises LdContextNotAvailable, BadRequestData."""
         return await self._contexts.get(url)
 
+    async def shared_context(self) -> Context | None:
+        """The @context of all items of a body, from the Link header; None for JSON-LD, where each has its own
+        (§6.3.5). Raises BadRequestData for JSON-LD with a Link header."""
+        if self.media_type() != LD_JSON:
+            return await self.context()
+        if self.linked_context() is not None:
+            raise BadRequestData("application/ld+json carries its @context in the body, not in a Link header")
+        return None
+
     async def context_of(self, document: Any) -> Context:
         """The @context of a body or of one item of it; it is taken out of the document (§6.3.5)."""
-        ld_json = self.media_type() == LD_JSON
+        shared = await self.shared_context()
         embedded = isinstance(document, dict) and "@context" in document
-        if ld_json:
-            if b"link" in self.headers and self.linked_context() is not None:
-                raise BadRequestData(
-                    "application/ld+json carries its @context in the body, not in a Link header"
-                )
+        if shared is None:
             if not embedded:
                 raise BadRequestData("application/ld+json must carry an @context", field="/@context")
             return await self._contexts.get(document.pop("@context"))
@@ -161,7 +169,7 @@ class Exchange:
             raise BadRequestData(
                 "application/json names its @context in a Link header, not in the body", field="/@context"
             )
-        return await self.context()
+        return shared
 
     # What goes out --------------------------------------------------------------------------------------------
 

@@ -5,15 +5,20 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
-from rhinecloud.broker import Applied, Broker, Operation
+from rhinecloud.broker import Applied, Broker, Kind, Merging, Operation
 from rhinecloud.model import (
     BadRequestData,
     Context,
+    Fragment,
+    TypeSelection,
     parse_attribute,
     parse_entity,
     parse_fragment,
+    parse_type_selection,
 )
 from rhinecloud.model.core_context import TERMS
+from rhinecloud.model.simplified import parse_simplified
+from rhinecloud.model.values import check_language, check_time, check_uri
 
 from .exchange import Answer, Exchange
 
@@ -33,22 +38,38 @@ async def replace_entity(broker: Broker, exchange: Exchange, entity_id: str) -> 
     """PUT /entities/{id} (§5.6.18)."""
     document, context = await _fragment(exchange, entity_id)
     fragment = parse_fragment(document, context, nulls=False)
-    await broker.do(Operation("replace", entity_id, fragment.types, fragment.scopes, fragment.attributes))
+    await broker.do(_operation("replace", entity_id, fragment, only=_only(exchange, context)))
     return _NO_CONTENT
 
 
 async def merge_entity(broker: Broker, exchange: Exchange, entity_id: str) -> Answer:
     """PATCH /entities/{id} (§5.6.17)."""
     document, context = await _fragment(exchange, entity_id)
-    fragment = parse_fragment(document, context, nulls=True, partial=True)
-    await broker.do(Operation("merge", entity_id, fragment.types, fragment.scopes, fragment.attributes))
+    given = exchange.parameters
+    merging = Merging(
+        simplified=bool(given.get("format")) or bool(exchange.list_of("options")),
+        lang=check_language(given["lang"], ("lang",)) if "lang" in given else None,
+        observed_at=check_time(given["observedAt"], ("observedAt",)) if "observedAt" in given else None,
+    )
+    if merging.simplified:
+        fragment = parse_simplified(document, context)
+    else:
+        fragment = parse_fragment(document, context, nulls=True, partial=True)
+    only = _only(exchange, context)
+    await broker.do(_operation("merge", entity_id, fragment, only=only, merging=merging))
     return _NO_CONTENT
 
 
 async def delete_entity(broker: Broker, exchange: Exchange, entity_id: str) -> Answer:
     """DELETE /entities/{id} (§5.6.6)."""
-    await broker.do(Operation("delete", entity_id))
+    context = await exchange.context()
+    await broker.do(Operation("delete", entity_id, only=_only(exchange, context)))
     return _NO_CONTENT
+
+
+async def no_entity_id(broker: Broker, exchange: Exchange) -> Answer:
+    """PATCH and PUT /entities/: the id is missing (§5.6.17.4, §5.6.18.4)."""
+    raise BadRequestData("the path names no entity: /entities/{id}", field="/id")
 
 
 async def append_attributes(broker: Broker, exchange: Exchange, entity_id: str) -> Answer:
@@ -56,34 +77,31 @@ async def append_attributes(broker: Broker, exchange: Exchange, entity_id: str) 
     document, context = await _fragment(exchange, entity_id)
     fragment = parse_fragment(document, context, nulls=False)
     applied = await broker.do(
-        Operation(
+        _operation(
             "append",
             entity_id,
-            fragment.types,
-            fragment.scopes,
-            fragment.attributes,
+            fragment,
+            only=_only(exchange, context),
             overwrite=not exchange.flag("noOverwrite"),
         )
     )
-    return _update_result(applied, context)
+    return _update_result(applied)
 
 
 async def update_attributes(broker: Broker, exchange: Exchange, entity_id: str) -> Answer:
     """PATCH /entities/{id}/attrs (§5.6.2)."""
     document, context = await _fragment(exchange, entity_id)
     fragment = parse_fragment(document, context, nulls=True)
-    applied = await broker.do(
-        Operation("update", entity_id, fragment.types, fragment.scopes, fragment.attributes)
-    )
-    return _update_result(applied, context)
+    applied = await broker.do(_operation("update", entity_id, fragment, only=_only(exchange, context)))
+    return _update_result(applied)
 
 
 async def update_attribute(broker: Broker, exchange: Exchange, entity_id: str, name: str) -> Answer:
     """PATCH /entities/{id}/attrs/{attrId} (§5.6.4)."""
     document = _object(exchange)
     context = await exchange.context_of(document)
+    _not_scope(context.expand_name(name))
     iri, instances = parse_attribute(name, document, context, nulls=True, partial=True)
-    _not_scope(iri)
     await broker.do(
         Operation(
             "partial_update",
@@ -91,6 +109,7 @@ async def update_attribute(broker: Broker, exchange: Exchange, entity_id: str, n
             attributes={iri: instances},
             attribute=iri,
             dataset=instances[0].get("datasetId"),
+            only=_only(exchange, context),
         )
     )
     return _NO_CONTENT
@@ -100,27 +119,42 @@ async def replace_attribute(broker: Broker, exchange: Exchange, entity_id: str, 
     """PUT /entities/{id}/attrs/{attrId} (§5.6.19)."""
     document = _object(exchange)
     context = await exchange.context_of(document)
+    _not_scope(context.expand_name(name))
     iri, instances = parse_attribute(name, document, context)
-    _not_scope(iri)
     if len(instances) != 1:
         raise BadRequestData("one instance replaces one instance of an attribute")
-    await broker.do(Operation("replace_attribute", entity_id, attributes={iri: instances}, attribute=iri))
+    only = _only(exchange, context)
+    await broker.do(
+        Operation("replace_attribute", entity_id, attributes={iri: instances}, attribute=iri, only=only)
+    )
     return _NO_CONTENT
 
 
 async def delete_attribute(broker: Broker, exchange: Exchange, entity_id: str, name: str) -> Answer:
     """DELETE /entities/{id}/attrs/{attrId} (§5.6.5)."""
     context = await exchange.context()
+    dataset = exchange.parameters.get("datasetId", "@none")
     await broker.do(
         Operation(
             "delete_attribute",
             entity_id,
             attribute=context.expand_name(name),
-            dataset=exchange.parameters.get("datasetId"),
+            dataset=None if dataset == "@none" else check_uri(dataset, ("datasetId",)),
             all_instances=exchange.flag("deleteAll"),
+            only=_only(exchange, context),
         )
     )
     return _NO_CONTENT
+
+
+def _operation(kind: Kind, entity_id: str, fragment: Fragment, **options: Any) -> Operation:
+    return Operation(kind, entity_id, fragment.types, fragment.scopes, fragment.attributes, **options)
+
+
+def _only(exchange: Exchange, context: Context) -> TypeSelection | None:
+    """The types of which an entity must be to count as there (§4.17)."""
+    text = exchange.parameters.get("type")
+    return parse_type_selection(text, context) if text is not None else None
 
 
 def _not_scope(iri: str) -> None:
@@ -144,17 +178,16 @@ async def _fragment(exchange: Exchange, entity_id: str) -> tuple[dict[str, Any],
     return document, context
 
 
-def _update_result(applied: Applied, context: Context) -> Answer:
-    """204, or 207 with what was left as it was (§5.2.18)."""
+def _update_result(applied: Applied) -> Answer:
+    """204, or 207 with what was left as it was (§5.2.18); its names are IRIs, for there is no @context (§6.3.6)."""
     if not applied.not_updated:
         return _NO_CONTENT
     return Answer(
         207,
         {
-            "updated": [context.compact_iri(name) for name in applied.updated],
+            "updated": list(applied.updated),
             "notUpdated": [
-                {"attributeName": context.compact_iri(left.attribute), "reason": left.reason}
-                for left in applied.not_updated
+                {"attributeName": left.attribute, "reason": left.reason} for left in applied.not_updated
             ],
         },
     )

@@ -77,6 +77,7 @@ def parameters(*names: str, options: str = "", formats: str = "") -> Parameters:
 
 NONE = parameters()
 LOCAL = parameters("local")
+TYPED = parameters("type local")
 
 
 class Route(msgspec.Struct, frozen=True):
