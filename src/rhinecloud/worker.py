@@ -23,7 +23,7 @@ from starlette.responses import PlainTextResponse
 from rhinecloud.api.management import ManagementApi, Services
 from rhinecloud.api.ngsi_ld import NgsiLdApi
 from rhinecloud.broker import Broker
-from rhinecloud.broker.contexts import Contexts, preloaded
+from rhinecloud.broker.contexts import WAKE, Contexts, preloaded
 from rhinecloud.broker.outbound import Allowed
 from rhinecloud.broker.subscriptions import Notifier
 from rhinecloud.broker.upkeep import keep
@@ -78,7 +78,12 @@ async def serve(handover: WorkerHandover) -> None:
         database,
         preload=preloaded(settings.context_preload),
         allowed=allowed,
+        wake=lambda: bus.wake(WAKE),
+        address=settings.public_url,
+        secure=settings.tls_cert is not None,
     )
+    await contexts.open()
+    await bus.on_wake(WAKE, contexts.heard)
     notifier = Notifier(broker.database, broker.feed, contexts, allowed)
     notifier.open()
     await bus.on_wake("subscriptions", notifier.wake)
@@ -130,6 +135,7 @@ async def serve(handover: WorkerHandover) -> None:
         await jobs.close()
         await gateways.close()
         await notifier.close()
+        await contexts.close()
         await broker.close()
         await database.close()
         await bus.close()

@@ -20,8 +20,10 @@ Loader = Callable[[str], Any]
 
 MAX_DEPTH: Final = 32
 MAX_REMOTE: Final = 64
+MAX_INCLUDED: Final = 1_000  # how often documents are taken in, one of them several times too
 MAX_TERMS: Final = 50_000
-MAX_CACHED: Final = 20_000
+MAX_DEFINITIONS: Final = 100_000  # of all documents as often as they are taken in
+MAX_CACHED: Final = 4_000
 MAX_NAME: Final = 1024
 
 # §4.6.2: a letter, then letters, numbers and underscores; a prefix or a whole IRI is accepted too.
@@ -99,6 +101,11 @@ class Context:
         builder.add(list(parts), base=None, chain=())
         terms, coercions, prefixes = builder.tables()
         return Context(parts, terms, coercions, prefixes, ends_with_core=builder.ends_with_core)
+
+    @property
+    def size(self) -> int:
+        """The number of its terms, those of the core context among them."""
+        return len(self._terms)
 
     def expand_term(self, term: str) -> str:
         """The IRI (or the keyword) that a term means; an unknown term falls into the default vocabulary."""
@@ -211,6 +218,8 @@ class _Builder:
     def __init__(self, loader: Loader | None) -> None:
         self.loader = loader
         self.loaded: dict[str, Any] = {}
+        self.included = 0
+        self.definitions = 0
         self.terms: dict[str, str | None] = {**core_context.TERMS, **core_context.KEYWORD_ALIASES}
         self.coercions: dict[str, str] = {}
         self.prefixes: dict[str, str] = dict(core_context.PREFIXES)
@@ -250,6 +259,11 @@ class _Builder:
             if len(self.loaded) >= MAX_REMOTE:
                 raise BadRequestData(f"more than {MAX_REMOTE} remote @contexts", field="/@context")
             self.loaded[url] = self.loader(url)
+        self.included += 1
+        if self.included > MAX_INCLUDED:
+            raise BadRequestData(
+                f"@contexts include others more than {MAX_INCLUDED} times", field="/@context"
+            )
         document = self.loaded[url]
         if not isinstance(document, dict) or "@context" not in document:
             raise BadRequestData(f"the document {url} holds no @context", field="/@context")
@@ -267,7 +281,8 @@ class _Builder:
             if vocabulary is not None and not isinstance(vocabulary, str):
                 raise BadRequestData("@vocab is an IRI", field="/@context/@vocab")
             self.vocabulary = self.resolve(vocabulary, {}, set()) if vocabulary else DEFAULT_VOCABULARY
-        if len(self.terms) + len(context) > MAX_TERMS:
+        self.definitions += len(context)
+        if len(self.terms) + len(context) > MAX_TERMS or self.definitions > MAX_DEFINITIONS:
             raise BadRequestData(f"the @context defines more than {MAX_TERMS} terms", field="/@context")
         done: set[str] = set()
         for term in context:

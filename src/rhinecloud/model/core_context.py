@@ -6,19 +6,26 @@ user term overrides it (§5.5.7); that is why it is part of the program and neve
 
 from __future__ import annotations
 
-import re
-from typing import Final
+from typing import Any, Final
 
 NGSI_LD: Final = "https://uri.etsi.org/ngsi-ld/"
 DEFAULT_VOCABULARY: Final = "https://uri.etsi.org/ngsi-ld/default-context/"
 GEOJSON: Final = "https://purl.org/geojson/vocab#"
 DUBLIN_CORE: Final = "http://purl.org/dc/terms/"
 
-_CORE_CONTEXT_URL = re.compile(
-    r"https?://uri\.etsi\.org/ngsi-ld/(v1/)?ngsi-ld-core-context(-v1\.\d{1,2})?\.jsonld", re.ASCII
-)
 CORE_CONTEXT_URL: Final = "https://uri.etsi.org/ngsi-ld/v1/ngsi-ld-core-context-v1.8.jsonld"
 """The published context that responses name last; 1.8 is the newest one without remote parts of its own."""
+
+# Published under v1/, once without a version and once for each version of the standard, first by http.
+_VERSIONS = ("", *(f"-v1.{minor}" for minor in range(10)))
+CORE_CONTEXT_URLS: Final = frozenset(
+    f"{scheme}://uri.etsi.org/ngsi-ld/{folder}ngsi-ld-core-context{version}.jsonld"
+    for scheme in ("https", "http")
+    for folder in ("v1/", "")
+    for version in _VERSIONS
+)
+"""What names the core @context in requests and documents. Each means the one that is built in, of which there is one
+only and which is invariant (§4.4): what an older version calls otherwise is called so in no answer."""
 
 KEYWORD_ALIASES: Final = {"id": "@id", "type": "@type"}
 
@@ -122,4 +129,12 @@ COERCIONS: Final[dict[str, str]] = _coercions()
 
 def is_core_context_url(url: str) -> bool:
     """Whether the URL names a version of the core @context, which is never fetched."""
-    return _CORE_CONTEXT_URL.fullmatch(url) is not None
+    return url in CORE_CONTEXT_URLS
+
+
+def core_document() -> dict[str, Any]:
+    """The core @context as a JSON-LD document."""
+    terms: dict[str, Any] = {"@version": 1.1, **KEYWORD_ALIASES}
+    for term, iri in TERMS.items():
+        terms[term] = {"@id": iri, "@type": COERCIONS[term]} if term in COERCIONS else iri
+    return {"@context": {**terms, "@vocab": DEFAULT_VOCABULARY}}

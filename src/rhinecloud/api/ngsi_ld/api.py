@@ -11,7 +11,7 @@ from rhinecloud.broker import Broker, Overloaded, Unavailable
 from rhinecloud.broker.contexts import Contexts
 from rhinecloud.model import BadRequestData, InternalError, NgsiLdError, NonexistentTenant
 
-from . import batches, consumption, discovery, provision, subscriptions, temporal_provision
+from . import batches, consumption, contexts, discovery, provision, subscriptions, temporal_provision
 from .exchange import PROBLEM, Answer, Exchange, HttpError, decode_query, decode_segments, encode
 from .routing import (
     FORMATS,
@@ -90,6 +90,14 @@ ROUTES = Routes(
             "GET": Route(subscriptions.retrieve, parameters(options="sysAttrs")),
             "PATCH": Route(subscriptions.update),
             "DELETE": Route(subscriptions.delete),
+        },
+        "jsonldContexts": {
+            "GET": Route(contexts.list_contexts, parameters("details kind", PAGE)),
+            "POST": Route(contexts.add),
+        },
+        "jsonldContexts/{name}": {
+            "GET": Route(contexts.serve, parameters("details")),
+            "DELETE": Route(contexts.delete, parameters("reload")),
         },
     }
 )  # fmt: skip

@@ -144,6 +144,15 @@ class Exchange:
         """Which hosts may be called."""
         return self._contexts.allowed
 
+    @property
+    def contexts(self) -> Contexts:
+        """The @contexts that are stored here."""
+        return self._contexts
+
+    def context_url(self, local_id: str) -> str:
+        """Where the client of this request reaches a stored @context."""
+        return self._contexts.url_of(local_id, self.headers.get(b"host", b"").decode("latin-1"))
+
     async def named_context(self, url: str) -> Context:
         """The @context at a URL that a member names. Raises LdContextNotAvailable, BadRequestData."""
         return await self._contexts.get(url)

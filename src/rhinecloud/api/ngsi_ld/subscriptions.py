@@ -20,7 +20,7 @@ async def create(broker: Broker, exchange: Exchange) -> Answer:
     context = await exchange.context_of(document)
     await _check_context(exchange, document)
     _check_endpoint(exchange, document)
-    subscription_id = await broker.subscriptions.create(document, context)
+    subscription_id = await broker.subscriptions.create(document, context, exchange.context_url)
     return Answer(201, None, ((b"location", f"{_ROOT}/{quote(subscription_id, safe=':')}".encode()),))
 
 

@@ -184,12 +184,13 @@ class _Reign:
         return Watched.of(stored.number, stored.since, subscription, await self._context(stored))
 
     async def _context(self, stored: StoredSubscription) -> Context:
-        source = stored.document.get("jsonldContext", stored.context)
-        try:
-            return await self._contexts.get(source)
-        except NgsiLdError as error:
-            _log.error("subscription %s is told in full names: %s", stored.id, error)
-            return CORE
+        # Where what the jsonldContext names is gone, what it was made of still stands with the subscription.
+        for source in (stored.document.get("jsonldContext", stored.context), stored.context):
+            try:
+                return await self._contexts.compiled(source)
+            except NgsiLdError as error:
+                _log.error("subscription %s: %s", stored.id, error)
+        return CORE
 
     async def _follow(self) -> None:
         while True:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import asyncpg
 import msgspec
 
 from rhinecloud.model import AlreadyExists, Context, ResourceNotFound
@@ -16,9 +17,11 @@ from rhinecloud.model.subscription import (
     read_subscription,
     show_subscription,
 )
-from rhinecloud.store import Database, subscriptions
+from rhinecloud.store import Database, contexts, subscriptions
 from rhinecloud.store.entities import rfc3339
 from rhinecloud.store.subscriptions import Gap, StoredSubscription, Telling
+
+from ..contexts import own_id
 
 _PREFIX = "urn:ngsi-ld:Subscription:"
 
@@ -53,14 +56,21 @@ class Subscriptions:
         self._database = database
         self._wake = wake
 
-    async def create(self, document: Any, context: Context) -> str:
+    async def create(
+        self, document: Any, context: Context, context_url: Callable[[str], str] | None = None
+    ) -> str:
         """Make a subscription (§5.8.1) and return its id. `context` is that of its notifications too, unless it
-        names a jsonldContext. Raises BadRequestData, OperationNotSupported, AlreadyExists."""
+        names a jsonldContext. A `context` that has no URL of its own is kept as an ImplicitlyCreated one (§5.13.1),
+        and `context_url` says where the one of a local id is served; without it the notifications have no URL to name.
+        Raises BadRequestData, OperationNotSupported, AlreadyExists."""
         checked = parse_subscription(document, context, datetime.now(UTC))
         checked.setdefault("id", _PREFIX + str(uuid.uuid4()))
         async with self._database.transaction() as connection:
             revision = await subscriptions.touch(connection)
-            if not await subscriptions.insert(connection, checked, _source(context), revision):
+            source = _source(context)
+            if context_url is not None and "jsonldContext" not in checked and isinstance(source, list | dict):
+                checked["jsonldContext"] = context_url(await contexts.imply(connection, {"@context": source}))
+            if not await subscriptions.insert(connection, checked, source, revision):
                 raise AlreadyExists(f"there is a subscription {checked['id']} already")
         await self._wake()
         return str(checked["id"])
@@ -78,14 +88,19 @@ class Subscriptions:
             await subscriptions.update(
                 connection, stored.number, merged, stored.context, revision, afresh=not was_active
             )
+            if stored.document.get("jsonldContext") != merged.get("jsonldContext"):
+                await _release(connection, stored.document)
         await self._wake()
 
     async def delete(self, subscription_id: str) -> None:
         """Delete a subscription and what is due to it (§5.8.5). Raises ResourceNotFound."""
         async with self._database.transaction() as connection:
             await subscriptions.touch(connection)
-            if not await subscriptions.delete(connection, subscription_id):
+            stored = await subscriptions.lock(connection, subscription_id)
+            if stored is None:
                 raise _missing(subscription_id)
+            await subscriptions.delete(connection, subscription_id)
+            await _release(connection, stored.document)
         await self._wake()
 
     async def retrieve(
@@ -140,6 +155,13 @@ class Subscriptions:
 
 def _missing(subscription_id: str) -> ResourceNotFound:
     return ResourceNotFound(f"there is no subscription {subscription_id}")
+
+
+async def _release(connection: asyncpg.Connection, document: dict[str, Any]) -> None:
+    """What was made for a subscription and others like it goes with the last of them."""
+    implied = own_id(document.get("jsonldContext", ""))
+    if implied is not None:
+        await contexts.forget_orphan(connection, implied)
 
 
 def _source(context: Context) -> Any:
