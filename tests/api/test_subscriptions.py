@@ -168,6 +168,10 @@ ENDPOINT = {"uri": HERE}
         ({"notification": {"endpoint": ENDPOINT, "format": "xml"}}, "/notification/format"),
         ({"notification": {"endpoint": ENDPOINT, "attributes": []}}, "/notification/attributes"),
         ({"notification": {"endpoint": ENDPOINT, "attributes": ["id"]}}, "/notification/attributes/0"),
+        ({"notification": {"endpoint": ENDPOINT, "pick": ["a"], "omit": ["a"]}}, "/notification/omit"),
+        ({"notification": {"endpoint": ENDPOINT, "pick": ["a{b}"]}}, "/notification/joinLevel"),
+        ({"notification": {"endpoint": ENDPOINT, "pick": ["a{b"]}}, "/notification/pick/0"),
+        ({"notification": {"endpoint": ENDPOINT, "join": "deep"}}, "/notification/join"),
         (
             {"notification": {"endpoint": ENDPOINT, "format": "keyValues", "showChanges": True}},
             "/notification/showChanges",
@@ -204,7 +208,6 @@ def test_what_is_wrong_is_named(subscriptions: httpx.Client, members: dict[str, 
     ("members", "field"),
     [
         ({"notification": {"endpoint": {"uri": "ftp://example.org/"}}}, "/notification/endpoint/uri"),
-        ({"notification": {"endpoint": ENDPOINT, "join": "inline"}}, "/notification/join"),
         ({"ngsildConformance": "1.3"}, "/ngsildConformance"),
     ],
 )

@@ -348,6 +348,23 @@ async def test_parts_of_an_entity(told: Broker) -> None:
     assert first["note"]["value"] == "light"
 
 
+async def test_linked_entities_are_told_along(told: Broker, receiver: HttpReceiver) -> None:
+    """join, joinLevel, and what is picked of linked entities (§4.5.23, §5.8.6)"""
+    street, city = "urn:x:street", "urn:x:city"
+    await one(told, whole("create", city, name="Duisburg"))
+    await one(told, whole("create", street, within={"object": city}, name="Kai"))
+    inline: list[dict[str, Any]] = [{"joinLevel": 2}, {"pick": ["id", "at{name}"]}]
+    for parameters in ({"join": "flat"}, *({"join": "inline", **more} for more in inline)):
+        await subscribe(told, receiver, notification={"format": "concise", **parameters})
+    await one(told, whole("create", at={"object": street}))
+    found = [r.entities for r in await receiver.told(3)]
+    flat = next(entities for entities in found if len(entities) == 2)
+    assert [entity["id"] for entity in flat] == [LAMP, street] and flat[0]["at"] == {"object": street}
+    picked, deep = sorted((entities[0] for entities in found if len(entities) == 1), key=len)
+    assert picked == {"id": LAMP, "at": {"object": street, "entity": {"name": "Kai"}}}
+    assert deep["at"]["entity"]["within"]["entity"]["name"] == "Duisburg"
+
+
 async def test_instances_by_dataset(told: Broker, receiver: HttpReceiver) -> None:
     """§4.5.5"""
     await subscribe(told, receiver, datasetId=["urn:d:2"], notificationTrigger=["entityUpdated"])

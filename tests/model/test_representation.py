@@ -21,6 +21,7 @@ from rhinecloud.model import (
 from rhinecloud.model.core_context import DEFAULT_VOCABULARY as DEFAULT
 from rhinecloud.model.core_context import NGSI_LD
 from rhinecloud.model.language import choose, parse_languages
+from rhinecloud.model.projection import only_attributes, parse_projection
 
 from . import strategies
 
@@ -91,7 +92,7 @@ def test_simplified_shows_values_only() -> None:
 
 
 def test_geojson_is_a_feature() -> None:
-    feature = render(ENTITY, CORE, geojson=True, attrs={DEFAULT + "level"})
+    feature = render(ENTITY, CORE, geojson=True, projection=only_attributes({DEFAULT + "level"}))
     assert feature == {
         "id": "urn:ngsi-ld:Streetlight:1",
         "type": "Feature",
@@ -110,7 +111,7 @@ def test_geojson_is_a_feature() -> None:
 
 
 def test_a_choice_of_attributes_and_datasets() -> None:
-    shown = render(ENTITY, CORE, attrs={DEFAULT + "level", DEFAULT + "speed"}, omit={DEFAULT + "level"})
+    shown = render(ENTITY, CORE, projection=parse_projection("id,type,scope,speed", "", CORE))
     assert shown.keys() == {"id", "type", "scope", "speed"}
     shown = render(ENTITY, CORE, datasets={"urn:d:2"})
     assert shown["speed"] == {"type": "Property", "value": 2, "datasetId": "urn:d:2"}
@@ -144,7 +145,7 @@ def test_names_are_those_of_the_context_asked_for() -> None:
     context = Context.compile(
         {"an": DEFAULT + "powerState", "Lamp": DEFAULT + "Streetlight", "ex": DEFAULT + "c"}
     )
-    shown = render(ENTITY, context, attrs={DEFAULT + "powerState"})
+    shown = render(ENTITY, context, projection=only_attributes({DEFAULT + "powerState"}))
     assert (shown["type"], "an" in shown) == (["Lamp", "Device"], True)
 
 

@@ -91,7 +91,7 @@ def test_what_it_means() -> None:
     assert read.triggers == {"entityCreated", "attributeUpdated"}
     assert read.geo is not None and read.geo.property == "urn:v:power"
     assert read.notification.endpoint.timeout == 0.5 and read.notification.endpoint.is_mqtt
-    assert read.notification.pick == {"id", "urn:v:power"}
+    assert read.notification.projection.pick == {"id", "urn:v:power"}
     assert read.selects("urn:x:1", ("urn:any",)) and not read.selects("urn:x:3", ("urn:v:Lamp",))
     assert read.status(NOW) == "active"
     assert read.status(NOW + timedelta(days=366)) == "expired"
@@ -145,8 +145,6 @@ def test_a_fragment_replaces_and_takes_away() -> None:
         {"q": "power{Lamp:power}>1"},
         {"q": "power>1;(power|other{power})"},
         {"ngsildConformance": "1.6"},
-        {"notification": {"endpoint": ENDPOINT, "join": "flat"}},
-        {"notification": {"endpoint": ENDPOINT, "pick": ["power{other}"]}},
         {"notification": {"endpoint": {"uri": "coap://example.org/"}}},
     ],
 )

@@ -12,9 +12,12 @@ import asyncpg
 import msgspec
 
 from rhinecloud.model import Entity, NgsiLdError, ResourceNotFound
+from rhinecloud.model.linked import Join
+from rhinecloud.model.projection import Projection
 from rhinecloud.store import Database, entities, history, intake, queries
 from rhinecloud.store.entities import StoredEntity, rfc3339, to_entity
 
+from . import joining
 from .feed import Feed, Subscriber
 from .gathering import Gathering
 from .operations import Applied, Change, Operation, Verdict
@@ -150,6 +153,12 @@ class Broker:
         """Entities that match (CIM 009 §5.7.2), in the order of their ids."""
         found, count = await queries.run(self.database.queries, query)
         return Page([to_entity(stored) for stored in found], count)
+
+    async def linked(
+        self, linking: Sequence[Entity], projection: Projection, join: Join
+    ) -> dict[str, Entity | None]:
+        """The entities that Relationships of these lead to, with these (CIM 009 §4.5.23): see joining.linked."""
+        return await joining.linked(self.database, linking, projection, join)
 
     async def history(
         self,

@@ -11,6 +11,18 @@ import msgspec
 
 from rhinecloud.model.context import Context
 from rhinecloud.model.errors import BadRequestData, OperationNotSupported, json_pointer
+from rhinecloud.model.linked import MAX_LEVEL, Join, parse_join
+from rhinecloud.model.projection import (
+    ENTITY_PARTS,
+    ENTITY_TIMES,
+    EVERYTHING,
+    Members,
+    Projection,
+    only_attributes,
+    parse_members,
+    print_members,
+    projection_of,
+)
 from rhinecloud.model.representation import Format
 from rhinecloud.model.values import Path, bad, check_uri
 
@@ -21,8 +33,6 @@ FORMATS: Final[dict[str, Format]] = {
     "keyValues": "simplified",
 }
 MEDIA_TYPES: Final = ("application/json", "application/ld+json", "application/geo+json")
-ENTITY_PARTS: Final = frozenset({"id", "type", "scope"})
-"""Members of an entity that `pick` and `omit` may name beside attributes (§4.21)."""
 
 _SCHEMES: Final = ("http", "https", "mqtt", "mqtts")
 _MOST: Final = 1_000
@@ -57,12 +67,12 @@ class Endpoint(msgspec.Struct, frozen=True):
 
 
 class NotificationParameters(msgspec.Struct, frozen=True):
-    """What of an entity is told, and in which form. Names in `pick` and `omit` are IRIs, or id, type, scope."""
+    """What of an entity is told, and in which form."""
 
     endpoint: Endpoint
     format: Format = "normalized"
-    pick: frozenset[str] | None = None
-    omit: frozenset[str] = frozenset()
+    projection: Projection = EVERYTHING
+    join: Join | None = None
     sys_attrs: bool = False
     show_changes: bool = False
 
@@ -85,8 +95,16 @@ def check_notification(value: Any, path: Path, context: Context) -> dict[str, An
         raise bad((*path, "attributes"), "attributes and pick do not go together")
     if checked.get("showChanges") and FORMATS[checked.get("format", "normalized")] == "simplified":
         raise bad((*path, "showChanges"), "showChanges does not go with the simplified format")
+    if "attributes" in checked and "omit" in checked:
+        raise bad((*path, "attributes"), "attributes and omit do not go together")
     if "joinLevel" in checked and "join" not in checked:
         raise bad((*path, "joinLevel"), "joinLevel goes with join only")
+    try:
+        projection, join = _read_projection(checked), _read_join(checked)
+    except BadRequestData as error:
+        raise bad((*path, error.field or ""), error.detail) from None
+    if projection.depth > (join.level if join else 0):
+        raise bad((*path, "joinLevel"), "pick and omit name members that are farther away than join reaches")
     return checked
 
 
@@ -103,51 +121,39 @@ def _format(value: Any, path: Path, context: Context) -> str:
 
 
 def _attributes(value: Any, path: Path, context: Context) -> list[str]:
-    names = _projection(value, path, context)
-    for index, name in enumerate(names):
-        if name in ENTITY_PARTS:
-            raise bad((*path, index), f"{name} is no attribute; use pick")
-    return names
+    members = _members(value, path, context)
+    for index, text in enumerate(value):
+        for name, inside in parse_members(text, context, "attributes").items():
+            if name in ENTITY_PARTS or name in ENTITY_TIMES or inside:
+                raise bad((*path, index), f"{name} is no attribute; use pick")
+    return list(members)
 
 
-def _projection(value: Any, path: Path, context: Context) -> list[str]:
-    """Attributes as IRIs, and id, type, scope as they are (§4.21)."""
+def _members(value: Any, path: Path, context: Context) -> Members:
+    """A projection in the elements of a list (§4.21)."""
     if not isinstance(value, list) or not value or len(value) > _MOST:
         raise bad(path, f"{path[-1]} is a list of 1 to {_MOST} names")
-    names: list[str] = []
     for index, text in enumerate(value):
-        place = (*path, index)
         if not isinstance(text, str):
-            raise bad(place, "a name is a text")
-        if "{" in text:
-            raise OperationNotSupported(
-                "attributes of linked entities are not told", field=json_pointer(place)
-            )
-        for name in re.split(r"[,|]", text):
-            if name in ENTITY_PARTS:
-                names.append(name)
-                continue
-            try:
-                iri = context.expand_name(name)
-            except BadRequestData as error:
-                raise bad(place, error.detail) from None
-            if iri[0] == "@":
-                raise bad(place, f"{name!r} is no attribute")
-            names.append(iri)
-    return list(dict.fromkeys(names))
+            raise bad((*path, index), "a name is a text")
+        try:
+            parse_members(text, context, str(path[-1]))
+        except BadRequestData as error:
+            raise bad((*path, index), error.detail) from None
+    return parse_members(",".join(value), context, str(path[-1]))
 
 
 def _join(value: Any, path: Path, context: Context) -> str:
-    if value not in ("@none", "flat", "inline"):
-        raise bad(path, "join is one of flat, inline, @none")
-    if value != "@none":
-        raise OperationNotSupported("linked entities are not told; join is @none", field=json_pointer(path))
+    try:
+        parse_join(value)
+    except BadRequestData as error:
+        raise bad(path, error.detail) from None
     return str(value)
 
 
 def _level(value: Any, path: Path, context: Context) -> int:
-    if type(value) is not int or value < 1:
-        raise bad(path, "joinLevel is a whole number above 0")
+    if type(value) is not int or not 1 <= value <= MAX_LEVEL:
+        raise bad(path, f"joinLevel is a whole number from 1 to {MAX_LEVEL}")
     return value
 
 
@@ -234,8 +240,8 @@ def _check_mqtt(pairs: Any, path: Path) -> None:
 
 _CHECKS: Final[dict[str, Callable[[Any, Path, Context], Any]]] = {
     "attributes": _attributes,
-    "pick": _projection,
-    "omit": _projection,
+    "pick": _members,
+    "omit": _members,
     "format": _format,
     "sysAttrs": _boolean,
     "showChanges": _boolean,
@@ -249,12 +255,11 @@ OUTPUT_ONLY: Final = frozenset(
 """Members that only we give (§5.2.14.2)."""
 
 
-def read_notification(document: dict[str, Any]) -> NotificationParameters:
-    """The parts of a checked notification member."""
+def read_notification(
+    document: dict[str, Any], datasets: frozenset[str] | None = None
+) -> NotificationParameters:
+    """The parts of a checked notification member; only instances in `datasets` are told."""
     endpoint = document["endpoint"]
-    pick = document.get("pick")
-    if pick is None and "attributes" in document:
-        pick = [*ENTITY_PARTS, *document["attributes"]]
     return NotificationParameters(
         Endpoint(
             endpoint["uri"],
@@ -265,11 +270,27 @@ def read_notification(document: dict[str, Any]) -> NotificationParameters:
             endpoint["cooldown"] / 1_000 if "cooldown" in endpoint else None,
         ),
         FORMATS[document.get("format", "normalized")],
-        frozenset(pick) if pick is not None else None,
-        frozenset(document.get("omit", ())),
+        _read_projection(document),
+        _read_join(document, datasets),
         document.get("sysAttrs", False),
         document.get("showChanges", False),
     )
+
+
+def _read_projection(document: dict[str, Any]) -> Projection:
+    if "attributes" in document:
+        return only_attributes(document["attributes"])
+    pick, omit = (_read_members(document.get(name)) for name in ("pick", "omit"))
+    return projection_of(pick, omit or {})
+
+
+def _read_members(kept: Any) -> Members | None:
+    """Subscriptions that were made before linked entities could be told hold lists of names."""
+    return {name: {} for name in kept} if isinstance(kept, list) else kept
+
+
+def _read_join(document: dict[str, Any], datasets: frozenset[str] | None = None) -> Join | None:
+    return parse_join(document.get("join"), document.get("joinLevel"), datasets=datasets)
 
 
 def _read_pairs(pairs: Any) -> tuple[tuple[str, str], ...]:
@@ -281,5 +302,5 @@ def show_notification(document: dict[str, Any], context: Context) -> dict[str, A
     shown = {name: document[name] for name in _CHECKS if name in document}
     for name in ("attributes", "pick", "omit"):
         if name in shown:
-            shown[name] = [one if one in ENTITY_PARTS else context.compact_iri(one) for one in shown[name]]
+            shown[name] = print_members(_read_members(shown[name]) or {}, context)
     return shown

@@ -17,7 +17,7 @@ import msgspec
 
 from rhinecloud.model.context import Context
 from rhinecloud.model.entity import VALUE_MEMBER, Entity, Instance
-from rhinecloud.model.errors import BadRequestData
+from rhinecloud.model.errors import BadRequestData, OperationNotSupported
 from rhinecloud.model.geo import MAX_TEXT, spherical_metres
 from rhinecloud.model.geojson import GEOMETRY_TYPES, check_geometry, is_geometry
 from rhinecloud.model.query_language import parse_path
@@ -44,6 +44,7 @@ RANKS: Final = (
 )
 """Kinds of values in their order (§4.23.2); "geometry" when ordering by distance only."""
 
+_LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*")
 _TERM = re.compile(r"(?:<[^<>]*>|\[[^\[\]]*\]|[^,])+")
 _DIRECTION = re.compile(r"(.*?)(?:;\s*(asc|desc|dist-asc|dist-desc))?", re.DOTALL)
 
@@ -61,11 +62,19 @@ class OrderKey(msgspec.Struct, frozen=True):
 
 
 def parse_order_by(
-    text: str, context: Context, *, coordinates: Any = None, geometry: str | None = None
+    text: str,
+    context: Context,
+    *,
+    coordinates: Any = None,
+    geometry: str | None = None,
+    collation: str | None = None,
 ) -> tuple[OrderKey, ...]:
     """Read `orderBy`, names expanded. `coordinates` (JSON text or decoded) and `geometry` are orderFrom and
-    orderGeometry, the place that distances are measured from (§4.23.3). BadRequestData names what is wrong.
+    orderGeometry, the place that distances are measured from (§4.23.3). BadRequestData names what is wrong;
+    OperationNotSupported for another collation than ``und``, the root, to which `collation_key` comes near.
     """
+    if collation is not None:
+        _check_collation(collation)
     origin = None if coordinates is None else _origin(coordinates, geometry or "Point")
     keys = tuple(_key(term, context, origin) for term in _terms(text))
     if len(keys) > MAX_KEYS:
@@ -133,6 +142,13 @@ def _key(term: str, context: Context, origin: dict[str, Any] | None) -> OrderKey
     if by_distance and origin is None:
         raise BadRequestData(f"orderBy: {direction} needs orderFrom", field="orderFrom")
     return OrderKey(path, direction, origin if by_distance else None)
+
+
+def _check_collation(tag: str) -> None:
+    if _LANGUAGE_TAG.fullmatch(tag) is None:
+        raise BadRequestData(f"{tag!r:.80} is no collation (RFC 6067)", field="collation")
+    if tag.lower() not in ("und", "und-x-icu", "root"):
+        raise OperationNotSupported("texts are ordered by the collation und only", field="collation")
 
 
 def _origin(coordinates: Any, geometry: str) -> dict[str, Any]:

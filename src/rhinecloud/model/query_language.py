@@ -43,19 +43,33 @@ MAX_TEXT: Final = 16_384
 MAX_NESTING: Final = 32
 
 
-def parse_q(text: str, context: Context, *, expand_values: Collection[str] = ()) -> Q:
+def parse_q(
+    text: str, context: Context, *, expand_values: Collection[str] = (), json_keys: Collection[str] = ()
+) -> Q:
     """Read a query. BadRequestData says at which character the grammar was left.
 
-    `expand_values` names the attributes (as written) whose values are terms to expand (§4.9, expandValues).
+    `expand_values` names the attributes whose values are terms to expand (§4.9, expandValues). `json_keys` names
+    those whose values are JSON and nothing else (jsonKeys): they are never expanded here, so that it is only
+    wrong to name an attribute in both.
     """
     if len(text) > MAX_TEXT:
         raise TooComplexQuery(f"q is longer than {MAX_TEXT} characters", field="q")
+    expanded = _paths(expand_values, context, "expandValues")
+    both = expanded & _paths(json_keys, context, "jsonKeys")
+    if both:
+        raise BadRequestData(f"{min(both)} is in expandValues and in jsonKeys", field="jsonKeys")
     try:
-        return _Parser(text, context, frozenset(expand_values)).whole()
+        return _Parser(text, context, expanded).whole()
     except BadRequestData as error:
         # The context knows names, not where they come from.
         error.field = "q"
         raise
+
+
+def _paths(names: Collection[str], context: Context, field: str) -> frozenset[tuple[str, ...]]:
+    """Attributes, each by the names on its way: a sub-attribute may be named too."""
+    paths = (parse_path(name, context, field=field) for name in names)
+    return frozenset((path.attribute, *path.sub_path) for path in paths)
 
 
 def parse_path(text: str, context: Context, *, field: str) -> AttributePath:
@@ -165,7 +179,9 @@ _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:[^\s<>\"{}|\\^`]+")
 class _Parser:
     """Recursive descent over the text; `at` is the next character."""
 
-    def __init__(self, text: str, context: Context, expand_values: frozenset[str], field: str = "q") -> None:
+    def __init__(
+        self, text: str, context: Context, expand_values: frozenset[tuple[str, ...]], field: str = "q"
+    ) -> None:
         self.text = text
         self.field = field
         self.context = context
@@ -233,15 +249,20 @@ class _Parser:
                 raise self.wrong("')'")
             return q
         self.blanks()
-        start = self.at
         path = self.path(0)
-        written = self.text[start : self.at]
         self.blanks()
         operator = _OPERATORS.get(self.take_re(_OPERATOR) or "")
         if operator is None:
             return Exists(path)
-        expand = written in self.expand_values
+        expand = self.names_of(path) in self.expand_values
         return Comparison(path, operator, self.value(path, operator, expand))
+
+    @staticmethod
+    def names_of(path: AttributePath) -> tuple[str, ...]:
+        """The attribute that the values are of: that of the linked entity, if there is one."""
+        while path.linked is not None:
+            path = path.linked.path
+        return (path.attribute, *path.sub_path)
 
     # ---- attribute paths
 

@@ -110,3 +110,13 @@ class Or(msgspec.Struct, frozen=True):
 
 
 Q = And | Or | Comparison | Exists
+
+
+def link_depth(q: Q) -> int:
+    """How many Relationships one behind the other a query follows."""
+    if isinstance(q, And | Or):
+        return max(map(link_depth, q.terms))
+    depth, path = 0, q.path
+    while path.linked is not None:
+        depth, path = depth + 1, path.linked.path
+    return depth

@@ -7,6 +7,7 @@ values are shared with the result, so treat it as read-only.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
+from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from rhinecloud.model.context import Context
@@ -14,6 +15,8 @@ from rhinecloud.model.core_context import TERMS
 from rhinecloud.model.entity import VALUE_MEMBER, Entity, Instance
 from rhinecloud.model.geojson import is_geometry
 from rhinecloud.model.language import Preference, choose, parse_languages
+from rhinecloud.model.linked import LINKS, MAX_LINKED, Join, Known, linked_ids, too_many
+from rhinecloud.model.projection import EVERYTHING, Projection
 from rhinecloud.model.values import NULL
 
 Format = Literal["normalized", "concise", "simplified"]
@@ -35,39 +38,34 @@ def render(
     format: Format = "normalized",
     geojson: bool = False,
     geometry_property: str = LOCATION,
-    geometry_dataset: str | None = None,
     sys_attrs: bool = False,
-    attrs: Collection[str] | None = None,
-    omit: Collection[str] = (),
+    projection: Projection = EVERYTHING,
     datasets: Collection[str] | None = None,
     lang: str | None = None,
+    join: Join | None = None,
+    known: Known = MappingProxyType({}),
 ) -> dict[str, Any]:
-    """The document of an entity, its names shortened by the context.
+    """The document of an entity, its names shortened by the context; empty if nothing of it is to be seen.
 
-    `attrs` keeps only these attributes (IRIs) and `omit` leaves some out; `datasets` keeps only instances
-    with these datasetIds, ``@none`` being the default one (§4.5.5); `sys_attrs` adds createdAt, modifiedAt
-    and expiresAt (§6.3.11); `lang` turns LanguageProperties into one text each (§4.15), in the wording of
-    Accept-Language. With `geojson` the result is a Feature whose geometry is the value of
+    `projection` says which members are shown (§4.21); `datasets` keeps only instances with these datasetIds,
+    ``@none`` being the default one (§4.5.5); `sys_attrs` adds createdAt, modifiedAt and expiresAt (§6.3.11);
+    `lang` turns LanguageProperties into one text each (§4.15), in the wording of Accept-Language. With an
+    inline `join` the entities in `known` stand within the Relationships that lead to them (§4.5.23.2); TooManyResults
+    if they are too many. With `geojson` the result is a Feature whose geometry is the value of
     `geometry_property` (an IRI), null where there is none.
     """
-    shown = _Renderer(context, format, sys_attrs, datasets, parse_languages(lang) if lang else None)
-    document: dict[str, Any] = {"id": entity.id, "type": shown.names(entity.types)}
-    if entity.scopes:
-        document["scope"] = entity.scopes[0] if len(entity.scopes) == 1 else list(entity.scopes)
-    if sys_attrs:
-        shown.system_times(entity, document)
-    compact = context.compact_iri
-    for iri, instances in entity.attributes.items():
-        if (attrs is not None and iri not in attrs) or iri in omit:
-            continue
-        kept = instances if datasets is None else shown.in_datasets(instances)
-        if kept:
-            document[compact(iri)] = shown.attribute(kept)
-    if not geojson:
+    languages = parse_languages(lang) if lang else None
+    inline = join if join is not None and join.form == "inline" else None
+    shown = _Renderer(context, format, sys_attrs, datasets, languages, inline, known)
+    document = shown.document(entity, projection, (entity.id,))
+    if not geojson or not document:
         return document
-    del document["id"]
-    geometry = geometry_of(entity, geometry_property, geometry_dataset)
-    return {"id": entity.id, "type": "Feature", "geometry": geometry, "properties": document}
+    document.pop("id", None)
+    feature: dict[str, Any] = {"id": entity.id} if projection.shows("id") else {}
+    feature["type"] = "Feature"
+    feature["geometry"] = geometry_of(entity, geometry_property, datasets)
+    feature["properties"] = document
+    return feature
 
 
 def feature_collection(features: Iterable[dict[str, Any]]) -> dict[str, Any]:
@@ -75,18 +73,39 @@ def feature_collection(features: Iterable[dict[str, Any]]) -> dict[str, Any]:
     return {"type": "FeatureCollection", "features": list(features)}
 
 
-def geometry_of(entity: Entity, geometry_property: str = LOCATION, dataset: str | None = None) -> Any:
-    """The geometry that stands for the entity on a map (§4.5.16.1), or None."""
-    for instance in entity.attributes.get(geometry_property, ()):
-        if instance.get("datasetId") == dataset and is_geometry(instance.get("value")):
-            return instance["value"]
-    return None
+def geometry_of(
+    entity: Entity, geometry_property: str = LOCATION, datasets: Collection[str] | None = None
+) -> Any:
+    """The geometry that stands for the entity on a map (§4.5.16.1), or None: that of the default instance, or of
+    one that `datasets` names."""
+    geometries = {
+        instance.get("datasetId", "@none"): instance["value"]
+        for instance in entity.attributes.get(geometry_property, ())
+        if is_geometry(instance.get("value"))
+    }
+    if datasets is None or "@none" in datasets:
+        default = geometries.get("@none")
+        if default is not None or datasets is None:
+            return default
+    return next((geometry for dataset, geometry in geometries.items() if dataset in datasets), None)
 
 
 class _Renderer:
     """The choices of one rendering, and the context's names."""
 
-    __slots__ = ("attribute", "compact", "context", "datasets", "format", "languages", "sys_attrs")
+    __slots__ = (
+        "attribute",
+        "compact",
+        "context",
+        "datasets",
+        "format",
+        "inline",
+        "inlined",
+        "instance",
+        "known",
+        "languages",
+        "sys_attrs",
+    )
 
     def __init__(
         self,
@@ -95,6 +114,8 @@ class _Renderer:
         sys_attrs: bool,
         datasets: Collection[str] | None,
         languages: tuple[Preference, ...] | None,
+        inline: Join | None,
+        known: Known,
     ) -> None:
         self.context = context
         self.compact = context.compact_iri
@@ -102,22 +123,88 @@ class _Renderer:
         self.sys_attrs = sys_attrs
         self.datasets = datasets
         self.languages = languages
-        self.attribute: Callable[[list[Instance]], Any] = {
-            "normalized": self.normalized,
-            "concise": self.concise,
-            "simplified": self.simplified,
+        self.inline = inline
+        self.known = known
+        self.inlined = 0
+        self.attribute: Callable[[list[Instance]], Any]
+        self.instance: Callable[[Instance], Any]
+        self.attribute, self.instance = {
+            "normalized": (self.normalized, self.members),
+            "concise": (self.concise, self.concise_members),
+            "simplified": (self.simplified, self.simple_value),
         }[format]
+
+    def document(self, entity: Entity, projection: Projection, path: tuple[str, ...]) -> dict[str, Any]:
+        """An entity; `path` are the ids that led to it, with its own."""
+        pick, omit = projection.pick, projection.omit
+        document: dict[str, Any] = {}
+        if projection.shows("id"):
+            document["id"] = entity.id
+        if projection.shows("type"):
+            document["type"] = self.names(entity.types)
+        if entity.scopes and projection.shows("scope"):
+            document["scope"] = entity.scopes[0] if len(entity.scopes) == 1 else list(entity.scopes)
+        if self.sys_attrs:
+            self.system_times(entity, projection, document)
+        joins = self.inline is not None and len(path) <= self.inline.level
+        for iri, instances in entity.attributes.items():
+            if (pick is not None and iri not in pick) or iri in omit:
+                continue
+            kept = instances if self.datasets is None else self.in_datasets(instances)
+            if kept:
+                document[self.compact(iri)] = (
+                    self.joined(kept, projection.behind(iri), path) if joins else self.attribute(kept)
+                )
+        return document
+
+    def joined(self, instances: list[Instance], inner: Projection, path: tuple[str, ...]) -> Any:
+        """An attribute with the entities that it leads to (§4.5.23.2)."""
+        if not any(map(linked_ids, instances)):
+            return self.attribute(instances)
+        shown = [self.with_entities(one, inner, path) for one in instances]
+        if len(instances) == 1:
+            return shown[0]
+        if self.format != "simplified":
+            return shown
+        datasets = (one.get("datasetId", "@none") for one in instances)
+        return {"dataset": dict(zip(datasets, shown, strict=True))}
+
+    def with_entities(self, instance: Instance, inner: Projection, path: tuple[str, ...]) -> Any:
+        shown = self.instance(instance)
+        ids = linked_ids(instance)
+        documents = [self.linked(linked_id, inner, path) for linked_id in ids]
+        if not any(documents):
+            return shown
+        member, entity_member = LINKS[instance["type"]]
+        several = isinstance(instance[member], list)
+        if self.format == "simplified":
+            # An id stays where its entity is unknown, so that nothing is lost.
+            values = [found or one for found, one in zip(documents, ids, strict=True)]
+            return values if several else values[0]
+        found = [document for document in documents if document]
+        shown[entity_member] = found if several else found[0]
+        return shown
+
+    def linked(self, linked_id: str, inner: Projection, path: tuple[str, ...]) -> dict[str, Any] | None:
+        assert self.inline is not None
+        entity = self.known.get(linked_id)
+        if entity is None or linked_id in path or linked_id in self.inline.contained_by:
+            return None
+        self.inlined += 1
+        if self.inlined > MAX_LINKED:
+            raise too_many()
+        return self.document(entity, inner, (*path, linked_id))
 
     def names(self, iris: tuple[str, ...] | list[str]) -> str | list[str]:
         return self.compact(iris[0]) if len(iris) == 1 else [self.compact(iri) for iri in iris]
 
-    def system_times(self, entity: Entity, document: dict[str, Any]) -> None:
+    def system_times(self, entity: Entity, projection: Projection, document: dict[str, Any]) -> None:
         for name, time in (
             ("createdAt", entity.created_at),
             ("modifiedAt", entity.modified_at),
             ("expiresAt", entity.expires_at),
         ):
-            if time is not None:
+            if time is not None and projection.shows(name):
                 document[name] = time
 
     def in_datasets(self, instances: list[Instance]) -> list[Instance]:

@@ -217,6 +217,11 @@ def _entities(value: Any, path: Path, context: Context) -> list[dict[str, Any]]:
     return [_selector(one, (*path, index), context) for index, one in enumerate(_list(value, path))]
 
 
+def parse_selectors(value: Any, path: Path, context: Context) -> tuple[Selector, ...]:
+    """Read a list of EntitySelectors (§5.2.33), names expanded. Raises BadRequestData."""
+    return tuple(map(_read_selector, _entities(value, path, context)))
+
+
 def _selector(value: Any, path: Path, context: Context) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise bad(path, "a selector is an object with type, id, idPattern")
@@ -380,6 +385,7 @@ def read_subscription(document: dict[str, Any]) -> Subscription:
         triggers |= _UPDATED
     geo = document.get("geoQ")
     expires = document.get("expiresAt")
+    datasets = frozenset(document["datasetId"]) if "datasetId" in document else None
     return Subscription(
         id=document["id"],
         entities=tuple(_read_selector(one) for one in document.get("entities", ())),
@@ -390,13 +396,13 @@ def read_subscription(document: dict[str, Any]) -> Subscription:
         if geo
         else None,
         scope_q=parse_scope_q(document["scopeQ"]) if "scopeQ" in document else None,
-        datasets=frozenset(document["datasetId"]) if "datasetId" in document else None,
+        datasets=datasets,
         lang=document.get("lang"),
         time_interval=document.get("timeInterval"),
         throttling=document.get("throttling"),
         is_active=document.get("isActive", True),
         expires_at=datetime.fromisoformat(expires) if expires else None,
-        notification=read_notification(document["notification"]),
+        notification=read_notification(document["notification"], datasets),
     )
 
 

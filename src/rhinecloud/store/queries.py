@@ -24,6 +24,7 @@ from rhinecloud.model import (
     matches,
     ordered,
 )
+from rhinecloud.model.subscription import Selector
 
 from . import entities, facts, geo, q_sql
 from .entities import StoredEntity, to_entity
@@ -41,6 +42,7 @@ class Query(msgspec.Struct, frozen=True):
     types: TypeSelection | None = None
     ids: tuple[str, ...] = ()
     id_pattern: str | None = None
+    selectors: tuple[Selector, ...] = ()
     attrs: tuple[str, ...] = ()
     q: Q | None = None
     scope_q: ScopeQuery | None = None
@@ -132,14 +134,8 @@ async def _sift(pool: asyncpg.Pool, ids: list[str], query: Query) -> tuple[list[
 def _conditions(query: Query, parameters: Parameters) -> tuple[list[str], bool]:
     """SQL conditions, and whether they say exactly what the query says. Those about facts are what the index knows:
     they only narrow, and each has its exact condition beside it."""
-    conditions = _needs(query, parameters)
+    conditions = _needs(query, parameters) + head_conditions(query, parameters)
     exact = True
-    if query.types is not None:
-        conditions.append(q_sql.type_condition(query.types, parameters))
-    if query.ids:
-        conditions.append(f"e.id = ANY({parameters.add(list(query.ids))}::text[])")
-    if query.id_pattern is not None:
-        conditions.append(f"e.id ~ {parameters.add(query.id_pattern)}")
     if query.attrs:
         conditions.append(f"e.attributes ?| {parameters.add(list(query.attrs))}::text[]")
     if query.scope_q is not None:
@@ -148,6 +144,20 @@ def _conditions(query: Query, parameters: Parameters) -> tuple[list[str], bool]:
         sql, exact = q_sql.condition(query.q, parameters)
         conditions.append(sql)
     return conditions, exact
+
+
+def head_conditions(query: Query, parameters: Parameters) -> list[str]:
+    """What the query says of ids and types, about a row e with `id` and `types`."""
+    conditions: list[str] = []
+    if query.types is not None:
+        conditions.append(q_sql.type_condition(query.types, parameters))
+    if query.ids:
+        conditions.append(f"e.id = ANY({parameters.add(list(query.ids))}::text[])")
+    if query.id_pattern is not None:
+        conditions.append(f"e.id ~ {parameters.add(query.id_pattern)}")
+    if query.selectors:
+        conditions.append(_selected(query.selectors, parameters))
+    return conditions
 
 
 def _needs(query: Query, parameters: Parameters) -> list[str]:
@@ -165,6 +175,19 @@ def _needs(query: Query, parameters: Parameters) -> list[str]:
     return conditions + [
         f"e.facts && {parameters.add(sorted(need))}::integer[]" for need in sorted(any_of, key=sorted)
     ]
+
+
+def _selected(selectors: Sequence[Selector], parameters: Parameters) -> str:
+    """Entities that one of the selectors selects; ids take precedence over the pattern (§5.2.33)."""
+    alternatives = []
+    for selector in selectors:
+        parts = [q_sql.type_condition(selector.types, parameters)]
+        if selector.ids:
+            parts.append(f"e.id = ANY({parameters.add(sorted(selector.ids))}::text[])")
+        elif selector.pattern_text is not None:
+            parts.append(f"e.id ~ {parameters.add(selector.pattern_text)}")
+        alternatives.append(" AND ".join(parts))
+    return f"({' OR '.join(alternatives)})"
 
 
 async def points(

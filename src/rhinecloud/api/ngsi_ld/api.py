@@ -78,6 +78,14 @@ ROUTES = Routes(
             "POST": Route(batches.update, parameters("local", options="noOverwrite"))
         },
         "entityOperations/merge": {"POST": Route(batches.merge, LOCAL)},
+        "entityOperations/query": {
+            "POST": Route(
+                consumption.query_by_document,
+                parameters(
+                    PAGE, "geometryProperty lang local", options="count sysAttrs", formats=FORMATS
+                ),
+            )
+        },
         "entityOperations/delete": {"POST": Route(batches.delete, LOCAL)},
         "temporal/entities": {"POST": Route(temporal_provision.create_or_update, LOCAL)},
         "temporal/entities/{uri}/attrs": {"POST": Route(temporal_provision.add_attributes, LOCAL)},

@@ -1,129 +1,96 @@
-"""Consumption of entities (CIM 009 §5.7, §6.4.3.2, §6.5.3.1)."""
+"""Consumption of entities (CIM 009 §5.7.1, §5.7.2, §6.4.3.2, §6.5.3.1, §6.23)."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from copy import copy
 from typing import Any
 from urllib.parse import urlencode
 
 from rhinecloud.broker import Broker, Query
-from rhinecloud.model import (
-    LOCATION,
-    BadRequestData,
-    Context,
-    Entity,
-    Format,
-    ResourceNotFound,
-    feature_collection,
-    parse_geo_query,
-    parse_q,
-    parse_type_selection,
-    render,
-)
-from rhinecloud.model.values import check_uri
+from rhinecloud.model import Context, Entity, ResourceNotFound, feature_collection, parse_type_selection
+from rhinecloud.model.linked import flattened
+from rhinecloud.model.subscription import Selector
 
+from .asking import Showing, parse_query, read_query_document
 from .exchange import GEO_JSON, Answer, Exchange, respond
-
-_FORMATS: dict[str, Format] = {
-    "normalized": "normalized",
-    "concise": "concise",
-    "simplified": "simplified",
-    "keyValues": "simplified",
-}
 
 
 async def retrieve_entity(broker: Broker, exchange: Exchange, entity_id: str) -> Answer:
     """GET /entities/{id} (§5.7.1)."""
     media_type = exchange.accepted(geo=True)
     context = await exchange.context()
+    showing = Showing(exchange, context, media_type)
+    given_type = exchange.parameters.get("type")
+    types = parse_type_selection(given_type, context) if given_type else None
     entity = await broker.retrieve(entity_id)
-    shown = _Shown(exchange, context, media_type)
-    if shown.attrs is not None and shown.attrs.isdisjoint(entity.attributes):
+    if types is not None and not types.matches(entity.types):
+        raise ResourceNotFound(f"{entity_id} is of another type")
+    if showing.attrs and entity.attributes.keys().isdisjoint(showing.attrs):
         raise ResourceNotFound(f"{entity_id} has none of the attributes asked for")
-    return respond(exchange, shown.render(entity), context, media_type)
+    documents = await _documents(broker, [entity], showing)
+    if not documents:
+        raise ResourceNotFound(f"{entity_id} has none of the members asked for")
+    if not showing.flat:
+        return respond(exchange, documents[0], context, media_type)
+    body = feature_collection(documents) if media_type == GEO_JSON else documents
+    return respond(exchange, body, context, media_type)
 
 
 async def query_entities(broker: Broker, exchange: Exchange) -> Answer:
     """GET /entities (§5.7.2)."""
+    return await _query(broker, exchange, exchange, await exchange.context(), "entities")
+
+
+async def query_by_document(broker: Broker, exchange: Exchange) -> Answer:
+    """POST /entityOperations/query (§5.7.2, §6.23): what is asked for stands in the body, the page and the form of
+    the answer in parameters."""
+    document = exchange.document()
+    context = await exchange.context_of(document)
+    given, selectors = read_query_document(document, context)
+    asked = copy(exchange)
+    asked.parameters = {**given, **exchange.parameters}
+    return await _query(broker, exchange, asked, context, "entityOperations/query", selectors)
+
+
+async def _query(
+    broker: Broker,
+    exchange: Exchange,
+    asked: Exchange,
+    context: Context,
+    path: str,
+    selectors: Sequence[Selector] = (),
+) -> Answer:
     media_type = exchange.accepted(geo=True)
-    context = await exchange.context()
-    query = parse_query(exchange, context)
+    showing = Showing(asked, context, media_type)
+    query = parse_query(asked, context, showing, selectors)
     page = await broker.query(query)
-    shown = _Shown(exchange, context, media_type)
     # One more than the page was asked for, to know whether there is a next.
-    found = [shown.render(entity) for entity in page.entities[: query.limit - 1]]
-    headers = _paging(exchange, query, more=len(page.entities) >= query.limit)
+    documents = await _documents(broker, page.entities[: query.limit - 1], showing)
+    headers = _paging(exchange, path, query, more=len(page.entities) >= query.limit)
     if page.count is not None:
         headers.append((b"ngsild-results-count", str(page.count).encode()))
-    body = feature_collection(found) if media_type == GEO_JSON else found
+    body = feature_collection(documents) if media_type == GEO_JSON else documents
     return respond(exchange, body, context, media_type, *headers)
 
 
-def parse_query(exchange: Exchange, context: Context) -> Query:
-    """The query that the parameters say; its limit is one more than the page's. Raises BadRequestData."""
-    given = exchange.parameters
-    q = given.get("q")
-    georel = given.get("georel")
-    attrs = tuple(context.expand_name(name) for name in exchange.list_of("attrs"))
-    pick = tuple(
-        context.expand_name(name) for name in exchange.list_of("pick") if name not in ("id", "type", "scope")
-    )
-    if not (given.get("type") or attrs or pick or q or georel or given.get("local") == "true"):
-        raise BadRequestData("a query needs at least one of type, attrs, pick, q, georel, or local=true")
-    geo = None
-    if georel is not None:
-        for name in ("geometry", "coordinates"):
-            if name not in given:
-                raise BadRequestData(f"georel needs {name}", field=name)
-        geo = parse_geo_query(
-            georel, given["geometry"], given["coordinates"], given.get("geoproperty"), context
+async def _documents(broker: Broker, entities: list[Entity], showing: Showing) -> list[dict[str, Any]]:
+    """What is to be seen of the entities, with the linked ones; those of which nothing is are left out."""
+    join, projection = showing.join, showing.projection
+    if join is None:
+        shown = [showing.render(entity, projection, {}) for entity in entities]
+    else:
+        known = await broker.linked(entities, projection, join)
+        all_of_them = (
+            flattened(entities, projection, join, known)
+            if showing.flat
+            else [(entity, projection) for entity in entities]
         )
-    limit = exchange.limit()
-    if limit == 0 and not exchange.flag("count"):
-        raise BadRequestData("limit=0 goes with count=true only", field="limit")
-    return Query(
-        types=parse_type_selection(given["type"], context) if given.get("type") else None,
-        ids=tuple(check_uri(entity_id, ("id",)) for entity_id in exchange.list_of("id")),
-        id_pattern=given.get("idPattern"),
-        attrs=attrs or pick,
-        q=parse_q(q, context) if q else None,
-        geo=geo,
-        limit=limit + 1,
-        offset=exchange.number("offset", 0, 2**31 - 1),
-        count=exchange.flag("count"),
-    )
+        shown = [showing.render(entity, inner, known) for entity, inner in all_of_them]
+    return [document for document in shown if document]
 
 
-class _Shown:
-    """How entities are shown: format, attributes, language, geometry."""
-
-    def __init__(self, exchange: Exchange, context: Context, media_type: str) -> None:
-        given = exchange.parameters
-        options = exchange.list_of("options")
-        name = given.get("format") or next((o for o in options if o in _FORMATS), "normalized")
-        if name not in _FORMATS:
-            raise BadRequestData(f"format is one of {', '.join(_FORMATS)}", field="format")
-        names = exchange.list_of("attrs") or exchange.list_of("pick")
-        self.attrs = (
-            frozenset(context.expand_name(n) for n in names if n not in ("id", "type", "scope")) or None
-        )
-        self._settings: dict[str, Any] = {
-            "format": _FORMATS[name],
-            "geojson": media_type == GEO_JSON,
-            "geometry_property": context.expand_name(given["geometryProperty"])
-            if "geometryProperty" in given
-            else LOCATION,
-            "sys_attrs": exchange.flag("sysAttrs"),
-            "attrs": self.attrs,
-            "omit": tuple(context.expand_name(n) for n in exchange.list_of("omit")),
-            "lang": given.get("lang"),
-        }
-        self._context = context
-
-    def render(self, entity: Entity) -> dict[str, Any]:
-        return render(entity, self._context, **self._settings)
-
-
-def _paging(exchange: Exchange, query: Query, *, more: bool) -> list[tuple[bytes, bytes]]:
+def _paging(exchange: Exchange, path: str, query: Query, *, more: bool) -> list[tuple[bytes, bytes]]:
     """Links to the next and the previous page (§6.3.10)."""
     limit = query.limit - 1
     links = []
@@ -133,5 +100,5 @@ def _paging(exchange: Exchange, query: Query, *, more: bool) -> list[tuple[bytes
     ):
         if there:
             parameters = {**exchange.parameters, "limit": str(limit), "offset": str(offset)}
-            links.append(f'</ngsi-ld/v1/entities?{urlencode(parameters)}>; rel="{relation}"')
+            links.append(f'</ngsi-ld/v1/{path}?{urlencode(parameters)}>; rel="{relation}"')
     return [(b"link", link.encode()) for link in links]

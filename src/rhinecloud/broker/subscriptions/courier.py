@@ -10,12 +10,14 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from rhinecloud.model import TooManyResults
 from rhinecloud.store import Database, Unavailable, entities, subscriptions
 from rhinecloud.store.subscriptions import Due, Outcome
 from rhinecloud.tasks import stop
 
 from ..feed import read_change
 from ..gathering import Gathering, Overloaded
+from ..joining import linked
 from ..operations import Change
 from .delivery import Delivery, NotTaken
 from .matching import Watched
@@ -290,7 +292,7 @@ class Courier:
         lanes = self._post.failing_lanes if self._failures else self._post.lanes
         async with lanes:
             try:
-                document = notification(self.watched, told, key, now)
+                document = await self._document(told, key, now)
                 await self._post.delivery.send(self.watched, document)
             except NotTaken as error:
                 self._post.failed += 1
@@ -299,6 +301,19 @@ class Courier:
                 return error
         self._post.told += 1
         return None
+
+    async def _document(self, told: Sequence[Told], key: Sequence[Any], now: datetime) -> dict[str, Any]:
+        """The notification, with the entities that the told ones lead to as they are now, if it joins them. Too many
+        of them are left out: what happened must be told."""
+        parameters = self.watched.subscription.notification
+        if parameters.join is not None:
+            linking = [one.entity for one in told if one.entity is not None]
+            try:
+                known = await linked(self._post.database, linking, parameters.projection, parameters.join)
+                return notification(self.watched, told, key, now, known)
+            except TooManyResults as error:
+                _log.warning("subscription %s: told without them: %s", self.watched.subscription.id, error)
+        return notification(self.watched, told, key, now)
 
     def _pause(self) -> float:
         """Growing pauses in seconds, a little uneven so that not all come back at once."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -18,6 +19,8 @@ from rhinecloud.model import (
     normal_time,
     render,
 )
+from rhinecloud.model.linked import Known, flattened
+from rhinecloud.model.projection import Projection
 from rhinecloud.store.entities import rfc3339
 
 from ..operations import Change
@@ -56,11 +59,22 @@ class Told(msgspec.Struct, frozen=True):
         return cls(last.entity_id, last.types, last.entity, old, last.created_at, last.at)
 
 
-def notification(watched: Watched, told: Sequence[Told], key: Sequence[Any], now: datetime) -> dict[str, Any]:
-    """The notification as JSON values; `key` names what it tells, so that telling it again repeats its id."""
+def notification(
+    watched: Watched,
+    told: Sequence[Told],
+    key: Sequence[Any],
+    now: datetime,
+    known: Known = MappingProxyType({}),
+) -> dict[str, Any]:
+    """The notification as JSON values; `key` names what it tells, so that telling it again repeats its id. `known`
+    are the linked entities that its `join` leads to (§4.5.23)."""
     parameters = watched.subscription.notification
     accept = parameters.endpoint.accept
-    data: Any = [_entity(watched, one) for one in told]
+    data: Any = [_entity(watched, one, known) for one in told]
+    if parameters.join is not None and parameters.join.form == "flat":
+        linking = [one.entity for one in told if one.entity is not None]
+        follow = flattened(linking, parameters.projection, parameters.join, known)[len(linking) :]
+        data += [_shown(watched, entity, projection, known) for entity, projection in follow]
     if accept == LD_JSON:
         member = watched.context.as_member()
         data = [{"@context": member, **one} for one in data]
@@ -107,9 +121,25 @@ def mqtt_body(document: dict[str, Any], metadata: dict[str, str]) -> bytes:
 # An entity ---------------------------------------------------------------------------------------------------
 
 
-def _entity(watched: Watched, told: Told) -> dict[str, Any]:
+def _shown(watched: Watched, entity: Entity, projection: Projection, known: Known) -> dict[str, Any]:
     subscription = watched.subscription
     parameters = subscription.notification
+    return render(
+        entity,
+        watched.context,
+        format=parameters.format,
+        geojson=parameters.endpoint.accept == GEO_JSON,
+        sys_attrs=parameters.sys_attrs,
+        projection=projection,
+        datasets=subscription.datasets,
+        lang=subscription.lang,
+        join=parameters.join,
+        known=known,
+    )
+
+
+def _entity(watched: Watched, told: Told, known: Known) -> dict[str, Any]:
+    parameters = watched.subscription.notification
     shown = told.entity
     gone: dict[str, Any] = {}  # attributes of which nothing but their end is told
     attributes: dict[str, list[dict[str, Any]]] = {} if shown is None else shown.attributes
@@ -121,8 +151,8 @@ def _entity(watched: Watched, told: Told) -> dict[str, Any]:
             for name, instances in told.old.items()
             if instances
         }
-    pick = parameters.pick
-    document = render(
+    document = _shown(
+        watched,
         Entity(
             id=told.entity_id,
             types=told.types,
@@ -132,24 +162,15 @@ def _entity(watched: Watched, told: Told) -> dict[str, Any]:
             modified_at=shown.modified_at if shown else told.at,
             expires_at=shown.expires_at if shown else None,
         ),
-        watched.context,
-        format=parameters.format,
-        geojson=parameters.endpoint.accept == GEO_JSON,
-        sys_attrs=parameters.sys_attrs,
-        attrs=pick,
-        omit=parameters.omit,
-        datasets=subscription.datasets,
-        lang=subscription.lang,
+        parameters.projection,
+        known,
     )
     members: dict[str, Any] = document.get("properties", document)
     for name, end in gone.items():
-        if (pick is None or name in pick) and name not in parameters.omit:
+        if parameters.projection.shows(name):
             members[watched.context.compact_iri(name)] = end
     if shown is None:
         members["deletedAt"] = normal_time(told.at) or told.at
-    for part in ("id", "type", "scope"):
-        if part in parameters.omit or (pick is not None and part not in pick):
-            members.pop(part, None)
     return document
 
 
