@@ -169,7 +169,8 @@ class Broker:
         limit: int = 1_000,
         dataset: str = "",
     ) -> Series:
-        """The newest `limit` values of an attribute's instance with since <= time < until, oldest first."""
+        """The newest `limit` values of an attribute's instance with since <= time < until, oldest first; where it was
+        deleted there is no value."""
         async with self.database.pool.acquire() as connection:
             series = {
                 number: key
@@ -178,14 +179,11 @@ class Broker:
             }
             found = await history.read(connection, list(series), since, until, limit) if series else []
         units = [key.unit for _, key in sorted(series.items()) if key.unit]
-        return Series(
-            [rfc3339(value.at) for value in found],
-            [
-                value.value if value.instance is None else msgspec.json.decode(value.instance)
-                for value in found
-            ],
-            units[-1] if units else None,
-        )
+        values = [
+            (rfc3339(v.at), v.value if v.instance is None else msgspec.json.decode(v.instance)) for v in found
+        ]
+        told = [v for v in values if not (isinstance(v[1], dict) and "deletedAt" in v[1])]
+        return Series([at for at, _ in told], [value for _, value in told], units[-1] if units else None)
 
     async def types(self) -> list[tuple[str, int]]:
         """Entity types with the number of their entities, most first."""

@@ -1,4 +1,5 @@
-"""Adding to the temporal evolution of an entity (CIM 009 §5.6.11, §5.6.12). Pure, as all planning.
+"""What becomes of the current state when the temporal evolution of an entity is added to or corrected (CIM 009 §5.6.11
+to §5.6.16). Pure, as all planning.
 
 The current state is the newest end of the evolution: what is added becomes current if it is newer than what is there,
 or than the deletion of what was there.
@@ -15,7 +16,7 @@ from rhinecloud.model.evolution import SCOPE
 from rhinecloud.store.entities import Remains
 from rhinecloud.store.evolution import Occurrence
 
-from .instances import instant
+from .instances import instant, without_stamps
 from .operations import Applied, Instances, Operation
 from .state import State
 
@@ -39,7 +40,7 @@ def evolve(plan: Plan, state: State, operation: Operation) -> Applied:
         return _begin(plan, state, operation, operation.types, None)
     types = tuple(dict.fromkeys((*remains.types, *operation.types)))
     if any(
-        _time(i, plan.now.at) > remains.deleted_at for many in operation.attributes.values() for i in many
+        _time(i, state.now.at) > remains.deleted_at for many in operation.attributes.values() for i in many
     ):
         return _begin(plan, state, operation, types, remains)
     for name, instances in operation.attributes.items():
@@ -49,6 +50,44 @@ def evolve(plan: Plan, state: State, operation: Operation) -> Applied:
         remains.id, types, remains.scopes, remains.created_at, remains.deleted_at
     )
     return Applied(history_only=tuple(operation.attributes))
+
+
+def settle(plan: Plan, state: State, operation: Operation) -> Applied:
+    """After a correction: the instance that is the newest now is current, or there is none."""
+    name = operation.attribute or ""
+    if not state.exists:
+        return Applied()
+    newest = operation.attributes.get(name)
+    if name == SCOPE:
+        scopes = tuple(newest[0]["value"]) if newest else ()
+        if scopes != state.scopes:
+            state.scopes = scopes
+            plan.tell(state, "update", (), {}, everything=True)
+        return Applied()
+    before = state.attributes.get(name, [])
+    gone = [i for i in before if operation.all_instances or i.get("datasetId") == operation.dataset]
+    if newest:
+        if [without_stamps(i) for i in gone] == [without_stamps(i) for i in newest]:
+            return Applied()
+        state.put(name, newest)
+    else:
+        for instance in gone:
+            state.drop(name, instance.get("datasetId"))
+        if not gone:
+            return Applied()
+    plan.tell(state, "update", (name,), {name: before}, everything=False)
+    return Applied(updated=(name,))
+
+
+def erase(plan: Plan, state: State, operation: Operation) -> Applied:
+    """Leave nothing of an entity."""
+    plan.erased.add(state.id)
+    old = state.attributes
+    if state.exists:
+        state.exists = False
+        state.attributes = {}
+        plan.tell(state, "delete", tuple(old), old, everything=True)
+    return Applied(updated=tuple(old))
 
 
 def _begin(
@@ -95,13 +134,13 @@ def _put(
     kept = _lasting(instances)
     for instance in kept:
         dataset = instance.get("datasetId")
-        if dataset not in newest or _time(instance, plan.now.at) >= _time(newest[dataset], plan.now.at):
+        if dataset not in newest or _time(instance, state.now.at) >= _time(newest[dataset], state.now.at):
             newest[dataset] = instance
     current = []
     for instance in kept:
         dataset = instance.get("datasetId")
         end = since.get(dataset)
-        if instance is newest[dataset] and (end is None or _time(instance, plan.now.at) >= end):
+        if instance is newest[dataset] and (end is None or _time(instance, state.now.at) >= end):
             current.append(instance)
         else:
             _remember(plan, state, name, instance)
@@ -128,7 +167,7 @@ def _replace(plan: Plan, state: State, name: str, instance: dict[str, Any]) -> N
 
 def _lasting(instances: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Without those that a later one of the list replaces."""
-    last = {(i.get("datasetId"), i.get("observedAt", index)): i for index, i in enumerate(instances)}
+    last = {(i.get("datasetId"), i.get("observedAt")): i for i in instances}
     return list(last.values())
 
 

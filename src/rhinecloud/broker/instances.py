@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from rhinecloud.model import NULL
+from rhinecloud.model import NULL, VALUE_MEMBER
 from rhinecloud.store.entities import Place
 
 STAMPS = frozenset({"createdAt", "modifiedAt"})
@@ -34,6 +34,23 @@ def is_plain_number(instance: dict[str, Any]) -> bool:
         and instance["type"] == "Property"
         and instance.keys() <= _PLAIN_MEMBERS
     )
+
+
+def without_stamps(instance: dict[str, Any]) -> dict[str, Any]:
+    """The instance as its document has it."""
+    if STAMPS.isdisjoint(instance):
+        return instance
+    return {key: value for key, value in instance.items() if key not in STAMPS}
+
+
+def ended(instance: dict[str, Any], at: str) -> dict[str, Any]:
+    """What the history says when an instance is deleted (CIM 009 §4.5.7, §4.5.8)."""
+    kind = instance["type"]
+    null: Any = {"@none": NULL} if kind == "LanguageProperty" else NULL
+    end = {"type": kind, VALUE_MEMBER[kind]: null, "deletedAt": at}
+    if "datasetId" in instance:
+        end["datasetId"] = instance["datasetId"]
+    return end
 
 
 def is_null_value(value: Any) -> bool:

@@ -21,11 +21,20 @@ Kind = Literal[
     "delete",  # §5.6.6
     "reduce",  # §5.6.21: without some attributes, or with some only
     "evolve",  # §5.6.11 and §5.6.12: instances at times of their own; scopes are the attribute `scope`
+    "modify_instance",  # §5.6.14
+    "delete_instance",  # §5.6.15
+    "delete_evolution_attribute",  # §5.6.13
+    "delete_evolution",  # §5.6.16: of the entity nothing is left
+    "settle",  # what such a correction means for the current state; not to be asked for
+    "erase",  # likewise
     "measure",  # a device's values: append; makes the entity if missing; what is older goes to history only
 ]
 
-EVOLVING = frozenset({"evolve"})
-"""What touches history that is there already: planned by itself, with what the store knows of it."""
+CORRECTING = frozenset(
+    {"modify_instance", "delete_instance", "delete_evolution_attribute", "delete_evolution"}
+)
+EVOLVING = CORRECTING | {"evolve"}
+"""What touches history that is there already, and so needs to see in the tables what came before."""
 
 Instances = dict[str, list[dict[str, Any]]]
 
@@ -53,10 +62,11 @@ class Operation(msgspec.Struct, frozen=True):
     attributes: Instances = {}
     overwrite: bool = True  # append: whether attributes that exist are replaced
     attribute: str | None = (
-        None  # the one attribute of partial_update, replace_attribute and delete_attribute
+        None  # the one attribute of partial_update, replace_attribute, delete_attribute and corrections
     )
     dataset: str | None = None  # which instance of it; None is the default instance
-    all_instances: bool = False  # delete_attribute: every instance
+    all_instances: bool = False  # delete_attribute, delete_evolution_attribute: every instance
+    instance: str | None = None  # the instanceId of modify_instance and delete_instance
     create_missing: bool = False  # update, evolve: make the entity if it is not there (upsert in update mode)
     names: frozenset[str] = frozenset()  # reduce: attributes to be deleted
     keep: bool = False  # reduce: they are the ones to be left

@@ -15,7 +15,7 @@ from rhinecloud.store.entities import Place, Remains, StoredEntity, rfc3339
 from rhinecloud.store.evolution import Occurrence
 from rhinecloud.store.history import HistoryRow
 
-from .evolution import evolve
+from .evolution import erase, evolve, settle
 from .instances import instant, is_null_value, merged, without_nulls
 from .operations import Applied, Instances, Merging, NotUpdated, Operation, Verdict
 from .state import Moment, State
@@ -43,11 +43,16 @@ class Plan:
         self.remains = remains or {}
         self.ends = ends or {}
         self.replaced: set[Occurrence] = set()  # what is to be forgotten before `history` is written
+        self.erased: set[str] = set()  # entities of which nothing shall be left
         self._states: dict[str, State] = {}
         self._touched: dict[str, bool] = {}  # entity id → whether types or scopes may have changed
         self.now = Moment(now, rfc3339(now))
         self.history: list[HistoryRow] = []
         self.changes: list[bytes] = []
+
+    def knows(self, entity_id: str) -> bool:
+        """Whether there is, or was, such an entity."""
+        return entity_id in self._locked or entity_id in self.remains
 
     def apply(self, operation: Operation) -> Verdict:
         """Apply one operation to the states; its error is its verdict, and then it changed nothing."""
@@ -55,6 +60,8 @@ class Plan:
         if state is None:
             state = State(operation.entity_id, self._locked.get(operation.entity_id), self.now, self.history)
             self._states[operation.entity_id] = state
+        else:
+            state.pass_time()
         try:
             return _APPLY[operation.kind](self, state, operation)
         except NgsiLdError as error:
@@ -84,9 +91,11 @@ class Plan:
 
     def deletes(self) -> list[Remains]:
         """What remains of the entities that are no more: those deleted, and those that were and got older values."""
-        gone = [self._states[i] for i in self._touched if not self._states[i].exists]
+        gone = [self._states[i] for i in self._touched if i not in self.erased and not self._states[i].exists]
         return [state.remains() for state in gone if state.created_at is not None] + [
-            remains for remains in self.remains.values() if remains.id not in self._touched
+            remains
+            for remains in self.remains.values()
+            if remains.id not in self._touched and remains.id not in self.erased
         ]
 
     def places(self) -> tuple[list[tuple[str, str]], list[Place]]:
@@ -126,9 +135,11 @@ class Plan:
 
     def _replace(self, state: State, operation: Operation) -> Applied:
         _require(state, operation)
-        old = state.attributes
+        old = dict(state.attributes)
         state.types = operation.types or state.types
-        state.scopes = operation.scopes or ()
+        state.set_scopes(operation.scopes or ())
+        for name in old.keys() - operation.attributes.keys():
+            state.end_all(name)
         state.attributes = {}
         for name, instances in operation.attributes.items():
             state.set_all(name, instances, before=old.get(name))
@@ -175,7 +186,7 @@ class Plan:
                 if not is_null(instance):
                     state.set(name, [instance])
                 elif instance.get("datasetId") in present:
-                    state.drop(name, instance.get("datasetId"))
+                    state.end(name, instance.get("datasetId"))
                 else:
                     continue
                 old[name] = before
@@ -192,7 +203,7 @@ class Plan:
             )
         old = {name: state.attributes[name]}
         if is_null({"type": current["type"], **patch}):
-            state.drop(name, operation.dataset)
+            state.end(name, operation.dataset)
         else:
             patched = {k: v for k, v in {**current, **patch}.items() if not is_null_value(v)}
             state.set(name, [patched])
@@ -223,7 +234,7 @@ class Plan:
                 if is_null({"type": current["type"], **patch} if current else patch):
                     if current is None:
                         continue
-                    state.drop(name, dataset)
+                    state.end(name, dataset)
                 elif current is None or current["type"] != patch.get("type", current["type"]):
                     state.set(name, [without_nulls(patch)])
                 else:
@@ -235,32 +246,32 @@ class Plan:
         _require(state, operation)
         name = operation.attribute or ""
         if name == _SCOPE and state.scopes:
-            state.scopes = ()
+            state.set_scopes(())
             return self._updated(state, {}, (), True)
         if name not in state.attributes:
             raise ResourceNotFound(f"{state.id} has no such attribute", field=f"/{name}")
         old = {name: state.attributes[name]}
         if operation.all_instances:
-            del state.attributes[name]
+            state.end_all(name)
         else:
-            state.instance(name, operation.dataset)
-            state.drop(name, operation.dataset)
+            state.end(name, operation.dataset)
         return self._updated(state, old, (), False)
 
     def _reduce(self, state: State, operation: Operation) -> Applied:
         _require(state, operation)
         gone = [name for name in state.attributes if (name in operation.names) != operation.keep]
-        old = {name: state.attributes.pop(name) for name in gone}
+        old = {name: state.attributes[name] for name in gone}
+        for name in gone:
+            state.end_all(name)
         bare = bool(state.scopes) and _SCOPE in operation.names and not operation.keep
         if bare:
-            state.scopes = ()
+            state.set_scopes(())
         return self._updated(state, old, (), bare)
 
     def _delete(self, state: State, operation: Operation) -> Applied:
         _require(state, operation)
-        old = state.attributes
-        state.exists = False
-        state.attributes = {}
+        old = dict(state.attributes)
+        state.bury()
         self.tell(state, "delete", tuple(old), old, everything=True)
         return Applied(updated=tuple(old))
 
@@ -315,7 +326,7 @@ class Plan:
                 "scopes": state.scopes,
                 "attributes": msgspec.Raw(state.encode()),
                 "created_at": state.created_text,
-                "modified_at": self.now.text,
+                "modified_at": state.now.text,
             }
         else:
             change["scopes"] = state.scopes
@@ -336,6 +347,8 @@ _APPLY: dict[str, Callable[[Plan, State, Operation], Applied]] = {
     "delete": Plan._delete,
     "reduce": Plan._reduce,
     "evolve": evolve,
+    "settle": settle,
+    "erase": erase,
     "measure": Plan._measure,
 }
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 
 from rhinecloud.model import ResourceNotFound
+from rhinecloud.model.evolution import SCOPE
 from rhinecloud.store import facts
 from rhinecloud.store.entities import Place, Remains, StoredEntity, rfc3339
 from rhinecloud.store.history import HistoryRow, SeriesKey
 
-from .instances import STAMPS, geometries, instant, is_plain_number, place, unchanged
+from .instances import STAMPS, ended, geometries, instant, is_plain_number, place, unchanged, without_stamps
 from .operations import Instances
 
 _encode = msgspec.json.Encoder().encode
@@ -34,7 +35,7 @@ class State:
         "_created_text",
         "_encoded",
         "_history",
-        "_now",
+        "now",
         "attributes",
         "created_at",
         "exists",
@@ -55,7 +56,7 @@ class State:
         self.created_at = stored.created_at if stored else None
         self._created_text: str | None = None
         self._encoded: bytes | None = None
-        self._now = now
+        self.now = now
         self._history = history
 
     @property
@@ -80,7 +81,7 @@ class State:
             self.scopes,
             self._encoded.decode(),
             self.created_at,
-            self._now.at,
+            self.now.at,
             facts.as_array(facts.of_entity(self.scopes, self.attributes)) if whole else "{}",
         )
 
@@ -93,10 +94,15 @@ class State:
                 return True
         return any(name not in after for name in before)
 
+    def pass_time(self) -> None:
+        """A microsecond passes between two operations on one entity, so that its history has an order."""
+        at = self.now.at + timedelta(microseconds=1)
+        self.now = Moment(at, rfc3339(at))
+
     def remains(self) -> Remains:
         """What is to be known of it after its deletion."""
         assert self.created_at is not None
-        return Remains(self.id, self.types, self.scopes, self.created_at, self._now.at)
+        return Remains(self.id, self.types, self.scopes, self.created_at, self.now.at)
 
     def places(self) -> tuple[list[str], list[Place]]:
         """Attributes whose stored geometries are to be forgotten, and the geometries to be stored."""
@@ -116,10 +122,20 @@ class State:
         """Come into being, without attributes."""
         self.exists = True
         self.types = types
-        self.scopes = scopes
-        self.created_at = self._now.at
-        self._created_text = self._now.text
+        self.scopes = ()
+        self.set_scopes(scopes)
+        self.created_at = self.now.at
+        self._created_text = self.now.text
         self.attributes = {}
+
+    def bury(self) -> None:
+        """Be no more; the history says since when. What it was, types and scopes, is still to be told."""
+        self.exists = False
+        for name in list(self.attributes):
+            self.end_all(name)
+        scopes = self.scopes
+        self.set_scopes(())
+        self.scopes = scopes
 
     def add_types_and_scopes(self, types: tuple[str, ...], scopes: tuple[str, ...] | None) -> bool:
         """Types only ever grow here (CIM 009 §4.16); returns whether anything changed."""
@@ -127,8 +143,17 @@ class State:
         changed = bool(added) or (scopes is not None and scopes != self.scopes)
         self.types += added
         if scopes is not None:
-            self.scopes = scopes
+            self.set_scopes(scopes)
         return changed
+
+    def set_scopes(self, scopes: tuple[str, ...]) -> None:
+        """Be in these scopes from now on; in the history they are a Property (CIM 009 §4.5.6)."""
+        if scopes == self.scopes:
+            return
+        self.scopes = scopes
+        instance = {"type": "Property", "value": scopes}
+        time = "observedAt" if scopes else "deletedAt"
+        self.remember(SCOPE, {**instance, time: self.now.text})
 
     def set_all(
         self,
@@ -141,21 +166,33 @@ class State:
         if before is not None and len(before) == len(instances) == 1:
             known, instance = before[0], instances[0]
             same = known.get("datasetId") == instance.get("datasetId")
-            created = known.get("createdAt", self.created_text) if same else self._now.text
+            created = known.get("createdAt", self.created_text) if same else self.now.text
             self.attributes[name] = [self._stamped(instance, created)]
+            if not same:
+                self._remember_end(name, known)
             if not unchanged(known, instance):
                 self.remember(name, instance)
             return
         times = {i.get("datasetId"): i.get("createdAt", self.created_text) for i in before or ()}
         self.attributes[name] = [
-            self._stamped(i, times.get(i.get("datasetId"), self._now.text)) for i in instances
+            self._stamped(i, times.get(i.get("datasetId"), self.now.text)) for i in instances
         ]
+        present = {i.get("datasetId") for i in instances}
+        for known in before or ():
+            if known.get("datasetId") not in present:
+                self._remember_end(name, known)
         for instance in instances:
             if not any(unchanged(known, instance) for known in before or ()):
                 self.remember(name, instance)
 
     def set(self, name: str, instances: list[dict[str, Any]]) -> None:
         """Put these in place of the instances with the same datasetId, or beside those that are there."""
+        self.put(name, instances)
+        for instance in instances:
+            self.remember(name, instance)
+
+    def put(self, name: str, instances: list[dict[str, Any]]) -> None:
+        """The same for what the history knows already."""
         present = list(self.attributes.get(name, ()))
         for instance in instances:
             dataset = instance.get("datasetId")
@@ -164,12 +201,21 @@ class State:
                     present[index] = self._stamped(instance, current.get("createdAt"))
                     break
             else:
-                present.append(self._stamped(instance, self._now.text))
-            self.remember(name, instance)
+                present.append(self._stamped(instance, self.now.text))
         self.attributes[name] = present
 
+    def end(self, name: str, dataset: str | None) -> None:
+        """Delete one instance, and the attribute with its last; the history says when."""
+        self._remember_end(name, self.instance(name, dataset))
+        self.drop(name, dataset)
+
+    def end_all(self, name: str) -> None:
+        """Delete an attribute."""
+        for instance in self.attributes.pop(name):
+            self._remember_end(name, instance)
+
     def drop(self, name: str, dataset: str | None) -> None:
-        """Remove one instance, and the attribute with its last."""
+        """Remove one instance, and the attribute with its last, of which the history knows nothing any more."""
         left = [i for i in self.attributes[name] if i.get("datasetId") != dataset]
         if left:
             self.attributes[name] = left
@@ -208,11 +254,14 @@ class State:
         self._history.append(
             HistoryRow(
                 key,
-                instant(observed) if observed is not None else self._now.at,
+                instant(observed) if observed is not None else self.now.at,
                 float(instance["value"]) if plain else None,
-                None if plain else _encode(instance).decode(),
+                None if plain else _encode(without_stamps(instance)).decode(),
             )
         )
+
+    def _remember_end(self, name: str, instance: dict[str, Any]) -> None:
+        self.remember(name, ended(instance, self.now.text))
 
     def _stamped(self, instance: dict[str, Any], created: str | None) -> dict[str, Any]:
         """The instance with its times, as store.entities.fill_times expects it: only those that must be said. No
@@ -221,7 +270,7 @@ class State:
         if "modifiedAt" in stamped or "createdAt" in stamped:
             for stamp in STAMPS:
                 stamped.pop(stamp, None)
-        born, now = self._created_text or self.created_text, self._now.text
+        born, now = self._created_text or self.created_text, self.now.text
         if created is not None and created != born:
             stamped["createdAt"] = born = created
         if born != now:

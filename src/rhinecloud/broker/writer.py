@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import groupby
 
 import asyncpg
 
-from rhinecloud.model import BadRequestData
+from rhinecloud.model import BadRequestData, NgsiLdError, ResourceNotFound
 from rhinecloud.store import Database, commit, entities, evolution, history, intake
 from rhinecloud.store.history import SeriesKey
 
+from .corrections import correct
 from .gathering import Gathering
-from .operations import EVOLVING, Applied, Operation, Verdict
+from .operations import CORRECTING, EVOLVING, Applied, Operation, Verdict
 from .planning import Plan
 
 _BEGIN = "BEGIN; SELECT pg_current_xact_id()"  # the id is owned before a change id is drawn: see store.outbox
@@ -182,12 +182,13 @@ async def write(
         await entities.lock(connection, {operation.entity_id for operation in operations})
     for run in runs:
         plan = await _plan(connection, run)
-        verdicts += [
-            plan.apply(operation)
-            if operation.delivery is None or operation.delivery in fresh
-            else Applied(duplicate=True)
-            for operation in run
-        ]
+        for operation in run:
+            if operation.delivery is not None and operation.delivery not in fresh:
+                verdicts.append(Applied(duplicate=True))
+            elif operation.kind in CORRECTING:
+                verdicts.append(await _correct(connection, plan, operation))
+            else:
+                verdicts.append(plan.apply(operation))
         found.update(await _carry_out(connection, plan, known, found))
         told = told or bool(plan.changes)
     applied = {
@@ -205,7 +206,16 @@ def _runs(operations: Sequence[Operation]) -> list[Sequence[Operation]]:
     """The operations in runs that can be planned at once: what touches history sees in the tables what came before."""
     if not any(operation.kind in EVOLVING for operation in operations):
         return [operations]
-    return [list(run) for _, run in groupby(operations, key=lambda operation: operation.kind in EVOLVING)]
+    runs: list[list[Operation]] = []
+    last = None
+    for operation in operations:
+        sort = operation.kind if operation.kind in EVOLVING else "ordinary"
+        if sort == last and sort not in CORRECTING:
+            runs[-1].append(operation)
+        else:
+            runs.append([operation])
+        last = sort
+    return [*runs]
 
 
 async def _plan(connection: asyncpg.Connection, operations: Sequence[Operation]) -> Plan:
@@ -216,7 +226,7 @@ async def _plan(connection: asyncpg.Connection, operations: Sequence[Operation])
     absent = {
         (operation.entity_id, name)
         for operation in operations
-        if operation.entity_id in locked
+        if operation.kind == "evolve" and operation.entity_id in locked
         for name in operation.attributes
     }
     return Plan(
@@ -227,6 +237,15 @@ async def _plan(connection: asyncpg.Connection, operations: Sequence[Operation])
     )
 
 
+async def _correct(connection: asyncpg.Connection, plan: Plan, operation: Operation) -> Verdict:
+    if not plan.knows(operation.entity_id):
+        return ResourceNotFound(f"there is no temporal evolution of {operation.entity_id}")
+    try:
+        return plan.apply(await correct(connection, operation, plan.now.at))
+    except NgsiLdError as error:
+        return error
+
+
 async def _carry_out(
     connection: asyncpg.Connection, plan: Plan, known: SeriesNumbers, new: Mapping[SeriesKey, int]
 ) -> dict[SeriesKey, int]:
@@ -235,6 +254,7 @@ async def _carry_out(
     whole, attributes = plan.updates()
     await entities.update(connection, whole)
     await entities.delete(connection, plan.deletes())
+    await entities.erase(connection, plan.erased)
     if plan.replaced:
         await evolution.forget(connection, plan.replaced)
     forget, places = plan.places()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -216,6 +216,12 @@ async def delete(connection: asyncpg.Connection, remains: Sequence[Remains]) -> 
             [r.created_at for r in remains],
             [r.deleted_at for r in remains],
         )
+
+
+async def erase(connection: asyncpg.Connection, ids: Collection[str]) -> None:
+    """Delete rows that are locked, and what remains of deleted entities."""
+    for table in ("entity", "deleted_entity") if ids else ():
+        await connection.execute(f"DELETE FROM {table} WHERE id = ANY($1::text[])", list(ids))
 
 
 async def remains(connection: asyncpg.Connection, ids: Iterable[str]) -> dict[str, Remains]:

@@ -88,7 +88,15 @@ ROUTES = Routes(
         },
         "entityOperations/delete": {"POST": Route(batches.delete, LOCAL)},
         "temporal/entities": {"POST": Route(temporal_provision.create_or_update, LOCAL)},
+        "temporal/entities/{uri}": {"DELETE": Route(temporal_provision.delete, LOCAL)},
         "temporal/entities/{uri}/attrs": {"POST": Route(temporal_provision.add_attributes, LOCAL)},
+        "temporal/entities/{uri}/attrs/{name}": {
+            "DELETE": Route(temporal_provision.delete_attribute, parameters("datasetId deleteAll local"))
+        },
+        "temporal/entities/{uri}/attrs/{name}/{uri}": {
+            "PATCH": Route(temporal_provision.modify_instance, LOCAL),
+            "DELETE": Route(temporal_provision.delete_instance, LOCAL),
+        },
         "types": {"GET": Route(discovery.entity_types, parameters("details local"))},
         "subscriptions": {
             "GET": Route(subscriptions.query, parameters(PAGE, options="count sysAttrs")),
