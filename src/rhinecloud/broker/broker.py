@@ -14,7 +14,9 @@ import msgspec
 from rhinecloud.model import Entity, NgsiLdError, ResourceNotFound
 from rhinecloud.model.linked import Join
 from rhinecloud.model.projection import Projection
-from rhinecloud.store import Database, entities, history, intake, queries
+from rhinecloud.model.temporal_representation import EntityTemporal
+from rhinecloud.store import Database, discovery, entities, history, intake, queries
+from rhinecloud.store.discovery import AttributeInfo, TypeInfo
 from rhinecloud.store.entities import StoredEntity, rfc3339, to_entity
 
 from . import joining
@@ -187,12 +189,23 @@ class Broker:
 
     async def types(self) -> list[tuple[str, int]]:
         """Entity types with the number of their entities, most first."""
-        return [(record[0], record[1]) for record in await self.database.pool.fetch(entities.TYPES)]
+        return await discovery.types(self.database.pool)
 
     async def attributes_of_types(self) -> list[tuple[str, list[str]]]:
-        """Entity types with the names of the attributes that their entities have, in the order of their names."""
-        records = await self.database.pool.fetch(entities.ATTRIBUTES_OF_TYPES)
-        return [(record[0], list(record[1])) for record in records]
+        """Entity types with the attributes that their entities have, in the order of the types' names."""
+        return await discovery.attributes_of_types(self.database.pool)
+
+    async def types_of_attributes(self) -> list[tuple[str, list[str]]]:
+        """Attributes with the types of the entities that have them, in the order of the attributes' names."""
+        return await discovery.types_of_attributes(self.database.pool)
+
+    async def type_info(self, iri: str) -> TypeInfo | None:
+        """What is known of a type (CIM 009 §5.7.7); None if no entity is of it."""
+        return await discovery.type_info(self.database.pool, iri)
+
+    async def attribute_info(self, iri: str) -> AttributeInfo | None:
+        """What is known of an attribute (CIM 009 §5.7.10); None if no entity has it."""
+        return await discovery.attribute_info(self.database.pool, iri)
 
     async def points(
         self, types: Sequence[str], attributes: Sequence[str], geometry: str = queries.LOCATION

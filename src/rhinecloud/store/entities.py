@@ -138,14 +138,6 @@ FROM unnest($1::text[], $2::text[], $3::text[], $4::float8[], $5::float8[], $6::
      AS new (entity_id, attribute, dataset, west, south, east, north, geometry)
 """
 
-TYPES = "SELECT type, count(*) AS count FROM entity, unnest(types) AS type GROUP BY type ORDER BY count DESC, type"
-
-ATTRIBUTES_OF_TYPES = """
-SELECT type, array_agg(DISTINCT attribute ORDER BY attribute)
-FROM entity, unnest(types) AS type, jsonb_object_keys(attributes) AS attribute GROUP BY type ORDER BY type
-"""
-
-
 def row(record: Any) -> StoredEntity:
     """A record of the columns above as a struct."""
     return StoredEntity(record[0], tuple(record[1]), tuple(record[2]), record[3], record[4], record[5])

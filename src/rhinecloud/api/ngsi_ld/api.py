@@ -130,6 +130,9 @@ class NgsiLdApi:
         try:
             answer = await self._answer(scope, receive)
         except HttpError as error:
+        "types/{name}": {"GET": Route(discovery.entity_type, LOCAL)},
+        "attributes": {"GET": Route(discovery.attributes, parameters("details local"))},
+        "attributes/{name}": {"GET": Route(discovery.attribute, LOCAL)},
             answer = Answer(error.status, error.problem(), error.headers, PROBLEM)
         except NgsiLdError as error:
             answer = _problem(error)
