@@ -14,7 +14,6 @@ import msgspec
 from rhinecloud.model import Entity, NgsiLdError, ResourceNotFound
 from rhinecloud.model.linked import Join
 from rhinecloud.model.projection import Projection
-from rhinecloud.model.temporal_representation import EntityTemporal
 from rhinecloud.store import Database, discovery, entities, history, intake, queries
 from rhinecloud.store.discovery import AttributeInfo, TypeInfo
 from rhinecloud.store.entities import StoredEntity, rfc3339, to_entity
