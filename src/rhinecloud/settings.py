@@ -139,6 +139,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "notifications and @contexts although they are private or this machine; else only the internet is."
         ),
     ] = ""
+    temporal_page: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1_000_000,
+            description="Attribute instances in one answer about the past; what is more is read on by time (206, "
+            "Content-Range).",
+        ),
+    ] = 1_000
     clock_ahead_seconds: Annotated[
         int,
         Meta(

@@ -70,7 +70,7 @@ async def serve(handover: WorkerHandover) -> None:
     jobs = Jobs(database, settings.time_zone)
     files = Files.of_settings(database, settings, jobs.compute)
     mail = Mail.of_settings(database, settings, tongues(settings.time_zone))
-    broker = Broker(database, bus)
+    broker = Broker(database, bus, temporal_page=settings.temporal_page)
     await broker.open()
     await bus.on_wake("relay", broker.wake_relay)
     allowed = Allowed(settings.outbound_allow)

@@ -13,6 +13,7 @@ from rhinecloud.store.queries import Query
 from .broker import Broker, Page, Series, Transaction
 from .gathering import Overloaded
 from .operations import Applied, Change, Kind, Merging, NotUpdated, Operation, Verdict
+from .temporal import TemporalPage, Wanted
 
 __all__ = [
     "Applied",
@@ -26,9 +27,11 @@ __all__ = [
     "Page",
     "Query",
     "Series",
+    "TemporalPage",
     "Transaction",
     "Unavailable",
     "UnmappedMessage",
     "Verdict",
+    "Wanted",
     "rfc3339",
 ]

@@ -14,16 +14,18 @@ import msgspec
 from rhinecloud.model import Entity, NgsiLdError, ResourceNotFound
 from rhinecloud.model.linked import Join
 from rhinecloud.model.projection import Projection
+from rhinecloud.model.temporal_representation import EntityTemporal
 from rhinecloud.store import Database, discovery, entities, history, intake, queries
 from rhinecloud.store.discovery import AttributeInfo, TypeInfo
 from rhinecloud.store.entities import StoredEntity, rfc3339, to_entity
 
-from . import joining
+from . import joining, temporal
 from .feed import Feed, Subscriber
 from .gathering import Gathering
 from .operations import Applied, Change, Operation, Verdict
 from .relay import READER, Publisher, Relay
 from .subscriptions import Subscriptions
+from .temporal import TemporalPage, Wanted
 from .writer import SeriesNumbers, Writer, write
 
 FOREVER_AGO = datetime.min.replace(tzinfo=UTC)
@@ -78,8 +80,10 @@ class Transaction:
 class Broker:
     """Provide, consume and watch the graph of one tenant (CIM 009 §5.6, §5.7)."""
 
-    def __init__(self, database: Database, bus: Bus) -> None:
+    def __init__(self, database: Database, bus: Bus, *, temporal_page: int = 1_000) -> None:
+        """`temporal_page`: about so many instances stand in one temporal answer."""
         self.database = database
+        self._temporal_page = temporal_page
         self._bus = bus
         self._relay = Relay(database, bus)
         self.feed = Feed(database, bus)
@@ -160,6 +164,18 @@ class Broker:
     ) -> dict[str, Entity | None]:
         """The entities that Relationships of these lead to, with these (CIM 009 §4.5.23): see joining.linked."""
         return await joining.linked(self.database, linking, projection, join)
+
+    async def evolution(self, entity_id: str, wanted: Wanted) -> TemporalPage:
+        """The temporal evolution of an entity (CIM 009 §5.7.3). Raises ResourceNotFound."""
+        return await temporal.retrieve(self.database.queries, entity_id, wanted, self._temporal_page)
+
+    async def evolutions(self, query: queries.Query, wanted: Wanted) -> TemporalPage:
+        """The temporal evolutions of the entities that match (CIM 009 §5.7.4)."""
+        return await temporal.query(self.database.queries, query, wanted, self._temporal_page)
+
+    async def statistics(self, query: queries.Query, wanted: Wanted) -> list[EntityTemporal]:
+        """The aggregates of all entities that ids and types of a query select, at once and whatever their number."""
+        return await temporal.everything(self.database.queries, query, wanted)
 
     async def history(
         self,

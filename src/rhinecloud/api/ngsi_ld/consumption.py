@@ -67,7 +67,7 @@ async def _query(
     page = await broker.query(query)
     # One more than the page was asked for, to know whether there is a next.
     documents = await _documents(broker, page.entities[: query.limit - 1], showing)
-    headers = _paging(exchange, path, query, more=len(page.entities) >= query.limit)
+    headers = paging(exchange, path, query, more=len(page.entities) >= query.limit)
     if page.count is not None:
         headers.append((b"ngsild-results-count", str(page.count).encode()))
     body = feature_collection(documents) if media_type == GEO_JSON else documents
@@ -90,7 +90,7 @@ async def _documents(broker: Broker, entities: list[Entity], showing: Showing) -
     return [document for document in shown if document]
 
 
-def _paging(exchange: Exchange, path: str, query: Query, *, more: bool) -> list[tuple[bytes, bytes]]:
+def paging(exchange: Exchange, path: str, query: Query, *, more: bool) -> list[tuple[bytes, bytes]]:
     """Links to the next and the previous page (§6.3.10)."""
     limit = query.limit - 1
     links = []

@@ -28,7 +28,7 @@ TIME = "timerel timeAt endTimeAt timeproperty lastN aggrMethods aggrPeriodDurati
 
 FORMATS = "normalized concise simplified keyValues"
 SIMPLIFIED = "simplified keyValues"
-TEMPORAL_FORMATS = "normalized temporalValues aggregatedValues"
+TEMPORAL_FORMATS = "normalized concise simplified temporalValues aggregatedValues"
 
 _HERE = ""  # where the methods of a path are in the tree
 _SPECIAL = frozenset({_HERE, "{uri}", "{name}"})
