@@ -11,16 +11,7 @@ from rhinecloud.broker import Broker, Overloaded, Unavailable
 from rhinecloud.broker.contexts import Contexts
 from rhinecloud.model import BadRequestData, InternalError, NgsiLdError, NonexistentTenant
 
-from . import (
-    batches,
-    consumption,
-    contexts,
-    discovery,
-    provision,
-    subscriptions,
-    temporal_consumption,
-    temporal_provision,
-)
+from . import batches, consumption, contexts, discovery, provision, subscriptions, temporal_provision
 from .exchange import PROBLEM, Answer, Exchange, HttpError, decode_query, decode_segments, encode
 from .routing import (
     FORMATS,
@@ -31,8 +22,6 @@ from .routing import (
     PROJECTION,
     SELECTION,
     SIMPLIFIED,
-    TEMPORAL_FORMATS,
-    TIME,
     TYPED,
     Route,
     Routes,
@@ -98,29 +87,8 @@ ROUTES = Routes(
             )
         },
         "entityOperations/delete": {"POST": Route(batches.delete, LOCAL)},
-        "temporal/entities": {
-            "GET": Route(
-                temporal_consumption.query_evolutions,
-                parameters(
-                    SELECTION, PROJECTION, ORDER, PAGE, TIME, "local",
-                    options="count sysAttrs", formats=TEMPORAL_FORMATS,
-                ),
-            ),
-            "POST": Route(temporal_provision.create_or_update, LOCAL),
-        },
-        "temporal/entities/{uri}": {
-            "GET": Route(
-                temporal_consumption.retrieve_evolution,
-                parameters(PROJECTION, TIME, "local", options="sysAttrs", formats=TEMPORAL_FORMATS),
-            ),
-            "DELETE": Route(temporal_provision.delete, LOCAL),
-        },
-        "temporal/entityOperations/query": {
-            "POST": Route(
-                temporal_consumption.query_evolutions_by_document,
-                parameters(PAGE, "lang local", options="count sysAttrs", formats=TEMPORAL_FORMATS),
-            )
-        },
+        "temporal/entities": {"POST": Route(temporal_provision.create_or_update, LOCAL)},
+        "temporal/entities/{uri}": {"DELETE": Route(temporal_provision.delete, LOCAL)},
         "temporal/entities/{uri}/attrs": {"POST": Route(temporal_provision.add_attributes, LOCAL)},
         "temporal/entities/{uri}/attrs/{name}": {
             "DELETE": Route(temporal_provision.delete_attribute, parameters("datasetId deleteAll local"))
@@ -130,6 +98,9 @@ ROUTES = Routes(
             "DELETE": Route(temporal_provision.delete_instance, LOCAL),
         },
         "types": {"GET": Route(discovery.entity_types, parameters("details local"))},
+        "types/{name}": {"GET": Route(discovery.entity_type, LOCAL)},
+        "attributes": {"GET": Route(discovery.attributes, parameters("details local"))},
+        "attributes/{name}": {"GET": Route(discovery.attribute, LOCAL)},
         "subscriptions": {
             "GET": Route(subscriptions.query, parameters(PAGE, options="count sysAttrs")),
             "POST": Route(subscriptions.create),
@@ -162,9 +133,6 @@ class NgsiLdApi:
         try:
             answer = await self._answer(scope, receive)
         except HttpError as error:
-        "types/{name}": {"GET": Route(discovery.entity_type, LOCAL)},
-        "attributes": {"GET": Route(discovery.attributes, parameters("details local"))},
-        "attributes/{name}": {"GET": Route(discovery.attribute, LOCAL)},
             answer = Answer(error.status, error.problem(), error.headers, PROBLEM)
         except NgsiLdError as error:
             answer = _problem(error)
