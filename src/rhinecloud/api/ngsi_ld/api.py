@@ -11,7 +11,16 @@ from rhinecloud.broker import Broker, Overloaded, Unavailable
 from rhinecloud.broker.contexts import Contexts
 from rhinecloud.model import BadRequestData, InternalError, NgsiLdError, NonexistentTenant
 
-from . import batches, consumption, contexts, discovery, provision, subscriptions, temporal_provision
+from . import (
+    batches,
+    consumption,
+    contexts,
+    discovery,
+    provision,
+    subscriptions,
+    temporal_consumption,
+    temporal_provision,
+)
 from .exchange import PROBLEM, Answer, Exchange, HttpError, decode_query, decode_segments, encode
 from .routing import (
     FORMATS,
@@ -22,6 +31,8 @@ from .routing import (
     PROJECTION,
     SELECTION,
     SIMPLIFIED,
+    TEMPORAL_FORMATS,
+    TIME,
     TYPED,
     Route,
     Routes,
@@ -87,8 +98,29 @@ ROUTES = Routes(
             )
         },
         "entityOperations/delete": {"POST": Route(batches.delete, LOCAL)},
-        "temporal/entities": {"POST": Route(temporal_provision.create_or_update, LOCAL)},
-        "temporal/entities/{uri}": {"DELETE": Route(temporal_provision.delete, LOCAL)},
+        "temporal/entities": {
+            "GET": Route(
+                temporal_consumption.query_evolutions,
+                parameters(
+                    SELECTION, PROJECTION, ORDER, PAGE, TIME, "local",
+                    options="count sysAttrs", formats=TEMPORAL_FORMATS,
+                ),
+            ),
+            "POST": Route(temporal_provision.create_or_update, LOCAL),
+        },
+        "temporal/entities/{uri}": {
+            "GET": Route(
+                temporal_consumption.retrieve_evolution,
+                parameters(PROJECTION, TIME, "local", options="sysAttrs", formats=TEMPORAL_FORMATS),
+            ),
+            "DELETE": Route(temporal_provision.delete, LOCAL),
+        },
+        "temporal/entityOperations/query": {
+            "POST": Route(
+                temporal_consumption.query_evolutions_by_document,
+                parameters(PAGE, "lang local", options="count sysAttrs", formats=TEMPORAL_FORMATS),
+            )
+        },
         "temporal/entities/{uri}/attrs": {"POST": Route(temporal_provision.add_attributes, LOCAL)},
         "temporal/entities/{uri}/attrs/{name}": {
             "DELETE": Route(temporal_provision.delete_attribute, parameters("datasetId deleteAll local"))
