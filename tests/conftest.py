@@ -1,7 +1,7 @@
 """Real engines for the tests: a PostgreSQL per test process, a database and a NATS per test, whole servers.
 
 With RHINECLOUD_DATABASE_URL / RHINECLOUD_NATS_URL / RHINECLOUD_MQTT_URL in the environment the same tests run
-on those instead; the role then needs CREATEDB, and NATS must not be shared with another run (`-n0`).
+on those instead; the role then needs CREATEDB and CREATEROLE, and NATS must not be shared with another run (`-n0`).
 
 Fixtures: `engines`, `database_url`, `module_database_url`, `nats`, `module_nats`, `server`, `serve`, `data_folder`;
 `server_factory` for fixtures that start servers themselves.
@@ -26,7 +26,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-import asyncpg
 import nats as nats_client
 import pytest
 import pytest_asyncio
@@ -37,7 +36,7 @@ from rhinecloud.engines.account import run
 from rhinecloud.engines.folder import DataFolder
 from rhinecloud.engines.nats import Nats
 from rhinecloud.settings import Settings
-from rhinecloud.store.database import migrate_schema
+from rhinecloud.store import DEFAULT, Registry
 
 EXTERNAL_DATABASE = os.environ.get("RHINECLOUD_DATABASE_URL") or None
 EXTERNAL_NATS = os.environ.get("RHINECLOUD_NATS_URL") or None
@@ -119,9 +118,7 @@ def sql(programs: Path, url: str, statement: str) -> str:
 
 
 async def _migrate(url: str) -> None:
-    connection = await asyncpg.connect(url)
-    await migrate_schema(connection, "city")
-    await connection.close()
+    await Registry(url).prepare(DEFAULT)
 
 
 @pytest.fixture(scope="session")

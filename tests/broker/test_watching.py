@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 import pytest_asyncio
 
@@ -221,12 +222,16 @@ async def test_changes_too_large_for_a_message_are_told_all_the_same(broker: Bro
     await watcher.stop()
 
 
-async def test_a_new_epoch_forgets_what_the_bus_holds_of_the_old_one(broker: Broker) -> None:
+async def test_a_new_epoch_forgets_what_the_bus_holds_of_the_old_one(
+    broker: Broker, database_url: str
+) -> None:
     await write(broker, 10)
     stream = broker._bus.streams  # type: ignore[attr-defined]
     await eventually(lambda: broker._relay.position == 10)
     assert (await stream.stream_info(CHANGES)).state.messages > 0
-    await broker.database.pool.execute("UPDATE rhinecloud.bus_epoch SET epoch = epoch + 1")
+    connection = await asyncpg.connect(database_url)
+    await connection.execute("UPDATE rhinecloud.bus_epoch SET epoch = epoch + 1")
+    await connection.close()
     await broker._bus.ensure_changes("city", await broker.database.epoch())  # type: ignore[attr-defined]
     info = await stream.stream_info(CHANGES)
     assert info.state.messages == 0

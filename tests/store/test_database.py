@@ -7,24 +7,29 @@ import asyncio
 import asyncpg
 import pytest
 
-from rhinecloud.store import Database
-from rhinecloud.store.database import migrate_schema, schema_of
+from rhinecloud.store import Database, Registry
 from rhinecloud.store.parameters import Parameters
+from rhinecloud.store.tenants import schema_of
 
 
 async def test_migrations_run_once_however_often_they_are_asked_for(empty_database_url: str) -> None:
+    names = "SELECT name, applied_at FROM {}.migration ORDER BY name"
     first = await Database.open(empty_database_url)
+    before = await first.pool.fetch(names.format("tenant_city"))
     await first.close()
+    registry = Registry(empty_database_url)
+    await registry.prepare("city")
+    await registry.prepare("other")
     connection = await asyncpg.connect(empty_database_url)
     try:
-        assert await migrate_schema(connection, "city") == []
-        names = {r[0] for r in await connection.fetch("SELECT name FROM rhinecloud.migration")}
-        assert any(name.startswith("platform_") for name in names)
-        assert await migrate_schema(connection, "other") == sorted(
-            n for n in names if n.startswith("tenant_")
-        )
+        assert await connection.fetch(names.format("tenant_city")) == before
+        others = await connection.fetch(names.format("tenant_other"))
+        assert [record["name"] for record in others] == [record["name"] for record in before]
+        platform = [record["name"] for record in await connection.fetch(names.format("rhinecloud"))]
+        assert platform
+        assert all(name.startswith("platform_") for name in platform)
         assert await connection.fetchval("SELECT count(*) FROM tenant_other.entity") == 0
-        assert await connection.fetchval("SELECT count(*) FROM rhinecloud.tenant") == 2
+        assert [tenant.name for tenant in await registry.every()] == ["city", "other"]
         assert await connection.fetchval("SELECT count(*) FROM rhinecloud.bus_epoch") == 1
     finally:
         await connection.close()
@@ -33,7 +38,7 @@ async def test_migrations_run_once_however_often_they_are_asked_for(empty_databa
 async def test_workers_that_start_together_migrate_once(empty_database_url: str) -> None:
     databases = await asyncio.gather(*(Database.open(empty_database_url) for _ in range(5)))
     counted = await databases[0].pool.fetch(
-        "SELECT scope, name, count(*) FROM rhinecloud.migration GROUP BY scope, name"
+        "SELECT c.relname, 1, count(*) FROM pg_class c WHERE relnamespace = 'tenant_city'::regnamespace GROUP BY 1"
     )
     assert counted
     assert all(record[2] == 1 for record in counted)
@@ -46,7 +51,7 @@ async def test_a_migration_that_fails_leaves_nothing_and_lets_the_next_try(empty
     try:
         await connection.execute("CREATE SCHEMA tenant_city; CREATE TABLE tenant_city.place (x int)")
         with pytest.raises(asyncpg.DuplicateTableError):
-            await migrate_schema(connection, "city")
+            await Registry(empty_database_url).prepare("city")
         assert await connection.fetchval("SELECT to_regclass('tenant_city.entity')") is None
         await connection.execute("DROP TABLE tenant_city.place")
     finally:

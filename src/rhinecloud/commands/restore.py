@@ -7,6 +7,8 @@ The bus starts a new epoch, so that no reader takes what NATS still holds for ne
 from __future__ import annotations
 
 import argparse
+import asyncio
+import contextlib
 from pathlib import Path
 
 from rhinecloud.commands.contents import StoredContents, contents_of
@@ -16,6 +18,7 @@ from rhinecloud.engines.access import Access, database
 from rhinecloud.engines.backup import Manifest, read_manifest, restore
 from rhinecloud.engines.contents import unnamed
 from rhinecloud.settings import Settings
+from rhinecloud.store import NotLetIn, Registry, Unavailable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,6 +36,9 @@ def run(arguments: argparse.Namespace) -> int:
     with database(settings, say) as access, contents_of(settings) as contents:
         manifest = restore(access, source, say, contents, force=arguments.force)
         _forget_others(settings, manifest, access, contents)
+        # Workers do the same when they begin; without any, or before, the roles of the tenants are there all the same.
+        with contextlib.suppress(*Unavailable, *NotLetIn):
+            asyncio.run(Registry(access.url).prepare_all())
     say(f"Restored the state of {manifest.time} (Rhine Cloud {manifest.rhinecloud}).")
     if manifest.files is None:
         say(f"The backup has no files: those of its time are looked for in {contents.storage.place}.")

@@ -31,7 +31,7 @@ from rhinecloud.engines.contents import Contents
 FORMAT = 2  # 1 has no files
 MANIFEST, ROLES, DUMP = "manifest.json", "roles.json", "database.dump"
 # Tables that hold something in an installation that was served but never used.
-_BOOKKEEPING = ("position", "context", "subscription_revision", "job_schedule")
+_BOOKKEEPING = ("migration", "position", "context", "subscription_revision", "job_schedule")
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -236,7 +236,7 @@ BEGIN
 END $$;
 COMMIT;
 SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-    WHERE datname = current_database() AND pid <> pg_backend_pid() AND usename = current_user;
+    WHERE datname = current_database() AND pid <> pg_backend_pid() AND pg_has_role(current_user, usesysid, 'USAGE');
 ANALYZE;
 """
 

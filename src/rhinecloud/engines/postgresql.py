@@ -217,7 +217,8 @@ def finish_upgrade(folder: DataFolder) -> None:
 
 
 def write_configuration(folder: DataFolder, data: Path, major: int) -> None:
-    """Our configuration, and who may connect: this process's user and the engine's, both as the owner."""
+    """Our configuration, and who may connect: this process's user and the engine's, both as the owner; the roles of
+    tenants with their passwords."""
     include = "include = 'rhinecloud.conf'\n"
     main = data / "postgresql.conf"
     if not main.read_text().endswith(include):
@@ -226,7 +227,8 @@ def write_configuration(folder: DataFolder, data: Path, major: int) -> None:
     people = {folder.account.name, user_name(os.geteuid())}
     texts = {
         "rhinecloud.conf": configuration(major),
-        "pg_hba.conf": "local all all peer map=rhinecloud\nhost all all 127.0.0.1/32 scram-sha-256\n",
+        "pg_hba.conf": f"local all {ROLE},{SUPERUSER} peer map=rhinecloud\n"
+        "local all all scram-sha-256\nhost all all 127.0.0.1/32 scram-sha-256\n",
         "pg_ident.conf": "".join(
             f'rhinecloud "{person}" {role}\n' for person in sorted(people) for role in (ROLE, SUPERUSER)
         ),

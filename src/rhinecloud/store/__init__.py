@@ -1,11 +1,24 @@
 """The graph and its history in PostgreSQL: the only room with SQL of the graph.
 
-It offers `Database` (a pool of connections to one tenant's schema), and what the broker composes into transactions:
+It offers `Database` (a pool of connections to one tenant's schema), `Registry` (which tenants there are), `Connections`
+(few connections for many tenants), and what the broker composes into transactions:
 `entities` (current state), `history` (series, hot rows, chunks), `outbox` (changes to be told, positions of their
 readers), `intake` (deliveries, unmapped messages) and `queries` (query languages to SQL). Nothing here opens or ends
 a transaction of its own unless its name says so: the caller decides what commits together.
 """
 
+from .connections import Connections
 from .database import Database, Unavailable
+from .tenants import DEFAULT, BeingRemoved, NotLetIn, NotPossible, Registry, Tenant
 
-__all__ = ["Database", "Unavailable"]
+__all__ = [
+    "DEFAULT",
+    "BeingRemoved",
+    "Connections",
+    "Database",
+    "NotLetIn",
+    "NotPossible",
+    "Registry",
+    "Tenant",
+    "Unavailable",
+]
