@@ -66,7 +66,9 @@ def test_create_retrieve_update_delete(subscriptions: httpx.Client) -> None:
     refused(subscriptions.post("subscriptions", json=document(id="urn:s:1")), 409, "AlreadyExists")
     found = subscriptions.get("subscriptions/urn:s:1")
     assert found.status_code == 200 and "ngsi-ld-core-context" in found.headers["link"]
-    assert found.json() == document(id="urn:s:1", q="power>5", throttling=2.5, status="active")
+    triggers = ["attributeCreated", "attributeUpdated"]  # what holds by default is said
+    given = {"id": "urn:s:1", "q": "power>5", "throttling": 2.5}
+    assert found.json() == document(**given, status="active", notificationTrigger=triggers)
     assert subscriptions.get("subscriptions/urn:s:1?options=sysAttrs").json().keys() >= {
         "createdAt",
         "modifiedAt",
@@ -76,7 +78,8 @@ def test_create_retrieve_update_delete(subscriptions: httpx.Client) -> None:
     )
     assert answer.status_code == 204
     found = subscriptions.get("subscriptions/urn:s:1")
-    assert found.json() == document(id="urn:s:1", q="power<3", isActive=False, status="paused")
+    given = {"id": "urn:s:1", "q": "power<3", "isActive": False}
+    assert found.json() == document(**given, status="paused", notificationTrigger=triggers)
     assert subscriptions.delete("subscriptions/urn:s:1").status_code == 204
     for method in ("GET", "PATCH", "DELETE"):
         body = {"json": {"q": "a"}} if method == "PATCH" else {}

@@ -261,15 +261,16 @@ async def test_normalized(told: Broker) -> None:
     first, second, third, fourth = await shown_as(told)
     assert first == {**head, "power": {"type": "Property", "value": 1}, "note": NOTE}
     assert second == {**head, "power": power, "note": NOTE}
-    assert third == {**head, "power": power, "note": "urn:ngsi-ld:null"}
+    null = {"type": "LanguageProperty", "languageMap": {"@none": "urn:ngsi-ld:null"}}
+    assert third == {**head, "power": power, "note": null}
     assert fourth.keys() == {"id", "type", "deletedAt"}
 
 
-@pytest.mark.parametrize("form", ["simplified", "keyValues"])
+@pytest.mark.parametrize("form", ["concise", "simplified", "keyValues"])
 async def test_simplified(told: Broker, form: str) -> None:
     first, second, third, fourth = await shown_as(told, format=form)
     assert first["power"] == 1 and first["note"] == {"languageMap": NOTE["languageMap"]}
-    assert second["power"] == 2
+    assert second["power"] == ({"value": 2, "unitCode": "WTT"} if form == "concise" else 2)
     assert third["note"] == "urn:ngsi-ld:null"
     assert fourth.keys() == {"id", "type", "deletedAt"}
 
@@ -332,6 +333,41 @@ async def test_every_type_of_attribute_has_its_previous_and_its_null(
         )
         assert ended[name]["type"] == before[name]["type"]
     assert ended["d"]["datasetId"] == "urn:d:1"
+
+
+async def test_the_end_of_an_entity_is_the_end_of_its_attributes(told: Broker) -> None:
+    """Who subscribed to the end of attributes and not of the entity is told which (Table 5.2.12-1, §5.8.6)."""
+    null: Any = "urn:ngsi-ld:null"
+    ends = {
+        "normalized": {"type": "Property", "value": null},
+        "concise": null,
+        "simplified": null,
+    }
+    asked: list[dict[str, Any]] = [
+        {"watchedAttributes": ["power"], "notification": {"format": form}} for form in ends
+    ]
+    asked.append({"notification": {"format": "simplified"}})  # any attribute
+    asked.append({"notification": {"format": "normalized", "sysAttrs": True}, "watchedAttributes": ["a"]})
+    asked.append({"notification": {}, "notificationTrigger": ["entityDeleted", "attributeDeleted"]})
+    async with contextlib.AsyncExitStack() as stack:
+        receivers = [await stack.enter_async_context(http_receiver()) for _ in asked]
+        for receiver, members in zip(receivers, asked, strict=True):
+            await subscribe(told, receiver, **{"notificationTrigger": ["attributeDeleted"], **members})
+        none = await stack.enter_async_context(http_receiver())
+        await subscribe(told, none, watchedAttributes=["b"], notificationTrigger=["attributeDeleted"])
+        await one(told, whole("create", power=1, a=2))
+        await one(told, Operation("delete", LAMP))
+        await one(told, whole("create", b=1))
+        await one(told, Operation("delete", LAMP))
+        found = [(await receiver.told(1))[0].entities[0] for receiver in receivers]
+        assert [entity.pop("deletedAt") for entity in found]
+        for entity, form in zip(found, ends, strict=False):
+            assert entity == {"id": LAMP, "type": "Lamp", "power": ends[form]}
+        assert found[3] == {"id": LAMP, "type": "Lamp", "power": null, "a": null}
+        assert found[4]["a"]["value"] == null
+        assert {"createdAt", "modifiedAt", "deletedAt"} <= found[4]["a"].keys()
+        assert found[5] == {"id": LAMP, "type": "Lamp"}
+        assert [entity["b"]["value"] for entity in (await none.told(1))[0].entities] == [null]
 
 
 async def test_parts_of_an_entity(told: Broker) -> None:

@@ -102,15 +102,13 @@ def state_of(change: Change) -> Entity:
 def triggered(subscription: Subscription, change: Change, effects: Effects) -> bool:
     """Whether the change is of a kind that triggers, and of a watched attribute (Table 5.2.12-1).
 
-    A new entity brings new attributes with it; the end of an entity is the end of the entity only.
+    A new entity brings new attributes with it, and the end of an entity is the end of its attributes.
     """
     triggers, watched = subscription.triggers, subscription.watched
     if change.operation != "update":
         kind = "entityCreated" if change.operation == "create" else "entityDeleted"
         if kind in triggers and (not watched or not watched.isdisjoint(change.attributes)):
             return True
-        if change.operation == "delete":
-            return False
     return any(
         kind in triggers and names and (not watched or not watched.isdisjoint(names))
         for kind, names in (

@@ -174,8 +174,6 @@ def _source(context: Context) -> Any:
 def _show(stored: StoredSubscription, telling: Telling, context: Context, sys_attrs: bool) -> dict[str, Any]:
     shown = show_subscription(stored.document, context)
     shown["status"] = read_subscription(stored.document).status(datetime.now(UTC))
-    if "jsonldContext" not in shown and isinstance(stored.context, str):
-        shown["jsonldContext"] = stored.context
     notification = shown["notification"]
     if telling.failing is not None:
         notification["status"] = "failed" if telling.failing else "ok"

@@ -21,6 +21,7 @@ from rhinecloud.model import (
 )
 from rhinecloud.model.linked import Known, flattened
 from rhinecloud.model.projection import Projection
+from rhinecloud.model.subscription import Subscription
 from rhinecloud.store.entities import rfc3339
 
 from ..operations import Change
@@ -143,14 +144,8 @@ def _entity(watched: Watched, told: Told, known: Known) -> dict[str, Any]:
     shown = told.entity
     gone: dict[str, Any] = {}  # attributes of which nothing but their end is told
     attributes: dict[str, list[dict[str, Any]]] = {} if shown is None else shown.attributes
-    if shown is not None and told.old:
-        attributes, gone = _with_changes(told, parameters.show_changes, parameters.sys_attrs)
-    elif shown is None and parameters.show_changes:
-        attributes = {
-            name: [_deleted(one, told.at, True, parameters.sys_attrs) for one in instances]
-            for name, instances in told.old.items()
-            if instances
-        }
+    if shown is None or told.old:
+        attributes, gone = _with_changes(watched.subscription, told)
     document = _shown(
         watched,
         Entity(
@@ -175,14 +170,18 @@ def _entity(watched: Watched, told: Told, known: Known) -> dict[str, Any]:
 
 
 def _with_changes(
-    told: Told, show_changes: bool, sys_attrs: bool
+    subscription: Subscription, told: Told
 ) -> tuple[dict[str, list[dict[str, Any]]], dict[str, Any]]:
     """The attributes with what was deleted and, if asked for, with what was before; and the deleted ones of which
-    the name is enough (§5.8.6)."""
-    assert told.entity is not None
-    attributes = dict(told.entity.attributes)
+    the name is enough: those without a dataset, unless the normalized form or more about them is asked for (§5.8.6)."""
+    parameters = subscription.notification
+    show_changes, sys_attrs = parameters.show_changes, parameters.sys_attrs
+    in_full = parameters.format == "normalized" or show_changes or sys_attrs
+    attributes = dict(told.entity.attributes) if told.entity is not None else {}
     gone: dict[str, Any] = {}
     for name, instances in told.old.items():
+        if told.entity is None and not _told_with_its_entity(subscription, name):
+            continue
         before = {one.get("datasetId"): one for one in instances}
         after = {one.get("datasetId"): one for one in attributes.get(name, ())}
         if show_changes and after:
@@ -195,7 +194,7 @@ def _with_changes(
         ended = [one for dataset, one in before.items() if dataset not in after]
         if not ended:
             continue
-        if not after and not show_changes and not sys_attrs and ended[0].keys().isdisjoint({"datasetId"}):
+        if not after and not in_full and "datasetId" not in ended[0]:
             gone[name] = NULL
         else:
             attributes[name] = [
@@ -203,6 +202,16 @@ def _with_changes(
                 *(_deleted(one, told.at, show_changes, sys_attrs) for one in ended),
             ]
     return attributes, gone
+
+
+def _told_with_its_entity(subscription: Subscription, name: str) -> bool:
+    """Whether the end of an attribute is told when its entity ends: with showChanges all are, else those that were
+    subscribed and not only the entity (§5.8.6, Table 5.2.12-1)."""
+    if subscription.notification.show_changes:
+        return True
+    if "entityDeleted" in subscription.triggers:
+        return False
+    return not subscription.watched or name in subscription.watched
 
 
 def _with_previous(one: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
