@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any, Final
 
 import msgspec
 
 from rhinecloud.model.entity import VALUE_MEMBER, Entity, Instance
+from rhinecloud.model.linked import linked_ids
 from rhinecloud.model.patterns import compile_pattern
 from rhinecloud.model.query_tree import (
     ENTITY_MEMBERS,
@@ -55,6 +56,48 @@ def matches(q: Q, entity: Entity, resolve: Resolve | None = None) -> bool:
             return any(_compare(target, op, value) for target in targets(path, entity, resolve))
 
 
+def unknown_links(q: Q, entities: Iterable[Entity], known: Collection[str], resolve: Resolve) -> set[str]:
+    """The ids of linked entities that must be read before `matches` knows about these; `known` are those that were.
+
+    Asked again after each reading, it goes one Relationship farther, until nothing is left to be read.
+    """
+    paths = [path for path in _paths(q) if path.linked is not None]
+    found: set[str] = set()
+    for entity in entities:
+        for path in paths:
+            for linked_id in _follow(path, entity, resolve):
+                if linked_id not in known:
+                    found.add(linked_id)
+    return found
+
+
+def _paths(q: Q) -> Iterator[AttributePath]:
+    if isinstance(q, And | Or):
+        for term in q.terms:
+            yield from _paths(term)
+    else:
+        yield q.path
+
+
+def _follow(path: AttributePath, entity: Entity, resolve: Resolve) -> Iterator[str]:
+    if path.linked is None:
+        return
+    for linked_id in _links(path, entity):
+        yield linked_id
+        linked = resolve(linked_id)
+        if linked is not None and _is_meant(linked, path.linked.types):
+            yield from _follow(path.linked.path, linked, resolve)
+
+
+def _links(path: AttributePath, entity: Entity) -> Iterator[str]:
+    for instance in entity.attributes.get(path.attribute, ()):
+        yield from linked_ids(instance)
+
+
+def _is_meant(linked: Entity, types: tuple[str, ...]) -> bool:
+    return not types or not set(types).isdisjoint(linked.types)
+
+
 def targets(path: AttributePath, entity: Entity, resolve: Resolve | None = None) -> Iterator[Target]:
     """The target elements of a path, one for each instance; one must match for the entity to match."""
     if path.attribute in ENTITY_MEMBERS:
@@ -66,17 +109,12 @@ def targets(path: AttributePath, entity: Entity, resolve: Resolve | None = None)
         if times[path.attribute] is not None:
             yield Target(times[path.attribute])
         return
-    instances = entity.attributes.get(path.attribute, [])
     if path.linked is not None:
-        for target in (_target(one, ()) for one in instances):
-            if target.link and resolve is not None:
-                ids = target.value if isinstance(target.value, list) else [target.value]
-                for linked in map(resolve, ids):
-                    wanted = path.linked.types
-                    if linked is not None and (not wanted or not set(wanted).isdisjoint(linked.types)):
-                        yield from targets(path.linked.path, linked, resolve)
+        for linked in map(resolve, _links(path, entity)) if resolve is not None else ():
+            if linked is not None and _is_meant(linked, path.linked.types):
+                yield from targets(path.linked.path, linked, resolve)
         return
-    for instance in _descend(instances, path.sub_path):
+    for instance in _descend(entity.attributes.get(path.attribute, []), path.sub_path):
         member = path.sub_path[-1] if path.sub_path and path.sub_path[-1] in PATH_MEMBERS else None
         if member is None:
             target = _target(instance, path.json_path)

@@ -1,4 +1,4 @@
-"""What there is: types and attributes of the entities that exist (CIM 009 §5.7.5 to §5.7.10). Counted when asked for."""
+"""What there is: types and attributes of the entities that exist (CIM 009 §5.7.5 to §5.7.10), counted when asked."""
 
 from __future__ import annotations
 
