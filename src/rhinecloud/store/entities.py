@@ -85,11 +85,11 @@ def to_entity(stored: StoredEntity) -> Entity:
     )
 
 
-_COLUMNS = "e.id, e.types, e.scopes, e.attributes, e.created_at, e.modified_at"
+COLUMNS = "e.id, e.types, e.scopes, e.attributes, e.created_at, e.modified_at"
 
 # Rows are locked in the order of their ids, so that two transactions never wait for each other in a circle.
-LOCK = f"SELECT {_COLUMNS} FROM entity e WHERE id = ANY($1::text[]) ORDER BY id FOR UPDATE"
-READ = f"SELECT {_COLUMNS} FROM entity e WHERE id = ANY($1::text[])"
+LOCK = f"SELECT {COLUMNS} FROM entity e WHERE id = ANY($1::text[]) ORDER BY id FOR UPDATE"
+READ = f"SELECT {COLUMNS} FROM entity e WHERE id = ANY($1::text[])"
 
 # Who comes back is no deleted entity any more.
 INSERT = """
@@ -137,6 +137,7 @@ SELECT entity_id, attribute, dataset, box(point(west, south), point(east, north)
 FROM unnest($1::text[], $2::text[], $3::text[], $4::float8[], $5::float8[], $6::float8[], $7::float8[], $8::bytea[])
      AS new (entity_id, attribute, dataset, west, south, east, north, geometry)
 """
+
 
 def row(record: Any) -> StoredEntity:
     """A record of the columns above as a struct."""

@@ -139,6 +139,16 @@ def of_attributes(names: Iterable[str]) -> Facts:
     return frozenset(_number("?", name) for name in names)
 
 
+def of_path(path: AttributePath) -> Facts:
+    """The fact that an entity has the attribute, or sub-attribute, of a path; empty for a member of the entity."""
+    return _has(path)[0][0] if path.attribute not in ENTITY_MEMBERS else frozenset()
+
+
+def of_measured_path(path: AttributePath) -> Facts:
+    """The fact that an entity has measured values there: values of which the facts say nothing."""
+    return frozenset({_number("~", _BETWEEN.join(_names(path)))})
+
+
 def of_query(q: Q) -> list[Facts]:
     """What an entity that meets the query must have: of each of these sets one fact."""
     return [facts for facts, _ in _needs(q)]
@@ -210,5 +220,8 @@ def _spelt(value: Any) -> tuple[str, str] | None:
 def _has(path: AttributePath) -> list[tuple[Facts, bool]]:
     if path.attribute in ENTITY_MEMBERS:
         return []
-    names = (path.attribute, *(name for name in path.sub_path if name not in PATH_MEMBERS))
-    return [(frozenset({_number("?", _BETWEEN.join(names))}), False)]
+    return [(frozenset({_number("?", _BETWEEN.join(_names(path)))}), False)]
+
+
+def _names(path: AttributePath) -> list[str]:
+    return [path.attribute, *(name for name in path.sub_path if name not in PATH_MEMBERS)]

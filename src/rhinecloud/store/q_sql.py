@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from rhinecloud.model import OperationNotSupported, ScopeQuery, TypeSelection
+from rhinecloud.model import ScopeQuery, TypeSelection
 from rhinecloud.model.query_tree import (
     ENTITY_MEMBERS,
     PATH_MEMBERS,
@@ -20,6 +20,7 @@ from rhinecloud.model.query_tree import (
     AttributePath,
     Comparison,
     Exists,
+    LinkedPath,
     Or,
     Pattern,
     Q,
@@ -36,6 +37,8 @@ from .parameters import Parameters
 _STRUCTURED = ("value", "json")
 _FLAT = ("vocab", "valueList")
 _LINKS = ("object", "objectList")
+_COLUMNS = {"createdAt": "e.created_at", "modifiedAt": "e.modified_at"}
+_SQL_OPERATORS = {"==": "=", "!=": "<>"}
 
 
 class Condition(NamedTuple):
@@ -70,7 +73,9 @@ def scope_condition(selection: ScopeQuery, parameters: Parameters) -> str:
 
 
 def condition(q: Q, parameters: Parameters) -> Condition:
-    """A query as a condition. Raises OperationNotSupported for a path into linked entities."""
+    """A query as a condition."""
+    if not isinstance(q, And | Or) and q.path.linked is not None:
+        return _linked(q, q.path.attribute, q.path.linked, parameters)
     match q:
         case And(terms):
             return _joined(" AND ", [condition(term, parameters) for term in terms])
@@ -86,11 +91,25 @@ def _joined(word: str, parts: list[Condition]) -> Condition:
     return Condition("(" + word.join(part.sql for part in parts) + ")", all(part.exact for part in parts))
 
 
+def _linked(
+    term: Comparison | Exists, relationship: str, linked: LinkedPath, parameters: Parameters
+) -> Condition:
+    """The term holds for an entity that the Relationship leads to. Within the parentheses that one is e."""
+    inner = condition(msgspec.structs.replace(term, path=linked.path), parameters)
+    links = " UNION ALL ".join(
+        f"SELECT jsonb_path_query(e.attributes, {parameters.add(f'$.{json.dumps(relationship)}[*].{member}[*]')}"
+        "::jsonpath, silent => true)"
+        for member in _LINKS
+    )
+    hint = f"e.types && {parameters.add(list(linked.types))}::text[] AND " if linked.types else ""
+    return Condition(
+        f"EXISTS (SELECT FROM ({links}) AS link (id) JOIN entity AS e ON e.id = link.id #>> '{{}}' "
+        f"WHERE {hint}{inner.sql})",
+        inner.exact,
+    )
+
+
 def _exists(path: AttributePath, parameters: Parameters) -> Condition:
-    if path.linked is not None:
-        raise OperationNotSupported(
-            "queries that follow Relationships into linked entities are not supported yet"
-        )
     if path.attribute in ENTITY_MEMBERS:
         return Condition("true", False)
     plain = not path.sub_path and not path.json_path
@@ -98,8 +117,12 @@ def _exists(path: AttributePath, parameters: Parameters) -> Condition:
 
 
 def _comparison(path: AttributePath, op: str, value: Value, parameters: Parameters) -> Condition:
+    if path.attribute in _COLUMNS:
+        instant = _instant(_COLUMNS[path.attribute], op, value, parameters)
+        if instant is not None:
+            return instant
     variables: dict[str, Any] = {}
-    plain = path.linked is None and path.attribute not in ENTITY_MEMBERS and op not in ("!=", "~=", "!~=")
+    plain = path.attribute not in ENTITY_MEMBERS and op not in ("!=", "~=", "!~=")
     test = _test(path, op, value, variables) if plain else None
     if test is None:
         return _exists(path, parameters)._replace(exact=False)
@@ -112,6 +135,18 @@ def _comparison(path: AttributePath, op: str, value: Value, parameters: Paramete
         f"jsonb_path_exists(e.attributes, {parameters.add(document)}::jsonpath, {parameters.add(given)}::jsonb, true)",
         True,
     )
+
+
+def _instant(column: str, op: str, value: Value, parameters: Parameters) -> Condition | None:
+    """A time of the entity itself, compared with instants."""
+    ends = (value.low, value.high) if isinstance(value, Range) else (value,)
+    given = [end.text for end in ends if isinstance(end, Temporal) and end.kind == "dateTime"]
+    if len(given) < len(ends) or op in ("~=", "!~="):
+        return None
+    low, *high = [f"{parameters.add(text)}::text::timestamptz" for text in given]
+    if high:
+        return Condition(f"{column} {'NOT ' if op == '!=' else ''}BETWEEN {low} AND {high[0]}", True)
+    return Condition(f"{column} {_SQL_OPERATORS.get(op, op)} {low}", True)
 
 
 def _test(path: AttributePath, op: str, value: Value, variables: dict[str, Any]) -> str | None:

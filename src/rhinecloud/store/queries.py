@@ -7,7 +7,7 @@ SQL by `store.q_sql`; a geo query is a search by boxes in the index, refined exa
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import asyncpg
@@ -16,6 +16,7 @@ import msgspec
 from rhinecloud.model import (
     LOCATION,
     BadRequestData,
+    Entity,
     GeoQuery,
     OrderKey,
     Q,
@@ -24,13 +25,16 @@ from rhinecloud.model import (
     matches,
     ordered,
 )
+from rhinecloud.model.query_matching import unknown_links
 from rhinecloud.model.subscription import Selector
 
-from . import entities, facts, geo, q_sql
+from . import entities, geo, narrowing, q_sql, sorting
 from .entities import StoredEntity, to_entity
 from .parameters import Parameters
+from .rankings import Rankings
 
 _PORTION = 500
+_MOST_AT_ONCE = 4_000
 
 __all__ = ["LOCATION", "Query", "points", "run"]
 
@@ -53,35 +57,38 @@ class Query(msgspec.Struct, frozen=True):
     count: bool = False
 
 
-async def run(pool: asyncpg.Pool, query: Query) -> tuple[list[StoredEntity], int | None]:
-    """The entities of one page in the order of their ids, and the number of all if asked for.
+async def run(
+    pool: asyncpg.Pool, query: Query, rankings: Rankings | None = None
+) -> tuple[list[StoredEntity], int | None]:
+    """The entities of one page in the order of the query, and the number of all if asked for.
 
-    Raises BadRequestData for a pattern that PostgreSQL cannot read, OperationNotSupported for linked entities in q.
+    `rankings` are the tenant's. Raises BadRequestData for a pattern that PostgreSQL cannot read.
     """
     parameters = Parameters()
     conditions, exact = _conditions(query, parameters)
+    if query.q is not None and rankings is not None:
+        conditions += await narrowing.by_rankings(query.q, parameters, rankings)
     try:
         if query.geo is not None:
             ids = await geo.matching(pool, query.geo, conditions, parameters)
-            if query.order_by:
-                return await _ordered(pool, ids, query, exact)
-            return await (_page_of_ids(pool, ids, query) if exact else _sift(pool, ids, query))
-        where = " AND ".join(conditions) or "true"
-        if not exact or query.order_by:
-            records = await pool.fetch(
-                f"SELECT e.id FROM entity e WHERE {where} ORDER BY e.id", *parameters.values
-            )
-            ids = [record[0] for record in records]
-            return await (_ordered(pool, ids, query, exact) if query.order_by else _sift(pool, ids, query))
+            if exact and not query.order_by:
+                return await _page_of_ids(pool, ids, query)
+            return await _sift(pool, _these(pool, ids), query, exact)
+        where, given = " AND ".join(conditions) or "true", list(parameters.values)
+        order = await sorting.order(query.order_by, rankings) if exact else None
+        if order is None:
+            return await _sift(pool, _all(pool, where, given), query, exact)
         count = None
         if query.count:
-            count = await pool.fetchval(f"SELECT count(*) FROM entity e WHERE {where}", *parameters.values)
+            count = await pool.fetchval(f"SELECT count(*) FROM entity e WHERE {where}", *given)
         limit, offset = parameters.add(query.limit), parameters.add(query.offset)
         records = await pool.fetch(
-            f"SELECT e.id, e.types, e.scopes, e.attributes, e.created_at, e.modified_at FROM entity e "
-            f"WHERE {where} ORDER BY e.id LIMIT {limit} OFFSET {offset}",
+            f"SELECT {entities.COLUMNS} FROM entity e {order.join} WHERE {where} ORDER BY {order.by} "
+            f"LIMIT {limit} OFFSET {offset}",
             *parameters.values,
         )
+        if order.partial and len(records) < query.limit:  # what has no place in the ranking comes after
+            return await _sift(pool, _all(pool, where, given), query, exact)
     except asyncpg.InvalidRegularExpressionError as error:
         raise BadRequestData(f"not a regular expression: {error}") from None
     return [entities.row(record) for record in records], count
@@ -95,46 +102,77 @@ async def _page_of_ids(
     return [found[i] for i in page if i in found], len(ids) if query.count else None
 
 
-async def _ordered(
-    pool: asyncpg.Pool, ids: list[str], query: Query, exact: bool
-) -> tuple[list[StoredEntity], int | None]:
-    """The page of all these entities in the query's order, which is that of the plain reading in the model."""
-    found = await entities.read(pool, ids)
-    candidates = [to_entity(stored) for stored in found.values()]
-    if not exact:
-        assert query.q is not None
-        candidates = [entity for entity in candidates if matches(query.q, entity)]
-    page = ordered(candidates, query.order_by)[query.offset : query.offset + query.limit]
-    return [found[entity.id] for entity in page], len(candidates) if query.count else None
+_Portions = AsyncIterator[list[StoredEntity]]
 
 
-async def _sift(pool: asyncpg.Pool, ids: list[str], query: Query) -> tuple[list[StoredEntity], int | None]:
-    """Where SQL was wider than the query: hold each candidate against the plain reading of q, in portions, and
-    stop when the page is full, unless all must be counted."""
-    assert query.q is not None
-    end = query.offset + query.limit
-    page: list[StoredEntity] = []
-    number = 0
+async def _these(pool: asyncpg.Pool, ids: list[str]) -> _Portions:
+    """The entities with these ids in their order, in portions."""
     for start in range(0, len(ids), _PORTION):
         portion = ids[start : start + _PORTION]
         found = await entities.read(pool, portion)
-        for entity_id in portion:
-            stored = found.get(entity_id)
-            if stored is None or not matches(query.q, to_entity(stored)):
-                continue
-            if query.offset <= number < end:
-                page.append(stored)
-            number += 1
-        if number >= end and not query.count:
-            break
+        yield [found[i] for i in portion if i in found]
+
+
+async def _all(pool: asyncpg.Pool, where: str, given: Sequence[Any]) -> _Portions:
+    """The entities that meet the conditions, in the order of their ids, in portions that grow: who needs a few reads
+    a few."""
+    last, limit = "", _PORTION
+    while True:
+        records = await pool.fetch(
+            f"SELECT {entities.COLUMNS} FROM entity e WHERE {where} AND e.id > ${len(given) + 1} "
+            f"ORDER BY e.id LIMIT ${len(given) + 2}",
+            *given,
+            last,
+            limit,
+        )
+        yield [entities.row(record) for record in records]
+        if len(records) < limit:
+            return
+        last, limit = records[-1][0], min(2 * limit, _MOST_AT_ONCE)
+
+
+async def _sift(
+    pool: asyncpg.Pool, portions: _Portions, query: Query, exact: bool
+) -> tuple[list[StoredEntity], int | None]:
+    """Where SQL was wider than the query, or cannot order: hold each candidate against the plain reading of q, and
+    keep the best of them. In the order of ids it stops when the page is full, unless all must be counted."""
+    end = query.offset + query.limit
+    number = 0
+    best: list[tuple[Entity, StoredEntity]] = []
+    async for portion in portions:
+        candidates = [(to_entity(stored), stored) for stored in portion]
+        if not exact:
+            assert query.q is not None
+            meets = await _meets(pool, query.q, [entity for entity, _ in candidates])
+            candidates = [one for one, meet in zip(candidates, meets, strict=True) if meet]
+        number += len(candidates)
+        best += candidates
+        if query.order_by:
+            rows = {entity.id: stored for entity, stored in best}
+            first = ordered([entity for entity, _ in best], query.order_by)[:end]
+            best = [(entity, rows[entity.id]) for entity in first]
+        elif len(best) >= end:
+            del best[end:]
+            if not query.count:
+                break
         await asyncio.sleep(0)
-    return page, number if query.count else None
+    return [stored for _, stored in best[query.offset : end]], number if query.count else None
+
+
+async def _meets(pool: asyncpg.Pool, q: Q, candidates: list[Entity]) -> list[bool]:
+    """Whether entities meet q by its plain reading. Linked entities that it looks at are read, a level at a time."""
+    known: dict[str, Entity | None] = {}
+    while missing := unknown_links(q, candidates, known, known.get):
+        found = await entities.read(pool, missing)
+        known |= {one: to_entity(found[one]) if one in found else None for one in missing}
+    return [matches(q, entity, known.get) for entity in candidates]
 
 
 def _conditions(query: Query, parameters: Parameters) -> tuple[list[str], bool]:
     """SQL conditions, and whether they say exactly what the query says. Those about facts are what the index knows:
     they only narrow, and each has its exact condition beside it."""
-    conditions = _needs(query, parameters) + head_conditions(query, parameters)
+    conditions = narrowing.by_facts(query.attrs, query.scope_q, query.q, parameters)
+    conditions += head_conditions(query, parameters)
     exact = True
     if query.attrs:
         conditions.append(f"e.attributes ?| {parameters.add(list(query.attrs))}::text[]")
@@ -158,23 +196,6 @@ def head_conditions(query: Query, parameters: Parameters) -> list[str]:
     if query.selectors:
         conditions.append(_selected(query.selectors, parameters))
     return conditions
-
-
-def _needs(query: Query, parameters: Parameters) -> list[str]:
-    """What the facts of an entity must be: of each set one."""
-    needs: list[facts.Facts] = []
-    if query.attrs:
-        needs.append(facts.of_attributes(query.attrs))
-    if query.scope_q is not None:
-        needs += facts.of_scope_query(query.scope_q)
-    if query.q is not None:
-        needs += facts.of_query(query.q)
-    all_of = {fact for need in needs if len(need) == 1 for fact in need}
-    conditions = [f"e.facts @> {parameters.add(sorted(all_of))}::integer[]"] if all_of else []
-    any_of = {need for need in needs if len(need) > 1 and need.isdisjoint(all_of)}
-    return conditions + [
-        f"e.facts && {parameters.add(sorted(need))}::integer[]" for need in sorted(any_of, key=sorted)
-    ]
 
 
 def _selected(selectors: Sequence[Selector], parameters: Parameters) -> str:
