@@ -40,6 +40,12 @@ HOME, VEHICLE, MOTORHOME = (DEFAULT + name for name in ("Home", "Vehicle", "Moto
         ("( Home ; Vehicle ) , Motorhome", ((HOME, VEHICLE), (MOTORHOME,))),
         (HOME, ((HOME,),)),
         ("*", ()),
+        # Beyond the grammar, in the only sense that it can have.
+        ("Home;Vehicle", ((HOME, VEHICLE),)),
+        ("(Home|Vehicle)", ((HOME,), (VEHICLE,))),
+        ("((Home;Vehicle))", ((HOME, VEHICLE),)),
+        ("(Home|Vehicle);Motorhome", ((HOME, MOTORHOME), (VEHICLE, MOTORHOME))),
+        ("Home|Vehicle;Motorhome", ((HOME,), (VEHICLE, MOTORHOME))),
     ],
 )
 def test_type_selections(text: str, alternatives: tuple[tuple[str, ...], ...]) -> None:
@@ -57,7 +63,7 @@ def test_an_entity_needs_all_types_of_some_alternative() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "A;B", "(A;B", "A||B", "A,", "(A|B)", "((A;B))", "9", "A B", "@type", "A<B"]
+    "text", ["", ";B", "(A;B", "A||B", "A,", "(A|)", "()", "(A;B))", "A;", "9", "A B", "@type", "A<B"]
 )
 def test_wrong_type_selections_are_refused(text: str) -> None:
     with pytest.raises(BadRequestData) as caught:
@@ -69,6 +75,10 @@ def test_the_size_of_selections_is_limited() -> None:
     for parse in (lambda text: parse_type_selection(text, CORE), parse_scope_q):
         with pytest.raises(TooComplexQuery):
             parse("/a|" * 10_000)
+        with pytest.raises(TooComplexQuery):
+            parse("(" * 20 + "/a" + ")" * 20)
+        with pytest.raises(TooComplexQuery):
+            parse(";".join(["(/a|/b)"] * 20))
 
 
 @pytest.mark.parametrize(
@@ -95,7 +105,7 @@ def test_scope_queries(text: str, scopes: list[str], selected: bool) -> None:
     assert parse_scope_q(str(query)) == query
 
 
-@pytest.mark.parametrize("text", ["", "/", "#", "/a/#/b", "/a#", "a;b", "(/a", "/9", "/a b", "//a", "/a-b"])
+@pytest.mark.parametrize("text", ["", "/", "#", "/a/#/b", "/a#", "a;", "(/a", "/9", "/a b", "//a", "/a-b"])
 def test_wrong_scope_queries_are_refused(text: str) -> None:
     with pytest.raises(BadRequestData) as caught:
         parse_scope_q(text)

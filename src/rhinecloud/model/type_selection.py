@@ -12,6 +12,8 @@ from rhinecloud.model.context import Context
 from rhinecloud.model.errors import BadRequestData, TooComplexQuery
 
 MAX_TEXT: Final = 16_384
+MAX_NESTING: Final = 16
+MAX_ALTERNATIVES: Final = 1_000
 _TYPE = re.compile(r"[^\s,;|()]+")
 
 
@@ -57,43 +59,74 @@ def _iri(name: str, context: Context) -> str:
 
 
 def split_alternatives(text: str, element: re.Pattern[str], field: str) -> list[list[str]]:
-    """The grammar of types and scopes: alternatives by ``|`` or ``,``, each an element or ``(a;b)``."""
-    alternatives: list[list[str]] = []
-    at = 0
+    """The grammar of types and scopes: alternatives by ``|`` or ``,``, each an element or ``(a;b)``.
 
-    def blanks(at: int) -> int:
-        while at < len(text) and text[at].isspace():
-            at += 1
-        return at
+    Beyond the standard parentheses may hold whatever the whole may, and ``;`` may stand without them; it binds
+    more than ``|``. The result is what that says as alternatives.
+    """
+    return _Splitter(text, element, field).whole()
 
-    def wrong(expected: str) -> BadRequestData:
-        found = repr(text[at : at + 30]) if at < len(text) else "the end"
-        return BadRequestData(
-            f"{field}: expected {expected} at character {at + 1}, found {found}", field=field
-        )
 
-    while True:
-        at = blanks(at)
-        group = text.startswith("(", at)
-        at = blanks(at + 1) if group else at
-        elements: list[str] = []
-        while True:
-            found = element.match(text, at)
-            if found is None:
-                raise wrong(f"a {field}")
-            elements.append(found[0])
-            at = blanks(found.end())
-            if not group:
-                break
-            if text.startswith(")", at):
-                at = blanks(at + 1)
-                break
-            if not text.startswith(";", at):
-                raise wrong("';' or ')'")
-            at = blanks(at + 1)
-        alternatives.append(elements)
-        if at == len(text):
-            return alternatives
-        if text[at] not in "|,":
-            raise wrong("'|', ',' or the end")
-        at += 1
+class _Splitter:
+    """Recursive descent over the text; `at` is the next character."""
+
+    def __init__(self, text: str, element: re.Pattern[str], field: str) -> None:
+        self.text = text
+        self.element = element
+        self.field = field
+        self.at = 0
+
+    def whole(self) -> list[list[str]]:
+        alternatives = self.alternatives(0)
+        if self.at < len(self.text):
+            raise self.wrong("'|', ',' or the end")
+        return alternatives
+
+    def wrong(self, expected: str) -> BadRequestData:
+        found = repr(self.text[self.at : self.at + 30]) if self.at < len(self.text) else "the end"
+        detail = f"{self.field}: expected {expected} at character {self.at + 1}, found {found}"
+        return BadRequestData(detail, field=self.field)
+
+    def take(self, signs: str) -> bool:
+        """Step over the next character if it is one of these, and over the blanks around it."""
+        self.blanks()
+        taken = self.at < len(self.text) and self.text[self.at] in signs
+        if taken:
+            self.at += 1
+            self.blanks()
+        return taken
+
+    def blanks(self) -> None:
+        while self.at < len(self.text) and self.text[self.at].isspace():
+            self.at += 1
+
+    def alternatives(self, depth: int) -> list[list[str]]:
+        found = self.all_of(depth)
+        while self.take("|,"):
+            found += self.all_of(depth)
+        return found
+
+    def all_of(self, depth: int) -> list[list[str]]:
+        found = self.one(depth)
+        while self.take(";"):
+            more = self.one(depth)
+            if len(found) * len(more) > MAX_ALTERNATIVES:
+                raise TooComplexQuery(f"{self.field} has too many alternatives", field=self.field)
+            found = [[*left, *right] for left in found for right in more]
+        return found
+
+    def one(self, depth: int) -> list[list[str]]:
+        if self.take("("):
+            if depth >= MAX_NESTING:
+                raise TooComplexQuery(f"{self.field} nests more than {MAX_NESTING} deep", field=self.field)
+            found = self.alternatives(depth + 1)
+            if not self.take(")"):
+                raise self.wrong("';', '|' or ')'")
+            return found
+        self.blanks()
+        element = self.element.match(self.text, self.at)
+        if element is None:
+            raise self.wrong(f"a {self.field}")
+        self.at = element.end()
+        self.blanks()
+        return [[element[0]]]
