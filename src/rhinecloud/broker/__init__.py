@@ -13,7 +13,7 @@ from rhinecloud.store.queries import Query
 from .broker import Broker, Page, Series, Transaction
 from .gathering import Overloaded
 from .operations import Applied, Change, Kind, Merging, NotUpdated, Operation, Verdict
-from .temporal import TemporalPage, Wanted
+from .temporal import Statistics, TemporalPage, Wanted
 
 __all__ = [
     "Applied",
@@ -27,6 +27,7 @@ __all__ = [
     "Page",
     "Query",
     "Series",
+    "Statistics",
     "TemporalPage",
     "Transaction",
     "Unavailable",

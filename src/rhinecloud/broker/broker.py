@@ -14,7 +14,6 @@ import msgspec
 from rhinecloud.model import Entity, NgsiLdError, ResourceNotFound
 from rhinecloud.model.linked import Join
 from rhinecloud.model.projection import Projection
-from rhinecloud.model.temporal_representation import EntityTemporal
 from rhinecloud.store import Database, discovery, entities, history, intake, queries
 from rhinecloud.store.discovery import AttributeInfo, TypeInfo
 from rhinecloud.store.entities import StoredEntity, rfc3339, to_entity
@@ -25,7 +24,7 @@ from .gathering import Gathering
 from .operations import Applied, Change, Operation, Verdict
 from .relay import READER, Publisher, Relay
 from .subscriptions import Subscriptions
-from .temporal import TemporalPage, Wanted
+from .temporal import Statistics, TemporalPage, Wanted
 from .writer import SeriesNumbers, Writer, write
 
 FOREVER_AGO = datetime.min.replace(tzinfo=UTC)
@@ -173,9 +172,10 @@ class Broker:
         """The temporal evolutions of the entities that match (CIM 009 §5.7.4)."""
         return await temporal.query(self.database.queries, query, wanted, self._temporal_page)
 
-    async def statistics(self, query: queries.Query, wanted: Wanted) -> list[EntityTemporal]:
-        """The aggregates of all entities that ids and types of a query select, at once and whatever their number."""
-        return await temporal.everything(self.database.queries, query, wanted)
+    async def statistics(self, query: queries.Query, wanted: Wanted) -> Statistics:
+        """How many numbers there are, their sum, the smallest and the largest, of each series of all entities that
+        ids and types of a query select, however many: see temporal.statistics."""
+        return await temporal.statistics(self.database.queries, query, wanted)
 
     async def history(
         self,

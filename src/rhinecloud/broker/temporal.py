@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from rhinecloud.model import ResourceNotFound, instance_id
-from rhinecloud.model.temporal_aggregates import Aggregation
+from rhinecloud.model.temporal_aggregates import Aggregation, Part, Sums, total
 from rhinecloud.model.temporal_query import TemporalQuery
 from rhinecloud.model.temporal_representation import EntityTemporal, Event, texts
 from rhinecloud.store import temporal, temporal_selection
@@ -20,7 +20,7 @@ from rhinecloud.store.queries import Query
 from rhinecloud.store.temporal import Row, Series, Window
 from rhinecloud.store.temporal_selection import Candidate, Selection
 
-from .temporal_aggregating import aggregates
+from .temporal_aggregating import aggregates, summed
 from .temporal_sifting import sift
 
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
@@ -92,12 +92,45 @@ async def query(pool: asyncpg.Pool, asked: Query, wanted: Wanted, most: int) -> 
     return msgspec.structs.replace(page, more=len(found) > asked.limit, count=count)
 
 
-async def everything(pool: asyncpg.Pool, asked: Query, wanted: Wanted) -> list[EntityTemporal]:
-    """The aggregates of all entities that the ids and types of a query select."""
-    assert wanted.aggregation is not None
+class Statistics(msgspec.Struct, frozen=True):
+    """Columns: of the plain numbers of each series that has any, how many there are, their sum, the smallest and the
+    largest. `datasets` and `units` are '' for none."""
+
+    entities: list[str]
+    attributes: list[str]
+    datasets: list[str]
+    units: list[str]
+    counts: list[int]
+    totals: list[float]
+    smallest: list[float]
+    largest: list[float]
+
+
+async def statistics(pool: asyncpg.Pool, asked: Query, wanted: Wanted) -> Statistics:
+    """Of all entities that ids and types of a query select, whatever their number: from the stored sums, but for the
+    chunks over the edges of the window, which is one of observation."""
+    window = Window("observedAt", wanted.temporal.since, wanted.temporal.until)
+    selection = Selection(asked, window, wanted.attributes, wanted.datasets)
     async with temporal.snapshot(pool) as connection:
-        found = await temporal_selection.select(connection, Selection(asked, None), None)
-        return (await _page(connection, found, wanted, 0)).evolutions
+        series = await temporal_selection.series_of(connection, selection)
+        ids = [one[0] for one in series]
+        sums, beside = await summed(connection, ids, window, None)
+    parts = [Part(one, np.zeros(len(times), dtype=np.int64), values) for one, times, values in beside]
+    known = None
+    if sums is not None:
+        known = Sums(sums.series, sums.numbers, sums.counts, sums.totals, sums.smallest, sums.largest)
+    found = total(parts, known)
+    heads = [series[row] for row in np.searchsorted(ids, found.groups).tolist()]
+    return Statistics(
+        [head[1] for head in heads],
+        [head[2] for head in heads],
+        [head[3] for head in heads],
+        [head[4] for head in heads],
+        found.counts.tolist(),
+        found.totals.tolist(),
+        found.smallest.tolist(),
+        found.largest.tolist(),
+    )
 
 
 async def _page(
@@ -225,4 +258,4 @@ def _instance(series: Series, row: Row) -> dict[str, Any]:
     return instance
 
 
-__all__ = ["Range", "TemporalPage", "Wanted", "everything", "query", "retrieve"]
+__all__ = ["Range", "TemporalPage", "Wanted", "Statistics", "query", "retrieve", "statistics"]

@@ -17,7 +17,7 @@ from rhinecloud.model.temporal_aggregates import Aggregation, Figures, Part, Sum
 from rhinecloud.model.temporal_periods import Duration, Periods, Times
 from rhinecloud.model.temporal_query import FOREVER, FOREVER_AGO
 from rhinecloud.model.temporal_representation import Aggregated
-from rhinecloud.store import temporal
+from rhinecloud.store import temporal_numbers
 from rhinecloud.store.history import micros
 from rhinecloud.store.temporal import Floats, Series, Window
 
@@ -36,7 +36,7 @@ class _Read(msgspec.Struct):
 
     numbers: list[tuple[int, Times, Floats]]
     instances: list[tuple[int, int, dict[str, Any]]]
-    sums: temporal.Sums | None = None
+    sums: temporal_numbers.Sums | None = None
 
 
 async def aggregates(
@@ -60,7 +60,8 @@ async def aggregates(
         return found
     async for portion in _portions(connection, series, window):
         read = _Read(
-            await temporal.numbers(connection, portion, window), await _instances(connection, portion, window)
+            await temporal_numbers.numbers(connection, portion, window),
+            await _instances(connection, portion, window),
         )
         _add(found, portion, read, window, aggregation, named)
         await asyncio.sleep(0)
@@ -74,20 +75,26 @@ async def _read_sums(
     starts = None
     if not duration.whole:
         origin = micros(window.since)
-        last = await temporal.last(connection, ids, window)
+        last = await temporal_numbers.last(connection, ids, window)
         starts = [origin] if last is None else Periods(duration, origin, last).starts(last)
-    sums = await temporal.sums(connection, ids, window, starts)
-    beside: list[tuple[int, Times, Floats]] = []
-    # Without edges of any kind there is nothing beside them.
-    if starts is not None or window.since != FOREVER_AGO or window.until != FOREVER:
-        beside = await temporal.numbers_beside(connection, ids, window, starts)
+    sums, beside = await summed(connection, ids, window, starts)
     return _Read(beside, await _instances(connection, series, window), sums)
+
+
+async def summed(
+    connection: asyncpg.Connection, ids: Sequence[int], window: Window, starts: Sequence[int] | None
+) -> tuple[temporal_numbers.Sums | None, list[tuple[int, Times, Floats]]]:
+    """Sums by periods, and the numbers that are in none of them. The window is by the order of history."""
+    sums = await temporal_numbers.sums(connection, ids, window, starts)
+    if starts is None and window.since == FOREVER_AGO and window.until == FOREVER:
+        return sums, []  # without edges of any kind there is nothing beside them
+    return sums, await temporal_numbers.numbers_beside(connection, ids, window, starts)
 
 
 async def _instances(
     connection: asyncpg.Connection, series: Sequence[Series], window: Window
 ) -> list[tuple[int, int, dict[str, Any]]]:
-    found = await temporal.instances(connection, [one.id for one in series], window)
+    found = await temporal_numbers.instances(connection, [one.id for one in series], window)
     return [(number, at, _decode(text)) for number, at, text in found]
 
 
@@ -95,7 +102,7 @@ async def _portions(
     connection: asyncpg.Connection, series: Sequence[Series], window: Window
 ) -> AsyncIterator[list[Series]]:
     """The series in portions of which not too many numbers are to be read; those of an entity stay together."""
-    sizes = await temporal.sizes(connection, [one.id for one in series], window)
+    sizes = await temporal_numbers.sizes(connection, [one.id for one in series], window)
     portion: list[Series] = []
     size = 0
     for own in _by_entity(series):
@@ -133,7 +140,7 @@ class _Groups:
                 self.heads.append(one)
         self.several = {key for key, found in units.items() if len(found) > 1}
 
-    def sums(self, sums: temporal.Sums) -> Sums:
+    def sums(self, sums: temporal_numbers.Sums) -> Sums:
         """By groups instead of series."""
         groups = np.fromiter(
             (self.of_series[one] for one in sums.series.tolist()), np.int64, len(sums.series)

@@ -16,7 +16,7 @@ from rhinecloud.model.evolution import SCOPE
 from rhinecloud.model.query_tree import ENTITY_MEMBERS, TIME_MEMBERS, And, AttributePath, Or
 from rhinecloud.model.temporal_query import TemporalQuery
 from rhinecloud.model.temporal_representation import texts
-from rhinecloud.store import temporal, temporal_selection
+from rhinecloud.store import temporal, temporal_numbers, temporal_selection
 from rhinecloud.store.history import micros
 from rhinecloud.store.temporal import Series, Window
 from rhinecloud.store.temporal_selection import Candidate, Selection
@@ -81,10 +81,10 @@ async def _instances(
     series = {one.id: one for one in await temporal.find_series(connection, ids, window, sorted(names))}
     if not series:
         return found
-    for number, times, values in await temporal.numbers(connection, list(series.values()), window):
+    for number, times, values in await temporal_numbers.numbers(connection, list(series.values()), window):
         one = series[number]
         found[one.entity_id][one.attribute] += _plain(one, times, values, timed)
-    for number, _, text in await temporal.instances(connection, list(series), window):
+    for number, _, text in await temporal_numbers.instances(connection, list(series), window):
         one = series[number]
         instance = _decode(text)
         if "deletedAt" not in instance or window.by == "deletedAt":
@@ -120,7 +120,9 @@ async def _in_scope(
     }
     holding: dict[str, list[tuple[str, ...]]] = {}
     begin = micros(asked.since)
-    for number, at, text in await temporal.instances(connection, list(series), until) if series else ():
+    for number, at, text in (
+        await temporal_numbers.instances(connection, list(series), until) if series else ()
+    ):
         instance = _decode(text)
         scopes = () if "deletedAt" in instance else tuple(instance["value"])
         if at <= begin:

@@ -143,21 +143,34 @@ def chosen(sums: Sums, rows: npt.NDArray[Any]) -> Sums:
     )
 
 
-def _numeric(methods: Sequence[Method], parts: Sequence[Part], given: Sums | None) -> dict[int, Figures]:
-    """All groups in one stroke: numbers stand in the order of group and period."""
+def total(parts: Sequence[Part], given: Sums | None = None) -> Sums:
+    """Sums of numbers and of what else is known to be, in the order of group and period."""
+    groups, periods, values = _columns(parts)
+    sums = _sums(groups, periods, values, _begins(groups, periods))
+    return sums if given is None else _together(sums, given)
+
+
+def _columns(parts: Sequence[Part]) -> tuple[Times, Times, Floats]:
+    """All groups as one, in the order of group and period."""
     values = _joined([part.values for part in parts], np.float64)
     periods = _joined([part.periods for part in parts], np.int64)
     groups = np.repeat(
         np.asarray([part.group for part in parts], dtype=np.int64),
         np.asarray([len(part.values) for part in parts], dtype=np.int64),
     )
-    if not _in_order(groups, periods):
-        order = np.lexsort((periods, groups))
-        groups, periods, values = groups[order], periods[order], values[order]
+    if _in_order(groups, periods):
+        return groups, periods, values
+    order = np.lexsort((periods, groups))
+    return groups[order], periods[order], values[order]
+
+
+def _numeric(methods: Sequence[Method], parts: Sequence[Part], given: Sums | None) -> dict[int, Figures]:
+    """All groups in one stroke."""
+    groups, periods, values = _columns(parts)
     begins = _begins(groups, periods)
     sums = _sums(groups, periods, values, begins)
     if given is not None:
-        sums = given if not len(values) and _in_order(given.groups, given.periods) else _merged(sums, given)
+        sums = _together(sums, given)
     figures: dict[str, list[Any]] = {}
     with np.errstate(over="ignore", invalid="ignore"):
         for method in methods:
@@ -217,8 +230,10 @@ def _sums(groups: Times, periods: Times, values: Floats, begins: Times) -> Sums:
         )
 
 
-def _merged(one: Sums, other: Sums) -> Sums:
+def _together(one: Sums, other: Sums) -> Sums:
     """What two say of the same period of a group as one."""
+    if not len(one.groups) and _in_order(other.groups, other.periods):
+        return other
     both = Sums(*(np.concatenate(columns) for columns in zip(one, other, strict=True)))
     both = chosen(both, np.lexsort((both.periods, both.groups)))
     begins = _begins(both.groups, both.periods)

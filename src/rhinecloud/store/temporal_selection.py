@@ -3,7 +3,6 @@ holds anything of theirs in the window (CIM 009 §5.7.4.4)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 
 import asyncpg
@@ -15,7 +14,7 @@ from . import queries
 from .entities import StoredEntity, rfc3339, to_entity
 from .parameters import Parameters
 from .queries import Query
-from .temporal import _KEPT, _TIME, Window
+from .temporal import KEPT, TIME, Window
 
 
 class Candidate(msgspec.Struct, frozen=True):
@@ -123,8 +122,8 @@ def _has_instance(selection: Selection, window: Window, parameters: Parameters) 
             series.append(f"s.{column} = ANY({parameters.add(list(names))}::text[])")
     if window.by == "observedAt":
         series.append("s.observed")
-    time = _TIME[window.by]
-    in_span = f"{time} >= {since} AND {time} < {until} AND {_KEPT[window.by]}"
+    time = TIME[window.by]
+    in_span = f"{time} >= {since} AND {time} < {until} AND {KEPT[window.by]}"
     places = [
         f"EXISTS (SELECT FROM {table} h WHERE h.series = s.id AND {in_span})"
         for table in ("history", "history_rows")
@@ -144,4 +143,25 @@ def _has_instance(selection: Selection, window: Window, parameters: Parameters) 
     return f"EXISTS (SELECT FROM series s WHERE {' AND '.join(series)} AND ({' OR '.join(places)}))"
 
 
-__all__: Sequence[str] = ["Candidate", "Selection", "count", "find", "select"]
+_OF_ENTITIES = """
+SELECT s.id, s.entity_id, s.attribute, s.dataset, s.unit FROM entity e JOIN series s ON s.entity_id = e.id
+WHERE {where} ORDER BY s.id
+"""
+
+
+async def series_of(
+    connection: asyncpg.Connection, selection: Selection
+) -> list[tuple[int, str, str, str, str]]:
+    """(id, entity, attribute, dataset, unit) of the series of all entities that are selected now, in the order of
+    their ids; whatever history holds of them."""
+    parameters = Parameters()
+    where = queries.head_conditions(selection.query, parameters)
+    for column, names in (("attribute", selection.attributes), ("dataset", selection.datasets)):
+        if names is not None:
+            where.append(f"s.{column} = ANY({parameters.add(list(names))}::text[])")
+    if selection.window is not None and selection.window.by == "observedAt":
+        where.append("s.observed")
+    found: list[tuple[int, str, str, str, str]] = await connection.fetch(
+        _OF_ENTITIES.format(where=" AND ".join(where) or "true"), *parameters.values
+    )
+    return found
