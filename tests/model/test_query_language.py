@@ -340,3 +340,57 @@ def test_and_or_and_unequal_mean_what_they_say(q: Q, entity: Entity) -> None:
         assert holds(q) == any(map(holds, q.terms))
     elif isinstance(q, Comparison) and holds(q):
         assert holds(Exists(q.path))
+
+
+# Each production of the grammar, in the words of the clause where it has an example.
+PRODUCTIONS = {
+    "Query": ['a==1;b==2|c==3;d==4', 'speed>50;brandName!="Mercedes"'],
+    "QueryTermAssoc": ['(speed>50|rpm>3000);brandName=="Mercedes"', "a;(b|c==1;d)"],
+    "QueryTerm": ["temperature", "temperature==20", 'a>"x"', "a<=10:00:00.5Z", "a<2020-01-01", 'a~="^b.*"', 'a!~="b"'],
+    "LinkedEntityRelation": ["sensor{humidity}==40", "sensor{Device:humidity}==40", "sensor{Device,Other:humidity}"],
+    "LinkedEntityPath": ["a{b{c}}", "a{T:b{U,V:c}}>=2", "a{b.c[d.e]}==1"],
+    "ValuePath": ['address[city]=="Berlin"', "sensor.rawdata[airquality.particulate]==40", "a.b.c.d",
+                  'color[*]=="red"'],
+    "OtherValue": ["a==true", "a!=false"],
+    "Range": ["a==10..20", 'a!="a".."b"', "a==2020-01-01..2020-12-31", "a==10:00:00Z..11:00:00Z",
+              "a==2020-01-01T00:00:00Z..2020-01-02T00:00:00Z"],
+    "ValueList": ['color!="black","red"', "a==1,true,-2.5", "a==2020-01-01T00:00:00Z,2020-01-02T00:00:00Z"],
+    "URI": ["color==http://example.com/red", "color==http://example/black,urn:x:red"],
+    "AttrName": ["ä_1", "名前==1"],
+    "quotedStr": [r'a=="say \"hi\""', 'a==";|()"'],
+    "members": ["a.observedAt>=2017-12-24T12:00:00Z", 'a.unitCode=="CEL"', "a.datasetId==urn:x:d",
+                "createdAt>2020-01-01T00:00:00Z"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("production", PRODUCTIONS)
+def test_each_production_is_read_and_printed_as_it_is_written(production: str) -> None:
+    for text in PRODUCTIONS[production]:
+        assert print_q(parse_q(text, CORE), CORE) == text
+    for text in PRODUCTIONS[production]:
+        for broken in (text + ";", "|" + text, f"({text}", text + ")", text + " =="):
+            with pytest.raises(BadRequestData):
+                parse_q(broken, CORE)
+
+
+def test_values_are_expanded_for_the_attributes_that_are_named() -> None:
+    context = Context.compile({"Male": "https://e.x/Male", "gender": "https://e.x/gender"})
+    male = Uri("https://e.x/Male")
+    for text, names in (
+        ("gender==Male", ["gender"]),
+        ('gender=="Male"', ["https://e.x/gender"]),
+        ("a.gender==Male", ["a.gender"]),
+        ("a{gender}==Male", ["gender"]),
+    ):
+        q = parse_q(text, context, expand_values=names)
+        assert isinstance(q, Comparison) and q.value == male
+    q = parse_q('a.gender=="Male"', context, expand_values=["gender"])
+    assert isinstance(q, Comparison) and q.value == "Male"
+    for expand, json_keys, field in (
+        (["g"], ["g"], "jsonKeys"),
+        (["1"], [], "expandValues"),
+        ([], ["a["], "jsonKeys"),
+    ):
+        with pytest.raises(BadRequestData) as raised:
+            parse_q("g==1", context, expand_values=expand, json_keys=json_keys)
+        assert raised.value.field == field
