@@ -14,7 +14,10 @@ from rhinecloud.store import Database
 from ..conftest import NatsServer
 
 MakeBroker = Callable[[], Awaitable[Broker]]
-_TABLES = ("entity", "place", "history", "outbox", "delivery", "unmapped", "audit")
+_TABLES = (
+    *("entity", "deleted_entity", "place", "history", "history_rows", "chunk"),
+    *("outbox", "delivery", "unmapped", "audit"),
+)
 
 
 async def _open(database_url: str, bus: Bus) -> Broker:

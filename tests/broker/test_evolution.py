@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,11 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rhinecloud.broker import Applied, Broker, Operation, rfc3339
+from rhinecloud.broker.temporal import Wanted
 from rhinecloud.model import NgsiLdError, ResourceNotFound, instance_id
 from rhinecloud.store import history, partitions
 from rhinecloud.store.history import decode_chunk, micros
 
-from .graph import iri, one
+from .graph import iri, one, told
 from .naive import NaiveEntity, Told
 
 _numbers = itertools.count(1)
@@ -218,3 +220,137 @@ def _told(naive: NaiveEntity, rows: list[Stored], row: Stored) -> Told:
 
     here = [other for other in rows if alike(other)].index(row)
     return [t for t in sorted(naive.told, key=lambda t: t.at) if alike(t)][here]
+
+
+async def begun(broker: Broker, *values: tuple[Any, int]) -> str:
+    """A lamp with a history of its power; its id."""
+    entity_id = f"urn:ngsi-ld:Lamp:evolving{next(_numbers)}"
+    instances = [instance(value, minutes) for value, minutes in values]
+    operation = Operation("evolve", entity_id, ("Lamp",), attributes={POWER: instances}, create_missing=True)
+    assert isinstance(await one(broker, operation), Applied)
+    return entity_id
+
+
+def deletion(row: Stored, entity_id: str) -> Operation:
+    return Operation("delete_instance", entity_id, attribute=row.attribute, instance=row.instance_id)
+
+
+async def test_a_correction_waits_for_compaction_and_finds_what_it_left(shared_broker: Broker) -> None:
+    broker = shared_broker
+    entity_id = await begun(broker, (1, 0), (2, 1), (3, 2))
+    rows = await stored(broker, entity_id)
+    async with broker.database.pool.acquire() as connection:
+        async with connection.transaction():
+            for day in await partitions.days(connection, "history"):
+                await history.compact(connection, day)
+            pid = connection.get_server_pid()
+            task = asyncio.create_task(one(broker, deletion(rows[1], entity_id)))
+            async with asyncio.timeout(30):
+                while not await broker.database.queries.fetchval(
+                    "SELECT count(*) FROM pg_stat_activity WHERE $1 = ANY(pg_blocking_pids(pid))", pid
+                ):
+                    assert not task.done()
+                    await asyncio.sleep(0.01)
+        await partitions.ensure(connection, "history", datetime.now(UTC).date())
+    assert isinstance(await task, Applied)
+    assert [row.instance["value"] for row in await stored(broker, entity_id)] == [1, 3]
+
+
+async def test_compaction_waits_for_a_correction(shared_broker: Broker) -> None:
+    broker = shared_broker
+    entity_id = await begun(broker, (1, 0), (2, 1), (3, 2))
+    rows = await stored(broker, entity_id)
+    async with broker.transaction() as transaction:
+        assert isinstance((await transaction.apply([deletion(rows[1], entity_id)]))[0], Applied)
+        pid = transaction.connection.get_server_pid()
+        task = asyncio.create_task(compact(broker))
+        async with asyncio.timeout(30):
+            while not await broker.database.queries.fetchval(
+                "SELECT count(*) FROM pg_stat_activity WHERE $1 = ANY(pg_blocking_pids(pid))", pid
+            ):
+                assert not task.done()
+                await asyncio.sleep(0.01)
+    await task
+    assert [row.instance["value"] for row in await stored(broker, entity_id)] == [1, 3]
+
+
+async def test_several_at_one_instant_are_told_apart_before_and_after_compaction(
+    shared_broker: Broker,
+) -> None:
+    """Several measurements in one second, in one transaction or several: each has an instanceId that deletes it."""
+    broker = shared_broker
+    for cold in (False, True):
+        entity_id = f"urn:ngsi-ld:Lamp:evolving{next(_numbers)}"
+        for many in (("red", 5), (7,), (3, "blue", 5)):
+            operations = [
+                Operation("measure", entity_id, ("Lamp",), attributes={POWER: [instance(value, 1)]})
+                for value in many
+            ]
+            assert all(isinstance(verdict, Applied) for verdict in await broker.apply(operations))
+        if cold:
+            await compact(broker)
+        left = sorted(["red", 5, 7, 3, "blue", 5], key=str)
+        while left:
+            page = await broker.evolution(entity_id, Wanted())
+            shown = page.evolutions[0].events[POWER]
+            assert sorted([event.instance["value"] for event in shown], key=str) == left
+            victim = shown[len(shown) // 2].instance
+            verdict = await one(
+                broker,
+                Operation("delete_instance", entity_id, attribute=POWER, instance=victim["instanceId"]),
+            )
+            assert isinstance(verdict, Applied)
+            left.remove(victim["value"])
+
+
+async def test_operations_of_one_transaction_see_each_other(shared_broker: Broker) -> None:
+    broker = shared_broker
+    entity_id = await begun(broker, (1, 0), (2, 1))
+    rows = await stored(broker, entity_id)
+    verdicts = await broker.apply(
+        [
+            Operation("measure", entity_id, ("Lamp",), attributes={POWER: [instance(3, 2)]}),
+            deletion(rows[0], entity_id),
+            Operation("evolve", entity_id, attributes={POWER: [instance(4, 2)]}),
+            Operation("append", entity_id, attributes={COLOUR: [instance("red", None)]}),
+            deletion(rows[1], entity_id),
+            deletion(rows[1], entity_id),
+            Operation("delete_evolution", "urn:ngsi-ld:Lamp:unknown"),
+        ]
+    )
+    assert [isinstance(verdict, Applied) for verdict in verdicts] == [True] * 5 + [False] * 2
+    left = [(row.attribute, row.instance["value"]) for row in await stored(broker, entity_id)]
+    assert left == [(POWER, 4), (COLOUR, "red")]
+    assert (await broker.retrieve(entity_id)).attributes[POWER][0]["value"] == 4
+
+
+async def test_what_changes_is_told_and_what_is_old_is_not(broker: Broker) -> None:
+    entity_id = await begun(broker, (2, 1))
+    await one(broker, Operation("evolve", entity_id, attributes={POWER: [instance(1, 0)]}))
+    await one(broker, deletion((await stored(broker, entity_id))[0], entity_id))
+    await one(broker, Operation("evolve", entity_id, attributes={POWER: [instance(3, 2)]}))
+    await one(broker, Operation("delete_evolution_attribute", entity_id, attribute=POWER))
+    await one(broker, Operation("delete_evolution", entity_id))
+    changes = [change for change in await told(broker) if change["entityId"] == entity_id]
+    assert [change["operation"] for change in changes] == ["create", "update", "update", "delete"]
+    assert [change.get("old", {}).get(POWER, [{}])[0].get("value") for change in changes] == [
+        None,
+        2,
+        3,
+        None,
+    ]
+
+
+async def test_an_app_rolls_a_correction_back_with_the_rest(shared_broker: Broker) -> None:
+    broker = shared_broker
+    entity_id = await begun(broker, (1, 0), (2, 1))
+    await compact(broker)
+    rows = await stored(broker, entity_id)
+    try:
+        async with broker.transaction() as transaction:
+            assert isinstance((await transaction.apply([deletion(rows[1], entity_id)]))[0], Applied)
+            raise ZeroDivisionError
+    except ZeroDivisionError:
+        pass
+    assert await stored(broker, entity_id) == rows
+    assert (await broker.retrieve(entity_id)).attributes[POWER][0]["value"] == 2

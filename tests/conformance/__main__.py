@@ -73,7 +73,11 @@ def _run(suite: Suite, paths: list[Path], output: Path, *, registrations: bool) 
         Path(folder).chmod(0o711)
         contexts, engine = Path(folder, "contexts.json"), Path(folder, "mqtt")
         suite.write_contexts(contexts)
-        flags = (f"--context-preload={contexts}", "--outbound-allow=127.0.0.0/8,localhost", "--temporal-page=30")
+        flags = (
+            f"--context-preload={contexts}",
+            "--outbound-allow=127.0.0.0/8,localhost",
+            "--temporal-page=30",
+        )
         with installation(*flags) as broker:
             try:
                 broker.start()
