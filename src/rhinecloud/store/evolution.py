@@ -17,7 +17,7 @@ import numpy as np
 from rhinecloud.model.evolution import SCOPE
 
 from .entities import rfc3339
-from .history import SeriesKey, decode_chunk, micros, write_chunks
+from .history import SeriesKey, arrival, decode_chunk, micros, write_chunks
 
 
 class Occurrence(msgspec.Struct, frozen=True):
@@ -115,7 +115,7 @@ async def _thin(connection: asyncpg.Connection, chunks: Sequence[Sequence[asyncp
 # One instance ----------------------------------------------------------------------------------------------------
 
 _ROWS_HERE = """
-SELECT ctid::text AS place, tableoid::regclass::text AS source, arrived, value, instance
+SELECT ctid::text AS place, tableoid::regclass::text AS source, {hot} AS hot, arrived, value, instance
 FROM {table} WHERE series = $1 AND at = $2 FOR UPDATE
 """
 
@@ -152,22 +152,17 @@ async def find(connection: asyncpg.Connection, series: int, time: int, number: i
         return None
     key = SeriesKey(*record)
     await hold(connection)
-    hot = await connection.fetch(_ROWS_HERE.format(table="history"), series, at)
-    cold = await connection.fetch(_ROWS_HERE.format(table="history_rows"), series, at)
+    hot = await connection.fetch(_ROWS_HERE.format(table="history", hot="true"), series, at)
+    cold = await connection.fetch(_ROWS_HERE.format(table="history_rows", hot="false"), series, at)
     chunk = await connection.fetchrow(_CHUNK_HERE, series, at)
     compacted = int((decode_chunk(chunk)[0] == time).sum()) if chunk is not None else 0
     if number < compacted:
         return Found(series, key, at, "chunk", chunk=chunk, number=number)
-    rows = [*sorted(cold, key=_by_arrival), *sorted(hot, key=_by_arrival)]
+    rows = sorted([*cold, *hot], key=lambda row: arrival(*row[2:]))
     if number - compacted >= len(rows):
         return None
     row = rows[number - compacted]
     return Found(series, key, at, row["source"], row["place"])
-
-
-def _by_arrival(row: asyncpg.Record) -> tuple[Any, ...]:
-    value, instance = row["value"], row["instance"]
-    return row["arrived"], value is None, value or 0.0, instance or ""
 
 
 async def remove(connection: asyncpg.Connection, found: Found) -> None:

@@ -183,6 +183,14 @@ def decode_chunk(record: asyncpg.Record) -> tuple[npt.NDArray[np.int64], npt.NDA
     )
 
 
+def arrival(hot: bool, arrived: Any, value: float | None, instance: str | None) -> tuple[Any, ...]:
+    """The order of the rows of one series at one instant, which makes their instanceIds. Those that arrived together
+    are in the order of what they say; `ARRIVAL` is the same in SQL. Those in chunks come before."""
+    return hot, arrived, value is None, value or 0.0, instance or ""
+
+
+ARRIVAL = 'hot, arrived, value, instance::text COLLATE "C"'
+
 _WRITE_CHUNK = """
 INSERT INTO chunk (series, month, at0, at1, n, vmin, vmax, vsum, tick, offsets, wide, values)
 VALUES ($1, $2::text::date, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
@@ -194,8 +202,8 @@ ON CONFLICT (series, month) DO UPDATE SET
 
 _PLAIN = """
 SELECT series, date_trunc('month', at)::date AS month,
-       array_agg((extract(epoch FROM at) * 1000000)::bigint ORDER BY at, arrived) AS times,
-       array_agg(value ORDER BY at, arrived) AS values
+       array_agg((extract(epoch FROM at) * 1000000)::bigint ORDER BY at, arrived, value) AS times,
+       array_agg(value ORDER BY at, arrived, value) AS values
 FROM {partition} WHERE instance IS NULL AND arrived < $1 AND series > $2 AND series <= $3
 GROUP BY series, month ORDER BY series, month
 """

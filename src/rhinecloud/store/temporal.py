@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from rhinecloud.model.temporal_query import FOREVER, FOREVER_AGO
 
-from .history import micros
+from .history import ARRIVAL, arrival, micros
 
 Times = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -156,7 +156,7 @@ SELECT (extract(epoch FROM r.time) * 1000000)::bigint AS time, s.id, (extract(ep
        ), 0))::bigint AS number, r.value, r.instance, (extract(epoch FROM r.arrived) * 1000000)::bigint AS arrived
 FROM unnest($1::bigint[], $5::boolean[]) AS s (id, observed) CROSS JOIN LATERAL (
     SELECT {time} AS time, h.at, h.arrived, h.value, h.instance, h.number FROM (
-        SELECT *, row_number() OVER (PARTITION BY at ORDER BY hot, arrived) - 1 AS number FROM (
+        SELECT *, row_number() OVER (PARTITION BY at ORDER BY {arrival}) - 1 AS number FROM (
             SELECT at, true AS hot, arrived, value, instance FROM history WHERE series = s.id
             UNION ALL
             SELECT at, false, arrived, value, instance FROM history_rows WHERE series = s.id
@@ -193,7 +193,7 @@ async def rows(
     span = window.since, window.until, most
     if not window.at:
         records = await connection.fetch(
-            _ROWS_BY_TIME.format(order=order, time=TIME[window.by], kept=KEPT[window.by]),
+            _ROWS_BY_TIME.format(arrival=ARRIVAL, order=order, time=TIME[window.by], kept=KEPT[window.by]),
             [one.id for one in series],
             *span,
             [one.observed for one in series],
@@ -217,7 +217,8 @@ async def rows(
 
 
 def _by_arrival(record: asyncpg.Record) -> tuple[Any, ...]:
-    return tuple(record)[:4]
+    at, series, hot, arrived, value, instance = record
+    return at, series, *arrival(hot, arrived, value, instance)
 
 
 async def _first_chunks(
