@@ -33,6 +33,7 @@ from rhinecloud.engines.handover import WorkerHandover
 from rhinecloud.files import Files
 from rhinecloud.gateways import Gateways
 from rhinecloud.jobs import Jobs
+from rhinecloud.listening import BoundedProtocol
 from rhinecloud.mail import Mail
 from rhinecloud.store import Database, Unavailable
 from rhinecloud.tasks import stop
@@ -103,7 +104,7 @@ async def serve(handover: WorkerHandover) -> None:
     services = Services(broker, gateways.devices, gateways.profiles, gateways.unmapped, gateways.push)
     config = uvicorn.Config(
         Application(NgsiLdApi(broker, contexts), ManagementApi(services, settings), pages),
-        http="httptools",
+        http=BoundedProtocol,
         lifespan="off",
         access_log=False,
         log_config=None,
@@ -111,7 +112,6 @@ async def serve(handover: WorkerHandover) -> None:
         proxy_headers=False,
         date_header=True,
         timeout_graceful_shutdown=_GRACE,
-        h11_max_incomplete_event_size=64 * 1024,
         ssl_certfile=settings.tls_cert,
         ssl_keyfile=settings.tls_key,
     )
