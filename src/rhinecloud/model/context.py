@@ -79,7 +79,9 @@ class Context:
         ends_with_core: bool,
     ) -> None:
         self.documents = documents
-        self.urls: tuple[str, ...] = tuple(part for part in documents if isinstance(part, str))
+        self.urls: tuple[str, ...] = tuple(
+            part for part in documents if isinstance(part, str) and not _is_core(part)
+        )
         self._terms = terms
         self._coercions = coercions
         self._prefixes = prefixes
@@ -159,7 +161,11 @@ class Context:
     def _shorten(self, iri: str) -> str:
         if iri.startswith(DEFAULT_VOCABULARY):
             suffix = iri[len(DEFAULT_VOCABULARY) :]
-            if suffix and ":" not in suffix and suffix[0] != "@" and suffix not in self._terms:
+            if (
+                suffix
+                and suffix not in self._terms
+                and _expand(suffix, self._prefixes, DEFAULT_VOCABULARY) == iri
+            ):
                 return suffix
         candidates = [
             f"{prefix}:{iri[len(namespace) :]}"
@@ -171,19 +177,37 @@ class Context:
         return min(usable, key=lambda name: (len(name), name), default=iri)
 
 
-def _user_parts(documents: Any, depth: int = 0) -> list[Any]:
-    """The user's contexts in order, one level deep, without the core context (it is implied)."""
+def _user_parts(documents: Any) -> list[Any]:
+    """The user's contexts in order, one level deep, without what a null behind it makes void, and without the core
+    context at the end, where it is implied. Between others it stays: it ends the vocabulary of those before it."""
+    parts: list[Any] = []
+    _collect(documents, parts, 0)
+    while parts and _is_core(parts[-1]):
+        parts.pop()
+    return parts
+
+
+def _is_core(part: Any) -> bool:
+    return isinstance(part, str) and core_context.is_core_context_url(part)
+
+
+def _collect(documents: Any, parts: list[Any], depth: int) -> None:
     if depth > MAX_DEPTH:
         raise BadRequestData(f"@contexts are nested more than {MAX_DEPTH} deep", field="/@context")
     if documents is None:
-        return []
-    if isinstance(documents, list | tuple):
-        return [part for document in documents for part in _user_parts(document, depth + 1)]
-    if isinstance(documents, str):
-        return [] if core_context.is_core_context_url(documents) else [documents]
-    if isinstance(documents, dict):
-        return _user_parts(documents["@context"], depth + 1) if "@context" in documents else [documents]
-    raise BadRequestData("an @context is a URL, an object or a list of these", field="/@context")
+        parts.clear()
+    elif isinstance(documents, list | tuple):
+        for document in documents:
+            _collect(document, parts, depth + 1)
+    elif isinstance(documents, str):
+        if parts or not _is_core(documents):  # in the first place it says nothing
+            parts.append(documents)
+    elif not isinstance(documents, dict):
+        raise BadRequestData("an @context is a URL, an object or a list of these", field="/@context")
+    elif "@context" in documents:
+        _collect(documents["@context"], parts, depth + 1)
+    else:
+        parts.append(documents)
 
 
 def _shortest_terms(expanded: dict[str, str]) -> dict[str, str]:
@@ -220,6 +244,10 @@ class _Builder:
         self.loaded: dict[str, Any] = {}
         self.included = 0
         self.definitions = 0
+        self.begin()
+
+    def begin(self) -> None:
+        """Only the core context is in force: so does each begin, and null means (JSON-LD 1.1 API §4.1)."""
         self.terms: dict[str, str | None] = {**core_context.TERMS, **core_context.KEYWORD_ALIASES}
         self.coercions: dict[str, str] = {}
         self.prefixes: dict[str, str] = dict(core_context.PREFIXES)
@@ -234,8 +262,8 @@ class _Builder:
         if len(chain) > MAX_DEPTH:
             raise BadRequestData(f"@contexts are nested more than {MAX_DEPTH} deep", field="/@context")
         if context is None:
-            return
-        if isinstance(context, list):
+            self.begin()
+        elif isinstance(context, list):
             for part in context:
                 self.add(part, base, (*chain, ""))
         elif isinstance(context, str):
@@ -248,6 +276,7 @@ class _Builder:
     def add_remote(self, url: str, chain: tuple[str, ...]) -> None:
         if core_context.is_core_context_url(url):
             self.ends_with_core = True
+            self.vocabulary = DEFAULT_VOCABULARY
             return
         if not is_iri(url):
             raise BadRequestData(f"{url!r} is no URL of an @context", field="/@context")
