@@ -25,6 +25,7 @@ COMMANDS = {
     "import": "bring a CSV, GeoJSON or NDJSON file into the graph",
     "replay": "replay recorded traffic over MQTT",
     "check": "say in words what is wrong with a set-up",
+    "tenant": "make, list and remove tenants",
     "backup": "write everything into one file",
     "restore": "fill an empty installation from a backup",
     "files": "look after uploaded files",

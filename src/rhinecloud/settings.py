@@ -66,6 +66,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str | None,
         Meta(description="The city's own PostgreSQL (16 or newer); without it the embedded one is started."),
     ] = None
+    database_connections: Annotated[
+        int,
+        Meta(
+            ge=20,
+            le=10_000,
+            description="Connections to PostgreSQL that all workers together may have; the embedded one takes 97.",
+        ),
+    ] = 95
+    tenant_creation: Annotated[
+        bool,
+        Meta(
+            description="A tenant that does not exist is made by the first operation that creates something in it; "
+            "else by rhinecloud tenant add only."
+        ),
+    ] = False
     nats_url: Annotated[
         str | None,
         Meta(

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 import asyncpg
+import msgspec
 import uvicorn
 import uvloop
 from starlette.responses import PlainTextResponse
@@ -23,9 +24,12 @@ from starlette.responses import PlainTextResponse
 from rhinecloud.api.management import ManagementApi, Services
 from rhinecloud.api.ngsi_ld import NgsiLdApi
 from rhinecloud.broker import Broker
+from rhinecloud.broker import caretaker as caring
+from rhinecloud.broker.caretaker import Caretaker
 from rhinecloud.broker.contexts import WAKE, Contexts, preloaded
 from rhinecloud.broker.outbound import Allowed
 from rhinecloud.broker.subscriptions import Notifier
+from rhinecloud.broker.tenants import Served, Tenants
 from rhinecloud.broker.upkeep import keep
 from rhinecloud.bus import Bus, BusUnavailable
 from rhinecloud.city import City
@@ -35,7 +39,8 @@ from rhinecloud.gateways import Gateways
 from rhinecloud.jobs import Jobs
 from rhinecloud.listening import BoundedProtocol
 from rhinecloud.mail import Mail
-from rhinecloud.store import Database, Unavailable
+from rhinecloud.settings import Settings
+from rhinecloud.store import Connections, Database, NotPossible, Registry, Unavailable
 from rhinecloud.tasks import stop
 from rhinecloud.web import NotBuilt, WebApp, create_app
 from rhinecloud.web.language import tongues
@@ -67,7 +72,8 @@ async def serve(handover: WorkerHandover) -> None:
     settings = handover.settings
     credentials: dict[str, Any] = handover.nats_credentials.options()
     bus = await Bus.connect(handover.nats_url, name=f"worker-{handover.worker_index}", **credentials)
-    database = await _open(handover.database_url)
+    share = Share.of(settings)
+    database = await _open(handover.database_url, share)
     jobs = Jobs(database, settings.time_zone)
     files = Files.of_settings(database, settings, jobs.compute)
     mail = Mail.of_settings(database, settings, tongues(settings.time_zone))
@@ -75,16 +81,45 @@ async def serve(handover: WorkerHandover) -> None:
     await broker.open()
     await bus.on_wake("relay", broker.wake_relay)
     allowed = Allowed(settings.outbound_allow)
-    contexts = Contexts(
-        database,
-        preload=preloaded(settings.context_preload),
-        allowed=allowed,
-        wake=lambda: bus.wake(WAKE),
-        address=settings.public_url,
-        secure=settings.tls_cert is not None,
-    )
+    preload = preloaded(settings.context_preload)
+
+    def contexts_of(which: Database, wake: str) -> Contexts:
+        return Contexts(
+            which,
+            preload=preload,
+            allowed=allowed,
+            wake=lambda: bus.wake(wake),
+            address=settings.public_url,
+            secure=settings.tls_cert is not None,
+        )
+
+    contexts = contexts_of(database, WAKE)
     await contexts.open()
     await bus.on_wake(WAKE, contexts.heard)
+
+    async def serve_tenant(of_tenant: Database) -> Served:
+        its_contexts = contexts_of(of_tenant, f"{WAKE}.{of_tenant.tenant}")
+        await its_contexts.open()
+        its_broker = Broker(of_tenant, bus, temporal_page=settings.temporal_page, cared_for=True)
+        return Served(of_tenant, its_broker, its_contexts)
+
+    tenants = Tenants(
+        Served(database, broker, contexts),
+        Registry(handover.database_url),
+        Connections(handover.database_url, share.of_tenants),
+        serve_tenant,
+        creation=settings.tenant_creation,
+    )
+    await bus.listen(f"wake.{WAKE}.*", lambda message: tenants.heard(message.subject.rpartition(".")[2]))
+    caretaker = Caretaker(
+        tenants,
+        bus,
+        allowed,
+        outbox_days=settings.outbox_retention_days,
+        unmapped_days=settings.unmapped_retention_days,
+    )
+    await caretaker.open()
+    await bus.on_wake(caring.WAKE, caretaker.wake)
     notifier = Notifier(broker.database, broker.feed, contexts, allowed)
     notifier.open()
     await bus.on_wake("subscriptions", notifier.wake)
@@ -103,7 +138,7 @@ async def serve(handover: WorkerHandover) -> None:
     pages = _pages(City(settings, broker, bus, gateways, handover.mqtt_url, jobs, files, mail))
     services = Services(broker, gateways.devices, gateways.profiles, gateways.unmapped, gateways.push)
     config = uvicorn.Config(
-        Application(NgsiLdApi(broker, contexts), ManagementApi(services, settings), pages),
+        Application(NgsiLdApi(tenants), ManagementApi(services, settings), pages),
         http=BoundedProtocol,
         lifespan="off",
         access_log=False,
@@ -134,6 +169,8 @@ async def serve(handover: WorkerHandover) -> None:
         await files.close()
         await jobs.close()
         await gateways.close()
+        await caretaker.close()
+        await tenants.close()
         await notifier.close()
         await contexts.close()
         await broker.close()
@@ -160,12 +197,30 @@ def _pages(city: City) -> WebApp | PlainTextResponse:
         return PlainTextResponse(f"{error}\n", 503)
 
 
-async def _open(url: str) -> Database:
+class Share(msgspec.Struct, frozen=True):
+    """This worker's part of the connections to PostgreSQL: of the default tenant, those of its queries, and what all
+    other tenants share. One is left for the registry of tenants."""
+
+    of_city: int
+    of_queries: int
+    of_tenants: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> Share:
+        """Offices and the queue's wake-up each keep a connection for themselves; the others are for requests."""
+        mine = settings.database_connections // settings.workers - 1
+        of_city = min(max(2 * mine // 3, 9), 14)
+        of_queries = min(max(mine // 4, 2), 7)
+        return cls(of_city, of_queries, min(max(mine - of_city - of_queries, 2), 16))
+
+
+async def _open(url: str, share: Share) -> Database:
     """Connect as soon as PostgreSQL answers: it may be recovering, which takes as long as it takes."""
     while True:
         try:
-            # Offices and the queue's wake-up each keep a connection for themselves; the others are for requests.
-            return await Database.open(url, size=14)
+            return await Database.open(url, size=share.of_city, queries=share.of_queries)
+        except NotPossible as error:
+            raise SystemExit(f"The tenants cannot be served: {error}") from None
         except Unavailable as error:
             _log.warning("waiting for PostgreSQL: %s", error)
         except asyncpg.PostgresError as error:

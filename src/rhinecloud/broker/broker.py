@@ -22,7 +22,7 @@ from . import joining, temporal
 from .feed import Feed, Subscriber
 from .gathering import Gathering
 from .operations import Applied, Change, Operation, Verdict
-from .relay import READER, Publisher, Relay
+from .relay import READER, Publisher, Relay, caretaker_of
 from .subscriptions import Subscriptions
 from .temporal import Statistics, TemporalPage, Wanted
 from .writer import SeriesNumbers, Writer, write
@@ -79,14 +79,19 @@ class Transaction:
 class Broker:
     """Provide, consume and watch the graph of one tenant (CIM 009 §5.6, §5.7)."""
 
-    def __init__(self, database: Database, bus: Bus, *, temporal_page: int = 1_000) -> None:
-        """`temporal_page`: about so many instances stand in one temporal answer."""
+    def __init__(
+        self, database: Database, bus: Bus, *, temporal_page: int = 1_000, cared_for: bool = False
+    ) -> None:
+        """`temporal_page`: about so many instances stand in one temporal answer. `cared_for`: the caretaker of all such
+        tenants tells its changes and its subscribers (broker.caretaker)."""
         self.database = database
         self._temporal_page = temporal_page
         self._bus = bus
-        self._relay = Relay(database, bus)
+        self._relay = Relay(database, bus) if not cared_for else None
+        self._wake_name = caretaker_of("relay", database.tenant) if cared_for else "relay"
+        subscriptions = caretaker_of("subscriptions", database.tenant) if cared_for else "subscriptions"
         self.feed = Feed(database, bus)
-        self.subscriptions = Subscriptions(database, lambda: bus.wake("subscriptions"))
+        self.subscriptions = Subscriptions(database, lambda: bus.wake(subscriptions))
         self._writer = Writer(database, self._told)
         self._reader: Gathering[str, StoredEntity | None] = Gathering(
             self._read, lanes=3, most_at_once=500, most_waiting=20_000, crowded=50
@@ -105,13 +110,14 @@ class Broker:
 
     def wake_relay(self) -> None:
         """Changes were committed, here or in another worker."""
-        self._relay.wake()
+        if self._relay is not None:
+            self._relay.wake()
 
     def _told(self) -> None:
-        if self._relay.elected:
+        if self._relay is not None and self._relay.elected:
             self._relay.wake()
         elif self._waking is None or self._waking.done():
-            self._waking = asyncio.create_task(self._bus.wake("relay"))
+            self._waking = asyncio.create_task(self._bus.wake(self._wake_name))
 
     # Provide --------------------------------------------------------------------------------------------------
 
@@ -262,7 +268,7 @@ class Broker:
             "postgresql": {"version": record["version"], "database_bytes": record["bytes"]},
             "graph": {"entities_estimate": record["entities"], "unmapped": record["unmapped"]},
             "relay": {
-                "elected_here": self._relay.elected,
+                "elected_here": self._relay is not None and self._relay.elected,
                 "told": record["told"],
                 "newest": record["drawn"],
                 "lag_seconds": float(record["lag"] or 0),

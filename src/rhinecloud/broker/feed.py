@@ -27,7 +27,7 @@ _decode_change = msgspec.json.Decoder(Change).decode
 _decode_head = msgspec.json.Decoder(Head).decode
 _CATCH_UP = 1_000
 _WAITING = 64  # batches a watcher may be behind before it is sent to PostgreSQL
-_LOOK = 2.0  # seconds: after so much silence a watcher compares itself with the relay's position
+_LOOK = 2.0  # seconds
 
 
 class Subscriber(Protocol):
@@ -80,15 +80,26 @@ class _Watcher:
 class Feed:
     """One subscription to the bus, shared by all watchers of this process."""
 
-    def __init__(self, database: Database, subscriber: Subscriber) -> None:
+    def __init__(self, database: Database, subscriber: Subscriber, *, look: float = _LOOK) -> None:
+        """`look`: seconds of silence after which a watcher compares itself with the relay's position."""
         self._database = database
         self._subscriber = subscriber
+        self._look = look
+        self._subscription: Any = None
         self._watchers: set[_Watcher] = set()
         self._opened: tuple[Batch | None, list[News]] = (None, [])
 
     async def open(self) -> None:
         """Begin to listen."""
-        await self._subscriber.subscribe(subject_of(self._database.tenant), self._receive)
+        self._subscription = await self._subscriber.subscribe(
+            subject_of(self._database.tenant), self._receive
+        )
+
+    async def close(self) -> None:
+        """Listen no more."""
+        if self._subscription is not None:
+            with contextlib.suppress(Exception):  # what the bus has forgotten need not be ended
+                await self._subscription.unsubscribe()
 
     async def _receive(self, payload: bytes) -> None:
         if not self._watchers:
@@ -183,7 +194,7 @@ class Feed:
                     return await self._catch_up(last, batch.prev)
             watcher.wake.clear()
             try:
-                async with asyncio.timeout(_LOOK):
+                async with asyncio.timeout(self._look):
                     await watcher.wake.wait()
             except TimeoutError:
                 told = await outbox.position(self._database.pool, READER) or 0

@@ -19,6 +19,7 @@ from .office import hold
 READER = "#relay"
 _AT_ONCE = 500
 _LARGEST = 512 * 1024  # bytes of changes in one message; NATS takes 1 MiB unless told otherwise
+_GAP = 0.005  # seconds until a gap is looked at again
 _POLL = 1.0  # seconds: only in case a wake-up was lost with a broken connection
 _log = logging.getLogger(__name__)
 
@@ -81,17 +82,64 @@ def subject_of(tenant: str) -> str:
     return f"changes.{tenant}"
 
 
-class Relay:
-    """Reads the outbox below what is settled and publishes it in order, at least once."""
+def caretaker_of(office: str, tenant: str) -> str:
+    """The name by which the caretaker of a tenant is woken; `*` stands for all tenants."""
+    return f"{office}.{tenant}"
+
+
+class Teller:
+    """Reads the outbox as far as it is settled and publishes it in order, at least once. One tells for a tenant."""
 
     def __init__(self, database: Database, publisher: Publisher) -> None:
         self._database = database
         self._publisher = publisher
-        self._wake = asyncio.Event()
         self._encode = msgspec.json.Encoder().encode
-        self.elected = False
+        self._epoch = 0
+        self._stream_made = False
+        self._gap: outbox.Gap | None = None
         self.position = 0
+
+    async def begin(self, connection: asyncpg.Connection) -> None:
+        """Find out how far it was told. Before all else."""
+        self._epoch = await self._database.epoch(connection)
+        self.position = await outbox.position(connection, READER) or 0
+        self._stream_made = False
+
+    async def make_stream(self) -> None:
+        """Have the stream as it should be; the first step that has something to tell does it too."""
+        await self._publisher.ensure_changes(self._database.tenant, self._epoch)
+        self._stream_made = True
+
+    async def step(self, connection: asyncpg.Connection) -> float | None:
+        """Tell what can be told now; seconds after which there may be more, None if there is no more."""
+        rows, self._gap = await outbox.read_settled(connection, self.position, self._gap, _AT_ONCE)
+        if not rows:
+            return None if self._gap is None else _GAP
+        if not self._stream_made:
+            await self.make_stream()
+        tenant = self._database.tenant
+        for batch in batches(rows, self._epoch, self.position):
+            # Advancing comes after publishing: a crash between the two tells twice, never not at all.
+            msg_id = f"{tenant}.{self._epoch}.{batch.prev}-{batch.until}"
+            await self._publisher.publish(subject_of(tenant), self._encode(batch), msg_id)
+        self.position = rows[-1].id
+        await outbox.advance(connection, READER, self.position)
+        return 0.0
+
+
+class Relay:
+    """Tells the changes of a tenant all the time, in the worker that is elected for it."""
+
+    def __init__(self, database: Database, publisher: Publisher) -> None:
+        self._teller = Teller(database, publisher)
+        self._wake = asyncio.Event()
+        self.elected = False
         self._task = asyncio.create_task(hold(database, "relay", self._serve, again=_POLL), name="relay")
+
+    @property
+    def position(self) -> int:
+        """The last change that was told from here."""
+        return self._teller.position
 
     def wake(self) -> None:
         """There is something to tell."""
@@ -109,27 +157,16 @@ class Relay:
             self.elected = False
 
     async def _tell(self, connection: asyncpg.Connection) -> None:
-        epoch = await self._database.epoch()
-        tenant = self._database.tenant
-        last = await outbox.position(connection, READER) or 0
-        await self._publisher.ensure_changes(tenant, epoch)
+        await self._teller.begin(connection)
+        await self._teller.make_stream()
         # The position may lag behind after a crash: then some changes are told twice. It is not worth a flush.
         await connection.execute("SET synchronous_commit = off")
-        gap: outbox.Gap | None = None
         while True:
-            self.position = last
             self._wake.clear()
-            rows, gap = await outbox.read_settled(connection, last, gap, _AT_ONCE)
-            if rows:
-                for batch in batches(rows, epoch, last):
-                    # Advancing comes after publishing: a crash between the two tells twice, never not at all.
-                    msg_id = f"{tenant}.{epoch}.{batch.prev}-{batch.until}"
-                    await self._publisher.publish(subject_of(tenant), self._encode(batch), msg_id)
-                last = rows[-1].id
-                await outbox.advance(connection, READER, last)
-            elif gap is not None:
-                await asyncio.sleep(0.005)
-            else:
+            pause = await self._teller.step(connection)
+            if pause is None:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(_POLL):
                         await self._wake.wait()
+            elif pause:
+                await asyncio.sleep(pause)

@@ -9,6 +9,7 @@ a transaction of its own unless its name says so: the caller decides what commit
 
 from .connections import Connections
 from .database import Database, Unavailable
+from .migrations import is_current
 from .tenants import DEFAULT, BeingRemoved, NotLetIn, NotPossible, Registry, Tenant
 
 __all__ = [
@@ -21,4 +22,5 @@ __all__ = [
     "Registry",
     "Tenant",
     "Unavailable",
+    "is_current",
 ]

@@ -92,9 +92,10 @@ class Database:
         async with self.pool.acquire() as connection, connection.transaction():
             yield connection
 
-    async def epoch(self) -> int:
+    async def epoch(self, connection: asyncpg.Connection | None = None) -> int:
         """The current epoch of the bus: it rises with each restore, and for a tenant that is made again."""
-        return max(int(await self.pool.fetchval("SELECT epoch FROM rhinecloud.bus_epoch")), self._born)
+        asked = connection or self.pool
+        return max(int(await asked.fetchval("SELECT epoch FROM rhinecloud.bus_epoch")), self._born)
 
 
 async def _pool(url: str, tenant: Tenant, *, size: int, **server_settings: str) -> asyncpg.Pool:

@@ -186,6 +186,14 @@ async def count(pool: asyncpg.Pool) -> int:
     return int(await pool.fetchval("SELECT count(*) FROM subscription"))
 
 
+async def are_there(connection: asyncpg.Connection) -> bool:
+    """Whether there is any subscription, or was one to whose subscriber something is still due."""
+    found: bool = await connection.fetchval(
+        "SELECT EXISTS (SELECT 1 FROM subscription) OR EXISTS (SELECT 1 FROM notification)"
+    )
+    return found
+
+
 async def revision(connection: asyncpg.Connection) -> int:
     """The revision of the newest write that has committed."""
     return int(await connection.fetchval("SELECT revision FROM subscription_revision"))

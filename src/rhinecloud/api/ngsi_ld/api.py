@@ -7,9 +7,9 @@ from typing import Any
 
 import asyncpg
 
-from rhinecloud.broker import Broker, Overloaded, Unavailable
-from rhinecloud.broker.contexts import Contexts
-from rhinecloud.model import BadRequestData, InternalError, NgsiLdError, NonexistentTenant
+from rhinecloud.broker import Overloaded, Unavailable
+from rhinecloud.broker.tenants import Served, Tenants
+from rhinecloud.model import BadRequestData, InternalError, NgsiLdError
 
 from . import (
     batches,
@@ -42,6 +42,17 @@ from .routing import (
 _log = logging.getLogger(__name__)
 _ROOT = "/ngsi-ld/v1/"
 _LARGEST_BODY = 32 * 2**20  # bytes
+TENANT = b"ngsild-tenant"
+
+# The operations that may make the tenant that they are for (§5.5.10); registrations will be among them.
+CREATING = frozenset(
+    (
+        provision.create_entity,
+        batches.create,
+        temporal_provision.create_or_update,
+        subscriptions.create,
+    )
+)
 
 # Path below the root → method → operation and the parameters that it takes. In a path stands {uri} for an identifier
 # that must be one, and {name} for any other name.
@@ -155,11 +166,10 @@ ROUTES = Routes(
 
 
 class NgsiLdApi:
-    """Serves /ngsi-ld/v1 of one tenant."""
+    """Serves /ngsi-ld/v1: the default tenant, and those that NGSILD-Tenant names (§6.3.14)."""
 
-    def __init__(self, broker: Broker, contexts: Contexts) -> None:
-        self._broker = broker
-        self._contexts = contexts
+    def __init__(self, tenants: Tenants) -> None:
+        self._tenants = tenants
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         try:
@@ -178,13 +188,10 @@ class NgsiLdApi:
         except Exception:
             _log.exception("%s %s", scope["method"], scope["path"])
             answer = _problem(InternalError("something went wrong here; it is in the log"))
-        await _send(send, answer, head=scope["method"] == "HEAD")
+        await _send(send, answer, _tenant(scope["headers"]), head=scope["method"] == "HEAD")
 
     async def _answer(self, scope: Any, receive: Any) -> Answer:
         headers = dict(scope["headers"])
-        tenant = headers.get(b"ngsild-tenant")
-        if tenant is not None and tenant.decode("latin-1") not in ("", self._broker.database.tenant):
-            raise NonexistentTenant(f"there is no tenant {tenant.decode('latin-1')!r}")
         raw = scope.get("raw_path") or scope["path"].encode()
         path = raw.decode("latin-1").partition("?")[0]
         segments = decode_segments(path.removeprefix(_ROOT).rstrip("/"))
@@ -193,8 +200,21 @@ class NgsiLdApi:
         given = decode_query(scope["query_string"])
         route.parameters.check(given)
         body = await _read(receive, headers) if method in ("POST", "PUT", "PATCH") else b""
-        exchange = Exchange(method, segments, given, headers, body, self._contexts)
-        return await route.operation(self._broker, exchange, *arguments)
+
+        async def answer(served: Served) -> Answer:
+            exchange = Exchange(method, segments, given, headers, body, served.contexts)
+            return await route.operation(served.broker, exchange, *arguments)
+
+        name = headers.get(TENANT)
+        if not name:
+            return await answer(self._tenants.default)
+        async with self._tenants.use(name.decode("latin-1"), creating=route.operation in CREATING) as served:
+            return await answer(served)
+
+
+def _tenant(headers: list[tuple[bytes, bytes]]) -> tuple[tuple[bytes, bytes], ...]:
+    """The answer names the tenant if the request did, as it did (§6.3.14)."""
+    return tuple(header for header in headers if header[0] == TENANT)
 
 
 async def _read(receive: Any, headers: dict[bytes, bytes]) -> bytes:
@@ -227,8 +247,8 @@ def _away(detail: str, seconds: int) -> Answer:
     return Answer(503, problem, ((b"retry-after", str(seconds).encode()),), PROBLEM)
 
 
-async def _send(send: Any, answer: Answer, *, head: bool) -> None:
-    headers = list(answer.headers)
+async def _send(send: Any, answer: Answer, tenant: tuple[tuple[bytes, bytes], ...], *, head: bool) -> None:
+    headers = [*answer.headers, *tenant]
     body = b""
     if answer.body is not None:
         body = encode(answer.body)

@@ -22,7 +22,8 @@ _STAMPS = frozenset({"createdAt", "modifiedAt"})
 
 
 class Watched(msgspec.Struct, frozen=True):
-    """A subscription as it is matched and told. Changes up to `since` are not its subscriber's."""
+    """A subscription as it is matched and told. Changes up to `since` are not its subscriber's. `tenant` is None for
+    the default tenant, of which nobody speaks (§6.3.14)."""
 
     number: int
     since: int
@@ -30,9 +31,17 @@ class Watched(msgspec.Struct, frozen=True):
     context: Context
     meets_q: Test | None = None
     meets_geo: Test | None = None
+    tenant: str | None = None
 
     @classmethod
-    def of(cls, number: int, since: int, subscription: Subscription, context: Context) -> Watched:
+    def of(
+        cls,
+        number: int,
+        since: int,
+        subscription: Subscription,
+        context: Context,
+        tenant: str | None = None,
+    ) -> Watched:
         """With its conditions made ready once."""
         q, geo = subscription.q, subscription.geo
         return cls(
@@ -42,6 +51,7 @@ class Watched(msgspec.Struct, frozen=True):
             context,
             q_test(q) if q is not None else None,
             geo_test(geo) if geo is not None else None,
+            tenant,
         )
 
     def accepts(self, entity: Entity) -> bool:

@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,7 +30,7 @@ from .matching import Index, Watched
 from .periodic import Periodic
 
 _AGAIN = 1.0  # seconds between attempts to be elected
-_LOOK = 5.0  # seconds after which subscriptions are compared even if nobody said that they changed
+_LOOK = 5.0  # seconds
 _SAVE = 1.0  # seconds for which the position of changes that met nobody may lag behind
 _SLICE = 0.005  # seconds of matching after which others have their turn
 _KEEPING = 300.0  # seconds between rounds of upkeep
@@ -36,7 +38,7 @@ MOST_WAITING = 200_000  # changes due to one subscription; beyond it newest stat
 _log = logging.getLogger(__name__)
 
 
-class _Deposed(Exception):
+class Deposed(Exception):
     """Somebody else is elected."""
 
 
@@ -50,7 +52,7 @@ class Notifier:
         self._allowed = allowed
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._reign: _Reign | None = None
+        self._reign: Reign | None = None
 
     def open(self) -> None:
         """Begin."""
@@ -76,19 +78,30 @@ class Notifier:
     async def _serve(self, connection: asyncpg.Connection) -> None:
         # Queue and position are written together; what a crash of PostgreSQL loses of both is matched again.
         await connection.execute("SET synchronous_commit = off")
-        reign = _Reign(self._database, self._feed, self._contexts, self._allowed, connection, self._wake)
+        using = asyncio.Lock()  # one statement at a time on the connection that holds the election
+
+        @asynccontextmanager
+        async def borrow() -> AsyncIterator[asyncpg.Connection]:
+            async with using:
+                yield connection
+
+        reign = Reign(self._database, self._feed, self._contexts, self._allowed, borrow, self._wake)
         self._reign = reign
         try:
             await reign.serve()
-        except* _Deposed:
+        except* Deposed:
             _log.warning("notifier: somebody else is elected")
         finally:
             self._reign = None
             await asyncio.shield(reign.close())
 
 
-class _Reign:
-    """What the elected one holds, from its election to its end."""
+class Reign:
+    """What the elected one holds, from its election to its end.
+
+    `borrow` gives a connection for a moment, to one at a time. `look`: seconds after which subscriptions are compared
+    even if nobody said that they changed. `named`: subscribers hear which tenant's notification it is.
+    """
 
     def __init__(
         self,
@@ -96,15 +109,20 @@ class _Reign:
         feed: Feed,
         contexts: Contexts,
         allowed: Allowed,
-        connection: asyncpg.Connection,
+        borrow: Callable[[], AbstractAsyncContextManager[asyncpg.Connection]],
         wake: asyncio.Event,
+        *,
+        look: float = _LOOK,
+        named: bool = False,
     ) -> None:
         self._database = database
         self._feed = feed
         self._contexts = contexts
-        self._connection = connection
-        self._using = asyncio.Lock()  # one statement at a time on the connection that holds the election
+        self._borrow = borrow
+        self._refreshing = asyncio.Lock()
         self._wake = wake
+        self._look = look
+        self._tenant = database.tenant if named else None
         self._revision = -1
         self._watched: dict[int, Watched] = {}
         self._couriers: dict[int, Courier] = {}
@@ -126,7 +144,9 @@ class _Reign:
 
     async def serve(self) -> None:
         await self._refresh()
-        for number in await subscriptions.with_queue(self._connection):
+        async with self._borrow() as connection:
+            queued = await subscriptions.with_queue(connection)
+        for number in queued:
             if number in self._couriers:
                 self._couriers[number].look()
         parts = (self._match(), self._follow(), self._keep(), self._periodic.run())
@@ -148,11 +168,12 @@ class _Reign:
 
     async def _refresh(self) -> None:
         """Read what was written since the last look."""
-        async with self._using:
-            revision = await subscriptions.revision(self._connection)
-            if revision == self._revision:
-                return
-            changed, numbers = await subscriptions.changed_since(self._connection, self._revision)
+        async with self._refreshing:
+            async with self._borrow() as connection:
+                revision = await subscriptions.revision(connection)
+                if revision == self._revision:
+                    return
+                changed, numbers = await subscriptions.changed_since(connection, self._revision)
             for stored, telling in changed:
                 watched = await self._read(stored)
                 if watched is not None:
@@ -181,7 +202,8 @@ class _Reign:
         except NgsiLdError as error:
             _log.error("subscription %s cannot be read: %s", stored.id, error)
             return None
-        return Watched.of(stored.number, stored.since, subscription, await self._context(stored))
+        context = await self._context(stored)
+        return Watched.of(stored.number, stored.since, subscription, context, self._tenant)
 
     async def _context(self, stored: StoredSubscription) -> Context:
         # Where what the jsonldContext names is gone, what it was made of still stands with the subscription.
@@ -197,7 +219,7 @@ class _Reign:
             self._wake.clear()
             await self._refresh()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_LOOK):
+                async with asyncio.timeout(self._look):
                     await self._wake.wait()
 
     # Changes ---------------------------------------------------------------------------------------------------
@@ -223,9 +245,9 @@ class _Reign:
                     due.append((watched.number, one.change))
         if not rows and time.monotonic() - self._saved_at < _SAVE:
             return
-        async with self._using:
-            if not await subscriptions.enqueue(self._connection, news[0].id, news[-1].id, rows):
-                raise _Deposed
+        async with self._borrow() as connection:
+            if not await subscriptions.enqueue(connection, news[0].id, news[-1].id, rows):
+                raise Deposed
         self._saved_at = time.monotonic()
         self._matched += len(rows)
         for number, change in due:

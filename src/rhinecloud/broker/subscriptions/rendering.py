@@ -28,6 +28,7 @@ from ..operations import Change
 from .matching import Watched, differ
 
 JSON, LD_JSON, GEO_JSON = "application/json", "application/ld+json", "application/geo+json"
+TENANT = "NGSILD-Tenant"
 _SPACE = uuid.UUID("6f5b9d0e-6d0c-5b0e-9f0b-2d6a1f7a3c11")
 _PREVIOUS = {member: "previous" + member[0].upper() + member[1:] for member in VALUE_MEMBER.values()}
 _encode = msgspec.json.Encoder().encode
@@ -99,6 +100,9 @@ def headers(watched: Watched) -> dict[str, str]:
     if endpoint.accept == JSON or (endpoint.accept == GEO_JSON and endpoint.prefers_json):
         sent["Link"] = link(watched)
     sent.update(endpoint.receiver_info)
+    if watched.tenant is not None:  # whatever the subscriber wants to be sent under this name (§6.3.14)
+        sent = {key: value for key, value in sent.items() if key.lower() != TENANT.lower()}
+        sent[TENANT] = watched.tenant
     return sent
 
 
