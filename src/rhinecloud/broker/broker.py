@@ -106,7 +106,9 @@ class Broker:
         """Stop writing, then telling."""
         await self._writer.close()
         await self._reader.close()
-        await self._relay.close()
+        if self._relay is not None:
+            await self._relay.close()
+        await self.feed.close()
 
     def wake_relay(self) -> None:
         """Changes were committed, here or in another worker."""
