@@ -228,6 +228,8 @@ async def _read(receive: Any, headers: dict[bytes, bytes]) -> bytes:
     parts = bytearray(body)
     while message.get("more_body"):
         message = await receive()
+        if message["type"] == "http.disconnect":  # what came may be complete by itself, but was not all
+            raise HttpError(400, "Bad request", "the body was not sent to its end")
         parts += message.get("body", b"")
         if len(parts) > _LARGEST_BODY:
             raise _too_large()

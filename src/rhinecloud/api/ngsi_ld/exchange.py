@@ -19,7 +19,7 @@ PROBLEM = "application/problem+json"
 MERGE_PATCH = "application/merge-patch+json"
 CONTEXT_RELATION = "http://www.w3.org/ns/json-ld#context"
 
-_LINK = re.compile(r"<([^>]*)>\s*((?:;[^,]*)*)")
+_LINK = re.compile(r"<([^<>]*)>\s*((?:;[^,]*)*)")
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 _MAX_LIMIT = 1_000
@@ -113,7 +113,7 @@ class Exchange:
             raise BadRequestData("texts with the character U+0000 cannot be stored")
         try:
             return _decode(self.body)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise InvalidRequest(f"the body is not JSON: {error}") from None
         except RecursionError:
             raise BadRequestData("the body is nested too deeply") from None
