@@ -28,7 +28,7 @@ from rhinecloud.model import (
 from rhinecloud.model.query_matching import unknown_links
 from rhinecloud.model.subscription import Selector
 
-from . import entities, geo, narrowing, q_sql, sorting
+from . import entities, following, geo, narrowing, q_sql, sorting
 from .entities import StoredEntity, to_entity
 from .parameters import Parameters
 from .rankings import Rankings
@@ -68,6 +68,8 @@ async def run(
     conditions, exact = _conditions(query, parameters)
     if query.q is not None and rankings is not None:
         conditions += await narrowing.by_rankings(query.q, parameters, rankings)
+    if query.q is not None:
+        conditions += await following.by_links(pool, query.q, parameters, rankings)
     try:
         if query.geo is not None:
             ids = await geo.matching(pool, query.geo, conditions, parameters)
