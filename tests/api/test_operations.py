@@ -23,7 +23,7 @@ def problem(
 ) -> dict[str, Any]:
     """Check an error document."""
     assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["content-type"] == "application/json"
     document: dict[str, Any] = answer.json()
     assert document["status"] == status
     assert document["title"]
@@ -229,6 +229,12 @@ def test_pages_are_linked_and_counted(api: httpx.Client, dozen: list[str]) -> No
     answer = api.get("entities", params={"type": "Post", "limit": 0, "count": "true"})
     assert (answer.json(), answer.headers["ngsild-results-count"]) == ([], "12")
     assert "ngsild-results-count" not in api.get("entities", params={"type": "Post"}).headers
+    ld_json = {"accept": "application/ld+json"}
+    middle = api.get("entities", params={"type": "Post", "limit": 5, "offset": 5}, headers=ld_json)
+    assert middle.headers["link"] == ", ".join(
+        f'</ngsi-ld/v1/entities?type=Post&limit=5&offset={start}>;rel="{relation}";type="application/ld+json"'
+        for relation, start in (("next", 10), ("prev", 0))
+    )
     last = api.get("entities", params={"type": "Post", "limit": 5, "offset": 10})
     assert 'rel="next"' not in str(last.headers)
 
@@ -324,15 +330,24 @@ def test_what_http_itself_refuses(api: httpx.Client, dozen: list[str], new_id: s
             in problem(api.get(f"entities/{dozen[0]}", headers={"accept": accept}), 406)["detail"]
         )
     for media_type in ("text/plain", "application/xml", ""):
-        problem(api.post("entities", content=b"{}", headers={"content-type": media_type}), 415)
+        answer = api.post("entities", content=b"{}", headers={"content-type": media_type})
+        assert (answer.status_code, answer.content) == (415, b"")  # §6.3.4
+        assert answer.headers["accept"] == "application/json, application/ld+json"
     patch = {"content-type": "application/merge-patch+json"}
     assert api.patch(f"entities/{dozen[0]}", content=b'{"x":1}', headers=patch).status_code == 204
-    problem(api.post("entities", content=b"{}", headers=patch), 415)
+    assert api.post("entities", content=b"{}", headers=patch).status_code == 415
     problem(api.get(f"entities/{dozen[0]}", headers={"NGSILD-Tenant": "atlantis"}), 404, "NonexistentTenant")
     assert api.get(f"entities/{dozen[0]}", headers={"NGSILD-Tenant": "city"}).status_code == 200
     head = api.head(f"entities/{dozen[0]}")
     assert (head.status_code, head.content) == (200, b"")
     assert int(head.headers["content-length"]) > 10
+    request = api.build_request("POST", "entities", headers={"content-type": "application/json"})
+    del request.headers["content-length"]
+    answer = api.send(request)
+    assert (answer.status_code, answer.content) == (411, b"")
+    relation = 'rel="http://www.w3.org/ns/json-ld#context"'
+    two = [("link", f"<https://example.org/{name}>; {relation}") for name in "ab"]
+    problem(api.get(f"entities/{dozen[0]}", headers=two), 400, "BadRequestData", "Link")
     large = b" " * (33 * 2**20)
     assert (
         api.post("entities", content=large, headers={"content-type": "application/json"}).status_code == 413

@@ -200,3 +200,74 @@ def test_one_instance_of_an_attribute_is_meant_by_its_dataset(api: httpx.Client,
     for name in ("scope", "type", "1a", "@id"):
         problem(api.patch(f"{path}/attrs/{name}", json={"value": 1}), 400, "BadRequestData")
         problem(api.put(f"{path}/attrs/{name}", json={"value": 1}), 400, "BadRequestData")
+
+
+def test_a_purge_deletes_what_matches(api: httpx.Client) -> None:
+    """§5.6.21"""
+    things = [
+        {"id": f"urn:x:purge:{n:04}", "type": "Purged" if n % 2 else "Kept", "n": n, "a": 1, "scope": "/P"}
+        for n in range(1_500)
+    ]
+    here = {"type": "Point", "coordinates": [6.7, 51.4]}
+    things[7]["location"] = here
+
+    def ids(kind: str) -> list[int]:
+        found: list[int] = []
+        while True:
+            parameters: Any = {"type": kind, "limit": 1_000, "offset": len(found), "format": "simplified"}
+            page = api.get("entities", params=parameters).json()
+            found += [int(entity["id"][-4:]) for entity in page]
+            if len(page) < 1_000:
+                return found
+
+    def purge(**parameters: Any) -> None:
+        answer = api.delete("entities", params=parameters)
+        assert (answer.status_code, answer.content) == (204, b""), answer.text
+
+    assert api.post("entityOperations/create", json=things).status_code == 201
+    odd = list(range(1, 1_500, 2))
+    near = {"georel": "near;maxDistance==10", "geometry": "Point", "coordinates": "[6.7,51.4]"}
+    purge(type="Purged", **near)
+    purge(type="Purged", id="urn:x:purge:0001,urn:x:purge:0002,urn:x:nobody")
+    purge(type="Purged", idPattern=":0003$")
+    purge(type="Purged", scopeQ="/Q")
+    purge(type="Purged", q="n>=5;n<7")
+    left = odd[4:]
+    assert ids("Purged") == left
+    purge(type="Purged", drop="a,missing")
+    entity = api.get("entities/urn:x:purge:0009", params={"format": "simplified"}).json()
+    assert entity == {"id": "urn:x:purge:0009", "type": "Purged", "scope": "/P", "n": 9}
+    assert api.get("entities/urn:x:purge:0010").json()["a"]["value"] == 1
+    purge(type="Kept", id="urn:x:purge:0010", keep="a")
+    entity = api.get("entities/urn:x:purge:0010", params={"format": "simplified"}).json()
+    assert entity == {"id": "urn:x:purge:0010", "type": "Kept", "scope": "/P", "a": 1}
+    assert ids("Purged") == left
+    purge(type="Purged")
+    assert ids("Purged") == []
+    assert len(ids("Kept")) == 750
+    purge(q="a==1", scopeQ="/P")
+    assert ids("Kept") == []
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"id": "urn:x:1"},
+        {"local": "false"},
+        {"q": "createdAt>2026-01-01T00:00:00Z"},
+        {"type": "Lamp", "keep": "a", "drop": "b"},
+        {"type": "Lamp", "keep": ""},
+        {"type": "Lamp", "drop": "id"},
+        {"type": "Lamp", "keep": "a,scope"},
+        {"type": "Lamp", "id": "no uri"},
+        {"type": "Lamp", "idPattern": "("},
+        {"type": "Lamp", "q": "a{b}==1"},
+        {"type": "Lamp", "q": "((("},
+        {"type": "Lamp", "georel": "near"},
+    ],
+)
+def test_a_purge_is_asked_for_plainly(api: httpx.Client, new_id: str, parameters: dict[str, str]) -> None:
+    assert api.post("entities", json=lamp(new_id, a=1)).status_code == 201
+    problem(api.delete("entities", params=parameters), 400, "BadRequestData")
+    assert api.get(f"entities/{new_id}").status_code == 200

@@ -51,7 +51,7 @@ def refused(answer: httpx.Response, status: int, kind: str, field: str | None = 
     """A problem of this kind that names the member; its detail."""
     problem = answer.json()
     assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["content-type"] == "application/json"
     assert problem["type"] == f"https://uri.etsi.org/ngsi-ld/errors/{kind}"
     if field is not None:
         assert problem["field"] == field, problem

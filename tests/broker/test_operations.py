@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rhinecloud.broker import Applied, Broker, Operation
+from rhinecloud.broker import Applied, Broker, Operation, Query
 from rhinecloud.model import AlreadyExists, BadRequestData, NgsiLdError, ResourceNotFound
 
 from .graph import LAMP, SCOPE, attribute, iri, one, part, shown, told, values, whole
@@ -253,3 +253,17 @@ async def test_every_kind_of_attribute_is_stored_as_it_came(broker: Broker) -> N
         updated=tuple(iri(name) for name in members)
     )
     assert await shown(broker, format="normalized") == normalized
+
+
+async def test_a_purge_of_everything(broker: Broker) -> None:
+    """§5.6.21: with nothing said, all entities; each portion in a transaction of its own."""
+    many = [whole("create", f"urn:x:{n}", power=n, height=1) for n in range(1_201)]
+    assert all(isinstance(verdict, Applied) for verdict in await broker.apply(many))
+    height = frozenset({iri("height")})
+    assert await broker.purge(Query(attrs=tuple(height)), height) == 1_201
+    assert await broker.purge(Query(), height) == 0
+    assert await broker.purge(Query(), frozenset({iri("power")}), keep=True) == 0
+    page = await broker.query(Query(limit=2_000, count=True))
+    assert {tuple(entity.attributes) for entity in page.entities} == {(iri("power"),)}
+    assert await broker.purge(Query()) == 1_201
+    assert (await broker.query(Query(count=True))).count == 0

@@ -370,6 +370,19 @@ async def test_the_end_of_an_entity_is_the_end_of_its_attributes(told: Broker) -
         assert [entity["b"]["value"] for entity in (await none.told(1))[0].entities] == [null]
 
 
+async def test_an_attribute_with_all_its_instances_ends_at_once(told: Broker, receiver: HttpReceiver) -> None:
+    """§5.8.6, §4.5.5"""
+    await subscribe(told, receiver, notificationTrigger=["attributeDeleted"])
+    two = [{"value": n, "datasetId": f"urn:d:{n}"} for n in (1, 2)]
+    await one(told, whole("create", power=[{"value": 0}, *two], height=two))
+    for name in ("power", "height"):
+        await one(told, attribute("delete_attribute", name, options={"all_instances": True}))
+    first, second = [r.entities[0] for r in await receiver.told(2)]
+    null = {"type": "Property", "value": "urn:ngsi-ld:null"}
+    assert first["power"] == null
+    assert second["height"] == [{**null, "datasetId": one["datasetId"]} for one in two]
+
+
 async def test_parts_of_an_entity(told: Broker) -> None:
     """pick, omit, attributes (§4.21)"""
     first, _, third, fourth = await shown_as(told, pick=["id", "power"])

@@ -90,7 +90,7 @@ async def write_much(base_url: str, over: asyncio.Event, refusals: list[Refusal]
             answer = await client.post("/ngsi-ld/v1/entities", json=document)
             if answer.status_code == 201:
                 continue
-            assert answer.headers["content-type"] == "application/problem+json", answer.text
+            assert answer.headers["content-type"] == "application/json", answer.text
             refusals.append(
                 Refusal(answer.status_code, answer.json()["title"], answer.headers.get("retry-after"))
             )

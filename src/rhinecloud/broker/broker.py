@@ -137,6 +137,26 @@ class Broker:
             raise verdict
         return verdict
 
+    async def purge(
+        self, query: queries.Query, attributes: frozenset[str] | None = None, *, keep: bool = False
+    ) -> int:
+        """Delete all entities that match (CIM 009 §5.6.21), or only these attributes of theirs, or with `keep` all
+        others; returns how many entities it changed.
+
+        It goes on in portions, each a transaction of its own: what raises has left those before it done.
+        """
+        changed = 0
+        async for ids in queries.every(self.database.queries, query):
+            operations = [
+                Operation("delete", entity_id, only=query.types)
+                if attributes is None
+                else Operation("reduce", entity_id, names=attributes, keep=keep, only=query.types)
+                for entity_id in ids
+            ]
+            verdicts = await self.apply(operations)
+            changed += sum(isinstance(verdict, Applied) and bool(verdict.updated) for verdict in verdicts)
+        return changed
+
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         """A transaction of the caller's: rows of an app, graph writes, changes and audit lines commit together."""

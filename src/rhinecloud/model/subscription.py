@@ -419,9 +419,7 @@ def _read_selector(document: dict[str, Any]) -> Selector:
 
 def show_subscription(document: dict[str, Any], context: Context) -> dict[str, Any]:
     """A document that is kept, its names shortened by the context; what triggers by default is said."""
-    shown = dict(document)
-    if "timeInterval" not in document:
-        shown.setdefault("notificationTrigger", sorted(_DEFAULT_TRIGGERS))
+    shown = {"notificationTrigger": sorted(_DEFAULT_TRIGGERS), **document}
     if "entities" in document:
         shown["entities"] = [
             {**one, "type": print_type_selection(parse_type_selection(one["type"], CORE), context)}

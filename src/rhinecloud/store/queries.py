@@ -36,7 +36,7 @@ from .rankings import Rankings
 _PORTION = 500
 _MOST_AT_ONCE = 4_000
 
-__all__ = ["LOCATION", "Query", "points", "run"]
+__all__ = ["LOCATION", "Query", "every", "points", "run"]
 
 
 class Query(msgspec.Struct, frozen=True):
@@ -94,6 +94,32 @@ async def run(
     except asyncpg.InvalidRegularExpressionError as error:
         raise BadRequestData(f"not a regular expression: {error}") from None
     return [entities.row(record) for record in records], count
+
+
+async def every(
+    pool: asyncpg.Pool, query: Query, rankings: Rankings | None = None
+) -> AsyncIterator[list[str]]:
+    """The ids of all entities that match, in their order and in portions, whatever the page and the order of the query.
+
+    Each once, also if what was given out is deleted meanwhile. Raises BadRequestData for a pattern that PostgreSQL
+    cannot read.
+    """
+    parameters = Parameters()
+    conditions, exact = _conditions(query, parameters)
+    if query.q is not None and rankings is not None:
+        conditions += await narrowing.by_rankings(query.q, parameters, rankings)
+    try:
+        if query.geo is not None:
+            portions = _these(pool, await geo.matching(pool, query.geo, conditions, parameters))
+        else:
+            portions = _all(pool, " AND ".join(conditions) or "true", list(parameters.values))
+        async for portion in portions:
+            meets = [True] * len(portion)
+            if not exact and query.q is not None:
+                meets = await _meets(pool, query.q, [to_entity(stored) for stored in portion])
+            yield [stored.id for stored, meet in zip(portion, meets, strict=True) if meet]
+    except asyncpg.InvalidRegularExpressionError as error:
+        raise BadRequestData(f"not a regular expression: {error}") from None
 
 
 async def _page_of_ids(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 import asyncpg
@@ -21,7 +22,7 @@ from . import (
     temporal_consumption,
     temporal_provision,
 )
-from .exchange import PROBLEM, Answer, Exchange, HttpError, decode_query, decode_segments, encode
+from .exchange import Answer, Exchange, HttpError, decode_query, decode_segments, encode
 from .routing import (
     FORMATS,
     LINKED,
@@ -42,6 +43,7 @@ from .routing import (
 _log = logging.getLogger(__name__)
 _ROOT = "/ngsi-ld/v1/"
 _LARGEST_BODY = 32 * 2**20  # bytes
+_WITHOUT_BODY = frozenset({411, 415})  # §6.3.4
 TENANT = b"ngsild-tenant"
 
 # The operations that may make the tenant that they are for (§5.5.10); registrations will be among them.
@@ -69,6 +71,9 @@ ROUTES = Routes(
             "POST": Route(provision.create_entity, LOCAL),
             "PATCH": Route(provision.no_entity_id, parameters("type lang observedAt local", formats=SIMPLIFIED)),
             "PUT": Route(provision.no_entity_id, TYPED),
+            "DELETE": Route(
+                provision.purge_entities, parameters(SELECTION, "keep drop geometryProperty local")
+            ),
         },
         "entities/{uri}": {
             "GET": Route(
@@ -175,7 +180,8 @@ class NgsiLdApi:
         try:
             answer = await self._answer(scope, receive)
         except HttpError as error:
-            answer = Answer(error.status, error.problem(), error.headers, PROBLEM)
+            bare = error.status in _WITHOUT_BODY
+            answer = Answer(error.status, None if bare else error.problem(), error.headers)
         except NgsiLdError as error:
             answer = _problem(error)
         except Overloaded as error:
@@ -191,7 +197,7 @@ class NgsiLdApi:
         await _send(send, answer, _tenant(scope["headers"]), head=scope["method"] == "HEAD")
 
     async def _answer(self, scope: Any, receive: Any) -> Answer:
-        headers = dict(scope["headers"])
+        headers = _headers(scope["headers"])
         raw = scope.get("raw_path") or scope["path"].encode()
         path = raw.decode("latin-1").partition("?")[0]
         segments = decode_segments(path.removeprefix(_ROOT).rstrip("/"))
@@ -217,7 +223,17 @@ def _tenant(headers: list[tuple[bytes, bytes]]) -> tuple[tuple[bytes, bytes], ..
     return tuple(header for header in headers if header[0] == TENANT)
 
 
+def _headers(given: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """By name; what is said in several headers of one name as if it were said in one (RFC 9110 §5.3)."""
+    headers = dict(given)
+    if len(headers) < len(given):
+        headers = {name: b", ".join(value for other, value in given if other == name) for name in headers}
+    return headers
+
+
 async def _read(receive: Any, headers: dict[bytes, bytes]) -> bytes:
+    if b"content-length" not in headers and b"transfer-encoding" not in headers:
+        raise HttpError(411, "Length required", "a request with a body says how long it is")
     length = headers.get(b"content-length", b"0")
     if length.isdigit() and int(length) > _LARGEST_BODY:
         raise _too_large()
@@ -241,12 +257,12 @@ def _too_large() -> HttpError:
 
 
 def _problem(error: NgsiLdError) -> Answer:
-    return Answer(error.status, error.problem(), (), PROBLEM)
+    return Answer(error.status, error.problem())
 
 
 def _away(detail: str, seconds: int) -> Answer:
     problem = {"type": "about:blank", "title": "Service unavailable", "status": 503, "detail": detail}
-    return Answer(503, problem, ((b"retry-after", str(seconds).encode()),), PROBLEM)
+    return Answer(503, problem, ((b"retry-after", str(seconds).encode()),))
 
 
 async def _send(send: Any, answer: Answer, tenant: tuple[tuple[bytes, bytes], ...], *, head: bool) -> None:

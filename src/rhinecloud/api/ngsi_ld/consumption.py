@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 from typing import Any
-from urllib.parse import urlencode
 
-from rhinecloud.broker import Broker, Query
+from rhinecloud.broker import Broker
 from rhinecloud.model import Context, Entity, ResourceNotFound, feature_collection, parse_type_selection
 from rhinecloud.model.linked import flattened
 from rhinecloud.model.subscription import Selector
 
 from .asking import Showing, parse_query, read_query_document
-from .exchange import GEO_JSON, Answer, Exchange, respond
+from .exchange import GEO_JSON, Answer, Exchange, page_links, respond
 
 
 async def retrieve_entity(broker: Broker, exchange: Exchange, entity_id: str) -> Answer:
@@ -39,7 +38,7 @@ async def retrieve_entity(broker: Broker, exchange: Exchange, entity_id: str) ->
 
 async def query_entities(broker: Broker, exchange: Exchange) -> Answer:
     """GET /entities (§5.7.2)."""
-    return await _query(broker, exchange, exchange, await exchange.context(), "entities")
+    return await _query(broker, exchange, exchange, await exchange.context())
 
 
 async def query_by_document(broker: Broker, exchange: Exchange) -> Answer:
@@ -50,7 +49,7 @@ async def query_by_document(broker: Broker, exchange: Exchange) -> Answer:
     given, selectors = read_query_document(document, context)
     asked = copy(exchange)
     asked.parameters = {**given, **exchange.parameters}
-    return await _query(broker, exchange, asked, context, "entityOperations/query", selectors)
+    return await _query(broker, exchange, asked, context, selectors)
 
 
 async def _query(
@@ -58,7 +57,6 @@ async def _query(
     exchange: Exchange,
     asked: Exchange,
     context: Context,
-    path: str,
     selectors: Sequence[Selector] = (),
 ) -> Answer:
     media_type = exchange.accepted(geo=True)
@@ -67,7 +65,10 @@ async def _query(
     page = await broker.query(query)
     # One more than the page was asked for, to know whether there is a next.
     documents = await _documents(broker, page.entities[: query.limit - 1], showing)
-    headers = paging(exchange, path, query, more=len(page.entities) >= query.limit)
+    limit = query.limit - 1
+    headers = page_links(
+        exchange, limit, query.offset, more=len(page.entities) > limit, media_type=media_type
+    )
     if page.count is not None:
         headers.append((b"ngsild-results-count", str(page.count).encode()))
     body = feature_collection(documents) if media_type == GEO_JSON else documents
@@ -88,17 +89,3 @@ async def _documents(broker: Broker, entities: list[Entity], showing: Showing) -
         )
         shown = [showing.render(entity, inner, known) for entity, inner in all_of_them]
     return [document for document in shown if document]
-
-
-def paging(exchange: Exchange, path: str, query: Query, *, more: bool) -> list[tuple[bytes, bytes]]:
-    """Links to the next and the previous page (§6.3.10)."""
-    limit = query.limit - 1
-    links = []
-    for relation, offset, there in (
-        ("next", query.offset + limit, more and limit > 0),
-        ("prev", max(0, query.offset - limit), query.offset > 0),
-    ):
-        if there:
-            parameters = {**exchange.parameters, "limit": str(limit), "offset": str(offset)}
-            links.append(f'</ngsi-ld/v1/{path}?{urlencode(parameters)}>; rel="{relation}"')
-    return [(b"link", link.encode()) for link in links]

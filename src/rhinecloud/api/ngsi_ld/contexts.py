@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlencode
 
 from rhinecloud.broker import Broker, rfc3339
 from rhinecloud.broker.contexts import CONTEXTS_PATH, KINDS, Details
 from rhinecloud.model import BadRequestData
 
-from .exchange import Answer, Exchange
+from .exchange import Answer, Exchange, page_links
 
-_LIST = CONTEXTS_PATH.rstrip("/")
 _PAGE = 1_000  # a city has tens of them, and clients know no pages here: Table 6.29.3.2-1
 
 
@@ -33,15 +31,7 @@ async def list_contexts(broker: Broker, exchange: Exchange) -> Answer:
         raise BadRequestData("limit=0 goes with count=true only", field="limit")
     # One more than the page has, to know whether there is a next.
     found = await exchange.contexts.page(kind, limit + 1, offset)
-    headers = []
-    for relation, start, there in (
-        ("next", offset + limit, len(found) > limit > 0),
-        ("prev", max(0, offset - limit), offset > 0),
-    ):
-        if there:
-            parameters = {**exchange.parameters, "limit": str(limit), "offset": str(start)}
-            link = f'<{_LIST}?{urlencode(parameters)}>; rel="{relation}"; type="{media_type}"'
-            headers.append((b"link", link.encode()))
+    headers = page_links(exchange, limit, offset, more=len(found) > limit, media_type=media_type)
     if counted:
         headers.append((b"ngsild-results-count", str(await exchange.contexts.count(kind)).encode()))
     shown = _details if exchange.flag("details") else _url

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl, unquote, urlencode
 
 import msgspec
 
@@ -15,7 +15,6 @@ from rhinecloud.model import CORE, CORE_CONTEXT_URL, BadRequestData, Context, In
 JSON = "application/json"
 LD_JSON = "application/ld+json"
 GEO_JSON = "application/geo+json"
-PROBLEM = "application/problem+json"
 MERGE_PATCH = "application/merge-patch+json"
 CONTEXT_RELATION = "http://www.w3.org/ns/json-ld#context"
 
@@ -42,7 +41,7 @@ class HttpError(NgsiLdError):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """Status, JSON body (None for none) and headers."""
+    """Status, JSON body (None for none) and headers. Errors are plain JSON too (§6.3.3)."""
 
     status: int
     body: Any = None
@@ -107,7 +106,10 @@ class Exchange:
         if media_type not in (JSON, LD_JSON) and not (media_type == MERGE_PATCH and self.method == "PATCH"):
             accepted = f"{JSON} or {LD_JSON}"
             raise HttpError(
-                415, "Unsupported media type", f"the body is {media_type or 'untyped'}, not {accepted}"
+                415,
+                "Unsupported media type",
+                f"the body is {media_type or 'untyped'}, not {accepted}",
+                ((b"accept", f"{JSON}, {LD_JSON}".encode()),),
             )
         if b"\\u0000" in self.body:
             raise BadRequestData("texts with the character U+0000 cannot be stored")
@@ -207,6 +209,22 @@ class Exchange:
         if not best:
             raise HttpError(406, "Not acceptable", f"the answer can be {', '.join(offered)}")
         return best
+
+
+def page_links(
+    exchange: Exchange, limit: int, offset: int, *, more: bool, media_type: str
+) -> list[tuple[bytes, bytes]]:
+    """Links to the next and the previous page of a list (§6.3.10); `more`: whether there is a next."""
+    path = "/ngsi-ld/v1/" + "/".join(exchange.segments)
+    links = []
+    for relation, start, there in (
+        ("next", offset + limit, more and limit > 0),
+        ("prev", max(0, offset - limit), offset > 0),
+    ):
+        if there:
+            parameters = urlencode({**exchange.parameters, "limit": limit, "offset": start})
+            links.append(f'<{path}?{parameters}>;rel="{relation}";type="{media_type}"')
+    return [(b"link", link.encode()) for link in links]
 
 
 def respond(

@@ -1,7 +1,8 @@
-"""Provision of entities and attributes (CIM 009 §5.6, §6.4 to §6.7)."""
+"""Provision of entities and attributes (CIM 009 §5.6.1 to §5.6.6, §5.6.17 to §5.6.21, §6.4 to §6.7)."""
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 from urllib.parse import quote
 
@@ -17,10 +18,12 @@ from rhinecloud.model import (
     parse_type_selection,
 )
 from rhinecloud.model.core_context import TERMS
+from rhinecloud.model.projection import ENTITY_PARTS
 from rhinecloud.model.simplified import parse_simplified
 from rhinecloud.model.values import check_language, check_time, check_uri
 
-from .exchange import Answer, Exchange
+from .asking import Showing, parse_query
+from .exchange import JSON, Answer, Exchange
 
 _NO_CONTENT = Answer(204)
 
@@ -70,6 +73,24 @@ async def delete_entity(broker: Broker, exchange: Exchange, entity_id: str) -> A
 async def no_entity_id(broker: Broker, exchange: Exchange) -> Answer:
     """PATCH and PUT /entities/: the id is missing (§5.6.17.4, §5.6.18.4)."""
     raise BadRequestData("the path names no entity: /entities/{id}", field="/id")
+
+
+async def purge_entities(broker: Broker, exchange: Exchange) -> Answer:
+    """DELETE /entities (§5.6.21): all entities that match, or with `drop` these attributes of theirs, or with `keep`
+    all but these. Entities that have none of the attributes named are left as they are."""
+    context = await exchange.context()
+    named = [name for name in ("keep", "drop") if name in exchange.parameters]
+    if len(named) > 1:
+        raise BadRequestData("keep and drop do not go together", field="keep")
+    asked = copy(exchange)
+    if named:
+        parts = ENTITY_PARTS.intersection(exchange.list_of(named[0]))
+        if parts or not exchange.list_of(named[0]):
+            raise BadRequestData(f"{named[0]} is a list of names of attributes", field=named[0])
+        asked.parameters = {**exchange.parameters, "attrs": exchange.parameters[named[0]]}
+    query = parse_query(asked, context, Showing(asked, context, JSON))
+    await broker.purge(query, frozenset(query.attrs) if named else None, keep="keep" in named)
+    return _NO_CONTENT
 
 
 async def append_attributes(broker: Broker, exchange: Exchange, entity_id: str) -> Answer:

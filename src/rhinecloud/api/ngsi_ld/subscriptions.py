@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlsplit
 
 from rhinecloud.broker import Broker
 from rhinecloud.broker.outbound import Forbidden
 from rhinecloud.model import BadRequestData
 
-from .exchange import Answer, Exchange, respond
+from .exchange import Answer, Exchange, page_links, respond
 
 _ROOT = "/ngsi-ld/v1/subscriptions"
 
@@ -34,15 +34,7 @@ async def query(broker: Broker, exchange: Exchange) -> Answer:
         raise BadRequestData("limit=0 goes with count=true only", field="limit")
     # One more than the page has, to know whether there is a next.
     found = await broker.subscriptions.query(limit + 1, offset, context, sys_attrs=exchange.flag("sysAttrs"))
-    headers = []
-    for relation, start, there in (
-        ("next", offset + limit, len(found) > limit > 0),
-        ("prev", max(0, offset - limit), offset > 0),
-    ):
-        if there:
-            parameters = {**exchange.parameters, "limit": str(limit), "offset": str(start)}
-            link = f'<{_ROOT}?{urlencode(parameters)}>; rel="{relation}"; type="{media_type}"'
-            headers.append((b"link", link.encode()))
+    headers = page_links(exchange, limit, offset, more=len(found) > limit, media_type=media_type)
     if counted:
         headers.append((b"ngsild-results-count", str(await broker.subscriptions.count()).encode()))
     return respond(exchange, found[:limit], context, media_type, *headers)

@@ -18,8 +18,7 @@ from rhinecloud.model.temporal_query import parse_temporal_query
 from rhinecloud.model.temporal_representation import EntityTemporal, TemporalFormat, render_temporal
 
 from .asking import Showing, parse_query, read_query_document
-from .consumption import paging
-from .exchange import Answer, Exchange, respond
+from .exchange import Answer, Exchange, page_links, respond
 
 # Formats and what they are called besides (§6.3.7, §6.3.12).
 _FORMATS: dict[str, TemporalFormat] = {
@@ -49,7 +48,7 @@ async def retrieve_evolution(broker: Broker, exchange: Exchange, entity_id: str)
 async def query_evolutions(broker: Broker, exchange: Exchange) -> Answer:
     """GET /temporal/entities (§5.7.4)."""
     context = await exchange.context()
-    return await _query(broker, exchange, exchange, context, "temporal/entities", exchange.parameters)
+    return await _query(broker, exchange, exchange, context, exchange.parameters)
 
 
 async def query_evolutions_by_document(broker: Broker, exchange: Exchange) -> Answer:
@@ -62,8 +61,7 @@ async def query_evolutions_by_document(broker: Broker, exchange: Exchange) -> An
     given, selectors = read_query_document(document, context)
     asked = copy(exchange)
     asked.parameters = {**given, **exchange.parameters}
-    path = "temporal/entityOperations/query"
-    return await _query(broker, exchange, asked, context, path, times, selectors)
+    return await _query(broker, exchange, asked, context, times, selectors)
 
 
 def _members(document: Any, name: str, known: Sequence[str]) -> dict[str, Any]:
@@ -84,7 +82,6 @@ async def _query(
     exchange: Exchange,
     asked: Exchange,
     context: Context,
-    path: str,
     times: dict[str, Any],
     selectors: Sequence[Selector] = (),
 ) -> Answer:
@@ -93,7 +90,7 @@ async def _query(
     query = parse_query(asked, context, shown.showing, selectors)
     page = await broker.evolutions(msgspec.structs.replace(query, limit=query.limit - 1), shown.wanted)
     documents = [shown.render(evolution) for evolution in page.evolutions]
-    headers = paging(exchange, path, query, more=page.more)
+    headers = page_links(exchange, query.limit - 1, query.offset, more=page.more, media_type=media_type)
     if page.count is not None:
         headers.append((b"ngsild-results-count", str(page.count).encode()))
     answer = respond(exchange, [one for one in documents if one], context, media_type, *headers)

@@ -198,6 +198,8 @@ def _with_changes(
         ended = [one for dataset, one in before.items() if dataset not in after]
         if not ended:
             continue
+        if not after and None in before and not show_changes:
+            ended = [before[None]]  # the attribute is gone, with all its instances
         if not after and not in_full and "datasetId" not in ended[0]:
             gone[name] = NULL
         else:
