@@ -96,14 +96,17 @@ class Fetching:
 
     async def refresh(self) -> None:
         """Fetch anew what has expired (§6.3.16); on failure what was kept stays in use, and is tried again later."""
-        for url in await contexts.expired(self._database.pool, _EXPIRED_AT_ONCE):
-            if not await contexts.claim_fetch(self._database.pool, url, _CLAIM):
+        pool = self._database.pool
+        for url in await contexts.expired(pool, _EXPIRED_AT_ONCE):
+            if not await contexts.claim_fetch(pool, url, _CLAIM):
+                continue
+            if not await contexts.has_expired(pool, url):  # another worker was there before the claim
+                await contexts.end_fetch(pool, url)
                 continue
             try:
                 await self._fetch(url)
             except LdContextNotAvailable as error:
-                until = datetime.now(UTC) + _RETRY
-                await contexts.postpone(self._database.pool, url, until, error.detail)
+                await contexts.postpone(pool, url, datetime.now(UTC) + _RETRY, error.detail)
 
     async def close(self) -> None:
         """End what is under way."""
@@ -129,16 +132,25 @@ class Fetching:
         if len(url) > _LONGEST_URL:
             raise _unavailable(url[:80], f"an address has at most {_LONGEST_URL} characters")
         while True:
-            kept = await contexts.by_url(pool, url)
-            if kept is not None and self._preload.get(url, kept.document) == kept.document:
+            kept = await self._kept(url)
+            if kept is not None:
                 return kept
             if await contexts.claim_fetch(pool, url, _CLAIM):
-                await self._fetch(url)
+                if await self._kept(url) is not None:  # since the look before the claim
+                    await contexts.end_fetch(pool, url)
+                else:
+                    await self._fetch(url)
                 continue
             problem = await contexts.fetch_problem(pool, url)
             if problem is not None:
                 raise LdContextNotAvailable(problem, field="/@context")
             await self._wait()
+
+    async def _kept(self, url: str) -> StoredContext | None:
+        kept = await contexts.by_url(self._database.pool, url)
+        if kept is not None and self._preload.get(url, kept.document) != kept.document:
+            return None  # there is another file for it than there was
+        return kept
 
     async def _fetch(self, url: str) -> None:
         """Fetch what was claimed, and keep it."""

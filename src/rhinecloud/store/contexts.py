@@ -172,6 +172,12 @@ async def expired(connection: _Connection, limit: int) -> list[str]:
     return [record[0] for record in await connection.fetch(statement, limit)]
 
 
+async def has_expired(connection: _Connection, url: str) -> bool:
+    """Whether the time of a Cached @context has come."""
+    statement = "SELECT EXISTS (SELECT 1 FROM context WHERE url = $1 AND expires_at < now())"
+    return bool(await connection.fetchval(statement, url))
+
+
 async def delete(connection: _Connection, local_id: str) -> bool:
     """Delete one; whether it was there."""
     return str(await connection.execute("DELETE FROM context WHERE id = $1", local_id)) == "DELETE 1"
