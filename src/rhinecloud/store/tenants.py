@@ -233,6 +233,7 @@ async def _give_role(connection: asyncpg.Connection, tenant: Tenant) -> Tenant:
         )
         found = None
     verb = "CREATE" if found is None else "ALTER"
+    name = await connection.fetchval("SELECT current_user")
     try:
         await connection.execute(
             f"{verb} ROLE {tenant.role} LOGIN NOINHERIT PASSWORD '{_verifier(tenant.password)}'"
@@ -242,7 +243,6 @@ async def _give_role(connection: asyncpg.Connection, tenant: Tenant) -> Tenant:
             whole = "" if old else "WITH INHERIT TRUE, SET TRUE"
             await connection.execute(f"GRANT {tenant.role} TO CURRENT_USER {whole}")
     except asyncpg.InsufficientPrivilegeError as error:
-        name = await connection.fetchval("SELECT current_user")
         raise NotPossible(
             f"each tenant needs a role of its own in PostgreSQL, and {name} may not create roles: "
             f"ALTER ROLE {name} CREATEROLE ({error})"
