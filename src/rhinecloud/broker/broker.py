@@ -14,9 +14,10 @@ import msgspec
 from rhinecloud.model import Entity, NgsiLdError, ResourceNotFound
 from rhinecloud.model.linked import Join
 from rhinecloud.model.projection import Projection
-from rhinecloud.store import Database, discovery, entities, history, intake, queries
+from rhinecloud.store import Database, discovery, entities, history, intake, queries, rankings
 from rhinecloud.store.discovery import AttributeInfo, TypeInfo
 from rhinecloud.store.entities import StoredEntity, rfc3339, to_entity
+from rhinecloud.store.rankings import Rankings
 
 from . import joining, temporal
 from .feed import Feed, Subscriber
@@ -93,6 +94,7 @@ class Broker:
         self.feed = Feed(database, bus)
         self.subscriptions = Subscriptions(database, lambda: bus.wake(subscriptions))
         self._writer = Writer(database, self._told)
+        self._rankings = Rankings(database.pool)
         self._reader: Gathering[str, StoredEntity | None] = Gathering(
             self._read, lanes=3, most_at_once=500, most_waiting=20_000, crowded=50
         )
@@ -106,6 +108,7 @@ class Broker:
         """Stop writing, then telling."""
         await self._writer.close()
         await self._reader.close()
+        await self._rankings.close()
         if self._relay is not None:
             await self._relay.close()
         await self.feed.close()
@@ -183,7 +186,7 @@ class Broker:
 
     async def query(self, query: queries.Query) -> Page:
         """Entities that match (CIM 009 §5.7.2), in the order of their ids."""
-        found, count = await queries.run(self.database.queries, query)
+        found, count = await queries.run(self.database.queries, query, self._rankings)
         return Page([to_entity(stored) for stored in found], count)
 
     async def linked(
@@ -300,6 +303,10 @@ class Broker:
                 "failing": record["failing"],
                 "waiting": record["due"],
             },
+            "rankings": [
+                {"path": ranking.path, "ready": ranking.ready, "asked": rfc3339(ranking.asked_at)}
+                for ranking in await rankings.listed(pool)
+            ],
             "writer": {"committed": self._writer.committed, "waiting": self._writer.waiting},
         }
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import asyncpg
 
-from rhinecloud.store import Database, alarms, history, intake, outbox, partitions, unmapped
+from rhinecloud.store import Database, alarms, history, intake, outbox, partitions, rankings, unmapped
 
 from .office import hold
 from .relay import READER
@@ -49,6 +49,7 @@ async def once(
         pass
     await intake.forget(connection, days=_DELIVERIES_DAYS)
     await alarms.forget(connection, days=_ALARMS_DAYS)
+    await rankings.forget(connection)
     if moved:
         _log.info("upkeep: %s values compacted", moved)
     return moved

@@ -48,6 +48,7 @@ def of_entity(scopes: Iterable[str], attributes: dict[str, list[dict[str, Any]]]
         facts.add(_number("/"))
         facts.add(_number("=", *levels))
         facts.update(_number("#", *levels[: n + 1]) for n in range(len(levels)))
+        facts.update(_number("@", str(n), level) for n, level in enumerate(levels))
     for name, instances in attributes.items():
         _attribute(name, instances, False, facts)
     return facts
@@ -156,20 +157,21 @@ def of_query(q: Q) -> list[Facts]:
 
 def of_scope_query(selection: ScopeQuery) -> list[Facts]:
     """What an entity that meets the scope query must have: of each of these sets one fact."""
-    alternatives = [[_scope(pattern) for pattern in all_of] for all_of in selection.alternatives]
+    alternatives = [
+        [fact for pattern in all_of for fact in _scope(pattern)] for all_of in selection.alternatives
+    ]
     if len(alternatives) == 1:
         return [frozenset({fact}) for fact in alternatives[0]]
     return [frozenset(all_of[0] for all_of in alternatives)]
 
 
-def _scope(pattern: ScopePattern) -> int:
+def _scope(pattern: ScopePattern) -> list[int]:
+    """What an entity with such a scope has all of."""
     levels = pattern.levels
     if "+" in levels:
-        fixed = levels[: levels.index("+")]
-        return _number("#", *fixed) if fixed else _number("/")
-    if not levels:
-        return _number("/")
-    return _number("#" if pattern.below else "=", *levels)
+        fixed = [_number("@", str(n), level) for n, level in enumerate(levels) if level != "+"]
+        return fixed[::-1] or [_number("/")]  # the lowest level first, which says most
+    return [_number("#" if pattern.below else "=", *levels)] if levels else [_number("/")]
 
 
 def _needs(q: Q) -> list[tuple[Facts, bool]]:

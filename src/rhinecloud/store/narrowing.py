@@ -35,9 +35,9 @@ _LAST = chr(0x10FFFF)
 
 
 def by_facts(
-    attributes: Sequence[str], scope_q: ScopeQuery | None, q: Q | None, parameters: Parameters
+    attributes: Sequence[str], scope_q: ScopeQuery | None, q: Q | None, parameters: Parameters, row: str = "e"
 ) -> list[str]:
-    """What the facts of an entity that matches must be: of each set one."""
+    """What the facts of an entity that matches, the `row`, must be: of each set one."""
     needs: list[facts.Facts] = []
     if attributes:
         needs.append(facts.of_attributes(attributes))
@@ -47,9 +47,9 @@ def by_facts(
         needs += facts.of_query(q)
     all_of = {fact for need in needs if len(need) == 1 for fact in need}
     any_of = {need for need in needs if len(need) > 1 and need.isdisjoint(all_of)}
-    conditions = [f"e.facts @> {parameters.add(sorted(all_of))}::integer[]"] if all_of else []
+    conditions = [f"{row}.facts @> {parameters.add(sorted(all_of))}::integer[]"] if all_of else []
     return conditions + [
-        f"e.facts && {parameters.add(sorted(need))}::integer[]" for need in sorted(any_of, key=sorted)
+        f"{row}.facts && {parameters.add(sorted(need))}::integer[]" for need in sorted(any_of, key=sorted)
     ]
 
 
@@ -58,40 +58,51 @@ async def by_rankings(q: Q, parameters: Parameters, rankings: Rankings) -> list[
     terms = q.terms if isinstance(q, And) else (q,)
     # Beside an equality, which is likely to leave little, an order is not worth a ranking of its own.
     alone = not any(_is_equality(term) for term in terms)
-    found = [await _ranked(term, parameters, rankings, ask=alone or _is_equality(term)) for term in terms]
-    return [f"e.id IN ({' UNION ALL '.join(selects)})" for selects in found if selects]
+    found = [await _ranked(term, rankings, ask=alone or _is_equality(term)) for term in terms]
+    return [
+        f"e.id IN ({' UNION ALL '.join(_selected(number, term, parameters) for number, term in among)})"
+        for among in found
+        if among and any(number is not None for number, _ in among)
+    ]
 
 
 def _is_equality(q: Q) -> bool:
     return isinstance(q, Comparison) and q.op == "==" and not isinstance(q.value, Range)
 
 
-async def _ranked(q: Q, parameters: Parameters, rankings: Rankings, *, ask: bool) -> list[str] | None:
-    """Selections of ids in one of which each match stands, or None."""
+_Where = tuple[int | None, Q]  # a ranking, or None for the facts, and what to look for there
+
+
+def _selected(number: int | None, term: Q, parameters: Parameters) -> str:
+    if number is None:
+        return f"SELECT f.id FROM entity f WHERE {' AND '.join(by_facts((), None, term, parameters, 'f'))}"
+    assert isinstance(term, Comparison)
+    within = bounds(term.path, term.op, term.value, parameters)
+    return f"SELECT r.entity_id FROM ranked r WHERE r.ranking = {number} AND {within}"
+
+
+async def _ranked(q: Q, rankings: Rankings, *, ask: bool) -> list[_Where] | None:
+    """Rankings and what they are asked, in one of which each match stands; or None. Of alternatives some may be left
+    to the facts."""
     match q:
         case And(terms):
             for term in terms:
-                found = await _ranked(term, parameters, rankings, ask=ask)
+                found = await _ranked(term, rankings, ask=ask)
                 if found is not None:
                     return found
-            return None
         case Or(terms):
-            selects: list[str] = []
+            among: list[_Where] = []
             for term in terms:
-                found = await _ranked(term, parameters, rankings, ask=ask)
-                if found is None:
+                found = await _ranked(term, rankings, ask=ask)
+                if found is None and not facts.of_query(term):
                     return None
-                selects += found
-            return selects
+                among += [(None, term)] if found is None else found
+            return among
         case Comparison(path, op, value):
-            # Bounds are tried first: what no ranking can answer does not ask for one.
-            if bounds(path, op, value, Parameters()) is None:
-                return None
-            number = await rankings.number(path, ask=ask, measured=_is_equality(q))
-            if number is None:
-                return None
-            within = bounds(path, op, value, parameters)
-            return [f"SELECT r.entity_id FROM ranked r WHERE r.ranking = {number} AND {within}"]
+            # What no ranking could answer does not ask for one.
+            if bounds(path, op, value, Parameters()) is not None:
+                number = await rankings.number(path, ask=ask, measured=_is_equality(q))
+                return None if number is None else [(number, q)]
     return None
 
 

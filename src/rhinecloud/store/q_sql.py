@@ -113,7 +113,7 @@ def _exists(path: AttributePath, parameters: Parameters) -> Condition:
     if path.attribute in ENTITY_MEMBERS:
         return Condition("true", False)
     plain = not path.sub_path and not path.json_path
-    return Condition(f"e.attributes ? {parameters.add(path.attribute)}::text", plain)
+    return Condition(f"jsonb_exists(e.attributes, {parameters.add(path.attribute)}::text)", plain)
 
 
 def _comparison(path: AttributePath, op: str, value: Value, parameters: Parameters) -> Condition:

@@ -198,12 +198,13 @@ async def _meets(pool: asyncpg.Pool, q: Q, candidates: list[Entity]) -> list[boo
 
 def _conditions(query: Query, parameters: Parameters) -> tuple[list[str], bool]:
     """SQL conditions, and whether they say exactly what the query says. Those about facts are what the index knows:
-    they only narrow, and each has its exact condition beside it."""
+    they only narrow, and each has its exact condition beside it. Exact ones are functions, not operators, for the
+    planner takes an operator on jsonb to leave next to nothing, on top of what it rightly expects of the facts."""
     conditions = narrowing.by_facts(query.attrs, query.scope_q, query.q, parameters)
     conditions += head_conditions(query, parameters)
     exact = True
     if query.attrs:
-        conditions.append(f"e.attributes ?| {parameters.add(list(query.attrs))}::text[]")
+        conditions.append(f"jsonb_exists_any(e.attributes, {parameters.add(list(query.attrs))}::text[])")
     if query.scope_q is not None:
         conditions.append(q_sql.scope_condition(query.scope_q, parameters))
     if query.q is not None:

@@ -160,7 +160,7 @@ async def make(
         )
         return True
     finally:
-        await connection.execute("SELECT pg_advisory_unlock($1, hashtext(current_schema()))", _LOCK)
+        await _unlock(connection)
 
 
 async def forget(connection: asyncpg.Connection, *, unasked: str = _FORGOTTEN) -> int:
@@ -186,6 +186,11 @@ async def forget(connection: asyncpg.Connection, *, unasked: str = _FORGOTTEN) -
         )
         return len(gone)
     finally:
+        await _unlock(connection)
+
+
+async def _unlock(connection: asyncpg.Connection) -> None:
+    if not connection.is_closed():
         await connection.execute("SELECT pg_advisory_unlock($1, hashtext(current_schema()))", _LOCK)
 
 
@@ -206,7 +211,7 @@ async def _announce(
         names = [path.attribute, *(one for one in path.sub_path if one not in PATH_MEMBERS)]
         instances = "$" + "".join(f".{json.dumps(one)}[*]" for one in names)
         member = path.sub_path[-1] if path.sub_path and path.sub_path[-1] in PATH_MEMBERS else None
-    having = "true" if fact is None else "facts @> ARRAY[$2]"
+    having = "true" if fact is None else "facts @> ARRAY[$2::integer]"
     many = await connection.fetchval(
         f"SELECT count(*) FROM (SELECT FROM entity WHERE {having} LIMIT $1) AS counted",
         *((worth,) if fact is None else (worth, fact)),
