@@ -1,0 +1,1 @@
+"""Foreign client libraries, unchanged, against a real server. What each does stands in foreign/."""
