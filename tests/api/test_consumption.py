@@ -208,6 +208,7 @@ def test_orders_and_scopes(graph: httpx.Client) -> None:
         {"orderBy": "location;dist-asc"},
         {"orderBy": "location;dist-asc", "orderFrom": "[6.7]"},
         {"orderBy": "name", "collation": "?"},
+        {"csf": "name=="},
     ):
         problem(graph.get("entities", params={**everything, **parameters}), 400, "BadRequestData")
     for scope, found in (

@@ -5,8 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given as examples
+from hypothesis import strategies as st
 
-from rhinecloud.model import CORE, BadRequestData, Entity, OrderKey, ordered, parse_entity, parse_order_by
+from rhinecloud.model import (
+    CORE,
+    BadRequestData,
+    Entity,
+    NgsiLdError,
+    OperationNotSupported,
+    OrderKey,
+    ordered,
+    parse_entity,
+    parse_order_by,
+)
 from rhinecloud.model.core_context import DEFAULT_VOCABULARY as DEFAULT
 from rhinecloud.model.query_tree import AttributePath
 
@@ -92,6 +104,24 @@ def test_values_of_one_kind() -> None:
     assert order("n", *times) == "b a"
 
 
+def test_collations() -> None:
+    words = ("Mahler", "Mühle", "muhle", "Mueller", "Müll")
+    given = [entity(str(index), n=value) for index, value in enumerate(words)]
+    assert order("n", *given) == "0 3 2 1 4"
+    assert order("n;desc", *given) == "4 1 2 3 0"
+    assert order("n", *given, collation="de-u-co-phonebk") == "0 1 4 3 2"
+    upper = [entity("b", n="a"), entity("a", n="A"), entity("c", n="á")]
+    assert order("n", *upper) == "b a c"
+    assert order("n", *upper, collation="und-u-ks-level2") == "a b c"
+    assert order("n", *reversed(upper), collation="und-u-ks-level1") == "a b c"
+    assert order("n", *given, collation="und-x-icu") == order("n", *given, collation="en-US-u-ks-identic")
+    for tag in ("sv", "de-u-co-eor", "und-u-ks", "und-u-kn-true", "und-u-ks-level9"):
+        with pytest.raises(OperationNotSupported):
+            parse_order_by("n", CORE, collation=tag)
+    with pytest.raises(BadRequestData):
+        parse_order_by("n", CORE, collation="?")
+
+
 def test_several_keys_sub_attributes_and_members_of_the_entity() -> None:
     given = [
         entity("a", n={"type": "Property", "value": 1, "s": 2}, createdAt="2026-01-02T00:00:00Z"),
@@ -132,3 +162,13 @@ def test_distances() -> None:
     assert order("location;dist-desc", *given, coordinates=[6.76, 51.43]) == "far near nearest x none"
     line = {"coordinates": "[[7,52],[7.1,52.1]]", "geometry": "LineString"}
     assert order("location;dist-asc", *given, **line) == "far near nearest x none"
+
+
+@examples(st.text("ab,;.[]{}<> dist-asc:@1", max_size=20))
+def test_whatever_is_written_is_read_or_refused(text: str) -> None:
+    try:
+        keys = parse_order_by(text, CORE, coordinates=[1, 2])
+    except NgsiLdError as error:
+        assert error.field == "orderBy"
+    else:
+        assert ordered([entity("b"), entity("a")], keys)[0].id in ("urn:x:a", "urn:x:b")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rhinecloud.model import CORE, BadRequestData, Entity, TooManyResults, parse_entity, render
+from rhinecloud.model import CORE, BadRequestData, Entity, NgsiLdError, TooManyResults, parse_entity, render
 from rhinecloud.model.core_context import DEFAULT_VOCABULARY as DEFAULT
 from rhinecloud.model.linked import Join, flattened, missing, parse_join
 from rhinecloud.model.projection import (
@@ -117,6 +117,16 @@ members: st.SearchStrategy[Members] = st.recursive(
 def test_printing_and_reading_a_projection_undo_each_other(given_members: Members) -> None:
     text = ",".join(print_members(given_members, CORE))
     assert parse_members(text, CORE, "pick") == given_members
+
+
+@given(st.text("ab,|{}<> id:@1", max_size=20))
+def test_whatever_is_written_is_read_or_refused(text: str) -> None:
+    try:
+        projection = parse_projection(text, "", CORE)
+    except NgsiLdError as error:
+        assert error.field == "pick"
+    else:
+        assert projection == EVERYTHING if not text else projection.pick
 
 
 def test_inline_entities_stand_in_place_of_their_ids() -> None:

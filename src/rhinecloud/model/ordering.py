@@ -45,8 +45,26 @@ RANKS: Final = (
 """Kinds of values in their order (§4.23.2); "geometry" when ordering by distance only."""
 
 _LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*")
+_STRENGTHS: Final = {"level1": 1, "level2": 2, "level3": 3, "identic": 3}
+_PHONEBOOK: Final = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
 _TERM = re.compile(r"(?:<[^<>]*>|\[[^\[\]]*\]|[^,])+")
 _DIRECTION = re.compile(r"(.*?)(?:;\s*(asc|desc|dist-asc|dist-desc))?", re.DOTALL)
+
+
+class Collation(msgspec.Struct, frozen=True):
+    """How texts are ordered: letters, then accents (`strength` 2), then case and all else (3); in a German
+    `phonebook` ä, ö and ü stand as ae, oe and ue.
+
+    It comes near to the root collation of the Unicode Collation Algorithm (§4.23.1), and to what CLDR makes of
+    it for German and English, without their tables.
+    """
+
+    strength: int = 3
+    phonebook: bool = False
+
+    def key(self, text: str) -> tuple[str, ...]:
+        """What to compare in place of a text."""
+        return _collated(text, self.strength, self.phonebook)
 
 
 class OrderKey(msgspec.Struct, frozen=True):
@@ -55,6 +73,7 @@ class OrderKey(msgspec.Struct, frozen=True):
     path: AttributePath
     direction: Direction = "asc"
     origin: dict[str, Any] | None = None
+    collation: Collation = Collation()
 
     @property
     def descending(self) -> bool:
@@ -71,12 +90,11 @@ def parse_order_by(
 ) -> tuple[OrderKey, ...]:
     """Read `orderBy`, names expanded. `coordinates` (JSON text or decoded) and `geometry` are orderFrom and
     orderGeometry, the place that distances are measured from (§4.23.3). BadRequestData names what is wrong;
-    OperationNotSupported for another collation than ``und``, the root, to which `collation_key` comes near.
+    OperationNotSupported for a collation (RFC 6067) that `Collation` has no words for.
     """
-    if collation is not None:
-        _check_collation(collation)
+    texts = Collation() if collation is None else parse_collation(collation)
     origin = None if coordinates is None else _origin(coordinates, geometry or "Point")
-    keys = tuple(_key(term, context, origin) for term in _terms(text))
+    keys = tuple(_key(term, context, origin, texts) for term in _terms(text))
     if len(keys) > MAX_KEYS:
         raise BadRequestData(f"orderBy has more than {MAX_KEYS} members", field="orderBy")
     return keys
@@ -98,21 +116,17 @@ def place(entity: Entity, key: OrderKey) -> tuple[int, Any]:
     value = _value(entity, key.path)
     if key.origin is not None and is_geometry(value):
         return 0, spherical_metres(key.origin, value)
-    return rank(value)
-
-
-def rank(value: Any) -> tuple[int, Any]:
-    """As `place` for a value itself; `ABSENT` for none."""
     kind, comparable = _kind(value)
-    return RANKS.index(kind), comparable
+    return RANKS.index(kind), key.collation.key(comparable) if kind == "text" else comparable
 
 
 @lru_cache(maxsize=8192)
-def collation_key(text: str) -> tuple[str, str]:
-    """Letters first, then case and accents: ``Äpfel`` stands beside ``Apfel``. It comes near to the root collation
-    of the Unicode Collation Algorithm (§4.23.1) without its tables."""
-    plain = unicodedata.normalize("NFKD", text.lower())
-    return "".join(one for one in plain if not unicodedata.combining(one)), text
+def _collated(text: str, strength: int, phonebook: bool) -> tuple[str, ...]:
+    lower = unicodedata.normalize("NFC", text.lower())
+    letters = unicodedata.normalize("NFKD", lower.translate(_PHONEBOOK) if phonebook else lower)
+    plain = "".join(one for one in letters if not unicodedata.combining(one))
+    # Of texts that differ in case only, the one in small letters comes first.
+    return (plain, lower, text.swapcase())[:strength]
 
 
 ABSENT: Final = object()
@@ -131,7 +145,7 @@ def _terms(text: str) -> list[str]:
             return terms
 
 
-def _key(term: str, context: Context, origin: dict[str, Any] | None) -> OrderKey:
+def _key(term: str, context: Context, origin: dict[str, Any] | None, collation: Collation) -> OrderKey:
     found = _DIRECTION.fullmatch(term)
     assert found is not None
     name, direction = found[1].strip(), cast(Direction, found[2] or "asc")
@@ -141,14 +155,22 @@ def _key(term: str, context: Context, origin: dict[str, Any] | None) -> OrderKey
     by_distance = direction.startswith("dist")
     if by_distance and origin is None:
         raise BadRequestData(f"orderBy: {direction} needs orderFrom", field="orderFrom")
-    return OrderKey(path, direction, origin if by_distance else None)
+    return OrderKey(path, direction, origin if by_distance else None, collation)
 
 
-def _check_collation(tag: str) -> None:
+def parse_collation(tag: str) -> Collation:
+    """Read a collation: ``und``, ``de`` or ``en``, with ``-u-ks-level1`` to ``level3`` or ``identic`` for the strength,
+    ``-u-co-phonebk`` for the German phonebook. BadRequestData for what is no language tag."""
     if _LANGUAGE_TAG.fullmatch(tag) is None:
         raise BadRequestData(f"{tag!r:.80} is no collation (RFC 6067)", field="collation")
-    if tag.lower() not in ("und", "und-x-icu", "root"):
-        raise OperationNotSupported("texts are ordered by the collation und only", field="collation")
+    language, _, extension = tag.lower().removesuffix("-x-icu").partition("-u-")
+    words = extension.split("-") if extension else []
+    given = dict(zip(words[::2], words[1::2], strict=False))
+    strength, kind = given.pop("ks", "level3"), given.pop("co", "standard")
+    known = language.split("-")[0] in ("und", "de", "en") and strength in _STRENGTHS
+    if not known or kind not in ("standard", "phonebk") or given or len(words) % 2:
+        raise OperationNotSupported(f"{tag!r:.80} is no collation that is known here", field="collation")
+    return Collation(_STRENGTHS[strength], kind == "phonebk")
 
 
 def _origin(coordinates: Any, geometry: str) -> dict[str, Any]:
@@ -215,4 +237,4 @@ def _kind(value: Any) -> tuple[str, Any]:
         moment = normal(value)
         if moment is not None:
             return kind, moment.rstrip("Z")
-    return "text", collation_key(value)
+    return "text", value

@@ -12,6 +12,7 @@ import msgspec
 
 from rhinecloud.broker import Query
 from rhinecloud.model import (
+    CORE,
     ENTITY_MEMBERS,
     LOCATION,
     And,
@@ -19,6 +20,7 @@ from rhinecloud.model import (
     Context,
     Entity,
     Format,
+    NgsiLdError,
     Or,
     Q,
     parse_geo_query,
@@ -122,6 +124,8 @@ def parse_query(
             raise BadRequestData(
                 "q looks into linked entities that are farther away than join and joinLevel reach", field="q"
             )
+    if given.get("csf"):
+        _check_context_source_filter(given["csf"])
     geo = _geo(exchange, context)
     local = exchange.flag("local")
     if not (types or selectors or picked or geo or local or (q is not None and _names_attribute(q))):
@@ -151,6 +155,14 @@ def parse_query(
         offset=exchange.number("offset", 0, 2**31 - 1),
         count=exchange.flag("count"),
     )
+
+
+def _check_context_source_filter(text: str) -> None:
+    """A filter of context sources (§4.9). There are none, so that it selects none; but it is read."""
+    try:
+        parse_q(text, CORE)
+    except NgsiLdError as error:
+        raise BadRequestData(error.detail, field="csf") from None
 
 
 def _geo(exchange: Exchange, context: Context) -> Any:
