@@ -171,6 +171,8 @@ def _numeric(methods: Sequence[Method], parts: Sequence[Part], given: Sums | Non
     sums = _sums(groups, periods, values, begins)
     if given is not None:
         sums = _together(sums, given)
+    if not len(sums.groups):
+        return {}
     figures: dict[str, list[Any]] = {}
     with np.errstate(over="ignore", invalid="ignore"):
         for method in methods:
