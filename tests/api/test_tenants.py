@@ -10,7 +10,6 @@ from typing import Any
 
 import asyncpg
 import httpx
-import psutil
 import pytest
 
 from ..conftest import EXTERNAL_DATABASE, Serve, Server
@@ -143,43 +142,6 @@ async def test_notifications_name_the_tenant(served: Server, port: httpx.Client,
         await eventually(lambda: receiver.values("n")[-1:] == [29])
         of_port = [one.body["data"][0]["n"] for one in receiver.received if "ngsild-tenant" in one.headers]
         assert of_port == sorted(set(of_port))
-
-
-async def test_what_was_acknowledged_to_a_tenant_is_told_though_workers_are_killed(
-    served: Server, port: httpx.Client
-) -> None:
-    async with http_receiver() as receiver:
-        document = {
-            "type": "Subscription",
-            "entities": [{"type": "Kept"}],
-            "notification": {"endpoint": {"uri": receiver.url}, "format": "keyValues"},
-        }
-        made = await asyncio.to_thread(port.post, "subscriptions", json=document)
-        assert made.status_code == 201
-        acknowledged: list[int] = []
-        for number in range(60):
-            if number in (15, 30, 45):
-                workers = [
-                    child
-                    for child in psutil.Process(served.process.pid).children()
-                    if "rhinecloud.worker" in child.cmdline()
-                ]
-                for worker in workers[: 1 + number // 30]:  # one, then both
-                    worker.kill()
-            entity = {"id": f"urn:ngsi-ld:Kept:{number}", "type": "Kept", "n": number}
-            with client_of(served, "port") as client:
-                try:
-                    answer = await asyncio.to_thread(client.post, "entities", json=entity)
-                except httpx.HTTPError:
-                    await asyncio.sleep(0.05)
-                    continue
-            if answer.status_code == 201:
-                acknowledged.append(number)
-        assert len(acknowledged) > 20
-        await eventually(lambda: set(acknowledged) <= set(receiver.values("n")), 60)
-        listing = {"type": "Kept", "limit": 100, "options": "keyValues"}
-        kept = await asyncio.to_thread(port.get, "entities", params=listing)
-        assert set(acknowledged) <= {entity["n"] for entity in kept.json()}
 
 
 async def test_a_tenant_that_is_removed_is_gone_and_can_be_made_anew(served: Server) -> None:

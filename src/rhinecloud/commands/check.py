@@ -15,6 +15,7 @@ from rhinecloud.files.examination import examine_files
 from rhinecloud.gateways.devices.checking import check_door
 from rhinecloud.mail.examination import examine_mail
 from rhinecloud.settings import Settings
+from rhinecloud.store.examination import examine_tenants
 
 _SIGNS = {"good": "   ", "note": " ! ", "wrong": " ✗ "}
 
@@ -34,6 +35,9 @@ def run(arguments: argparse.Namespace) -> int:
     for finding in asyncio.run(_at_the_door(settings)):
         problems += finding.level == "wrong"
         say(_SIGNS[finding.level] + finding.text)
+    for finding in asyncio.run(_tenants(settings)):
+        problems += finding.level == "wrong"
+        say(_SIGNS[finding.level] + finding.text)
     for examine in (examine_files, examine_mail):
         level, text = asyncio.run(examine(settings))
         problems += level == "wrong"
@@ -42,6 +46,13 @@ def run(arguments: argparse.Namespace) -> int:
     if problems:
         say(f"{problems} thing{'s' if problems > 1 else ''} to change.")
     return 1 if problems else 0
+
+
+async def _tenants(settings: Settings) -> list[Finding]:
+    """The embedded PostgreSQL has what they need."""
+    if settings.database_url is None:
+        return []
+    return [Finding(level, text) async for level, text in examine_tenants(settings.database_url)]
 
 
 async def _at_the_door(settings: Settings) -> list[Finding]:

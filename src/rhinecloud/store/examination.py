@@ -1,0 +1,58 @@
+"""What `rhinecloud check` says about tenants in a city's own PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import asyncpg
+
+from .database import Unavailable
+from .tenants import NotLetIn, Registry
+
+
+async def examine_tenants(url: str) -> AsyncIterator[tuple[str, str]]:
+    """Levels ("good" or "wrong") and sentences. Signs in as the application and as each tenant, and changes nothing."""
+    try:
+        connection = await asyncpg.connect(url)
+    except (*Unavailable, asyncpg.PostgresError):
+        return  # told by who looks at PostgreSQL itself
+    try:
+        role, may_create = await connection.fetchrow(
+            "SELECT rolname, rolcreaterole OR rolsuper FROM pg_roles WHERE rolname = current_user"
+        )
+        there = await connection.fetchval(
+            "SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('rhinecloud.tenant') "
+            "AND attname = 'leaving_since' AND has_table_privilege(attrelid, 'SELECT') "
+            "AND has_schema_privilege('rhinecloud', 'USAGE'))"
+        )
+        open_to_all = await connection.fetchval(
+            "SELECT EXISTS (SELECT FROM pg_namespace, aclexplode(nspacl) "
+            "WHERE nspname = 'public' AND grantee = 0 AND privilege_type = 'CREATE')"
+        )
+    finally:
+        await connection.close()
+    if may_create:
+        yield "good", f"The role {role} may make a role for each tenant"
+    else:
+        yield (
+            "wrong",
+            f"Each tenant has a role of its own, and {role} may not create roles: ALTER ROLE {role} CREATEROLE;",
+        )
+    if open_to_all:
+        yield (
+            "wrong",
+            "Every tenant may put things in the schema public, where all others would meet them: "
+            "REVOKE CREATE ON SCHEMA public FROM PUBLIC;",
+        )
+    for tenant in await Registry(url).every() if there else ():
+        try:
+            own = await asyncpg.connect(url, user=tenant.role, password=tenant.password)
+        except (*NotLetIn, *Unavailable) as error:
+            yield (
+                "wrong",
+                f"The role {tenant.role} of the tenant {tenant.name} cannot sign in: pg_hba.conf needs a line for the "
+                f"roles whose names begin with rhinecloud_, with scram-sha-256 ({error})",
+            )
+        else:
+            await own.close()
+            yield "good", f"The tenant {tenant.name} signs in as {tenant.role}"
