@@ -112,6 +112,9 @@ def _linked(
 def _exists(path: AttributePath, parameters: Parameters) -> Condition:
     if path.attribute in ENTITY_MEMBERS:
         return Condition("true", False)
+    if path.sub_path and not path.json_path and path.sub_path[-1] not in PATH_MEMBERS:
+        document = "$" + "".join(f".{json.dumps(name)}[*]" for name in (path.attribute, *path.sub_path))
+        return Condition(f"jsonb_path_exists(e.attributes, {parameters.add(document)}::jsonpath)", True)
     plain = not path.sub_path and not path.json_path
     return Condition(f"jsonb_exists(e.attributes, {parameters.add(path.attribute)}::text)", plain)
 

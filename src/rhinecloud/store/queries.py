@@ -79,7 +79,8 @@ async def run(
         where, given = " AND ".join(conditions) or "true", list(parameters.values)
         order = await sorting.order(query.order_by, rankings) if exact else None
         if order is None:
-            return await _sift(pool, _all(pool, where, given), query, exact)
+            few = _PORTION if query.count or query.order_by else 4 * (query.offset + query.limit)
+            return await _sift(pool, _all(pool, where, given, min(few, _PORTION)), query, exact)
         count = None
         if query.count:
             count = await pool.fetchval(f"SELECT count(*) FROM entity e WHERE {where}", *given)
@@ -141,10 +142,10 @@ async def _these(pool: asyncpg.Pool, ids: list[str]) -> _Portions:
         yield [found[i] for i in portion if i in found]
 
 
-async def _all(pool: asyncpg.Pool, where: str, given: Sequence[Any]) -> _Portions:
-    """The entities that meet the conditions, in the order of their ids, in portions that grow: who needs a few reads
-    a few."""
-    last, limit = "", _PORTION
+async def _all(pool: asyncpg.Pool, where: str, given: Sequence[Any], limit: int = _PORTION) -> _Portions:
+    """The entities that meet the conditions, in the order of their ids, in portions that grow from `limit`: who
+    needs a few reads a few."""
+    last, limit = "", max(1, limit)
     while True:
         records = await pool.fetch(
             f"SELECT {entities.COLUMNS} FROM entity e WHERE {where} AND e.id > ${len(given) + 1} "
