@@ -154,7 +154,7 @@ class BoundedProtocol(HttpToolsProtocol):
         problem = {"type": "about:blank", "title": title, "status": status, "detail": detail}
         body = msgspec.json.encode(problem)
         head = (
-            b"content-type: application/problem+json\r\n"
+            b"content-type: application/json\r\n"  # CIM 009 §5.5.3
             b"connection: close\r\n"
             b"content-length: %d\r\n\r\n" % len(body)
         )

@@ -225,9 +225,9 @@ def _tenant(headers: list[tuple[bytes, bytes]]) -> tuple[tuple[bytes, bytes], ..
 
 def _headers(given: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     """By name; what is said in several headers of one name as if it were said in one (RFC 9110 §5.3)."""
-    headers = dict(given)
-    if len(headers) < len(given):
-        headers = {name: b", ".join(value for other, value in given if other == name) for name in headers}
+    headers: dict[bytes, bytes] = {}
+    for name, value in given:
+        headers[name] = headers[name] + b", " + value if name in headers else value
     return headers
 
 
