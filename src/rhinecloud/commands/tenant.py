@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
                 asyncio.run(_add(registry, arguments.name))
             else:
                 _remove(registry, arguments.name, yes=arguments.yes)
-        except (NotPossible, NotLetIn, ValueError) as error:
+        except (NotPossible, *NotLetIn, ValueError) as error:
             raise EngineError(f"This cannot be done: {error}.") from None
         except Unavailable as error:
             raise EngineError(f"PostgreSQL does not answer: {error or type(error).__name__}") from None
