@@ -14,6 +14,7 @@ import pytest
 from rhinecloud.model import CORE_CONTEXT_URL
 
 from ..conftest import Server
+from ..context_server import Web
 from ..receivers import eventually, http_receiver
 
 ERRORS = "https://uri.etsi.org/ngsi-ld/errors/"
@@ -230,6 +231,29 @@ async def test_a_subscription_with_several_contexts_has_one_of_its_own(
         await eventually(lambda: len(receiver.received) > count)
         assert receiver.received[-1].entities[0]["power"] == 6
         assert (await client.delete(second)).status_code == 204
+
+
+async def test_a_reloaded_context_changes_the_names_in_notifications(
+    served: httpx.Client, new_id: str
+) -> None:
+    web = Web()
+    lamp = {"id": new_id, "type": "Lamp", "power": 1, "@context": TERMS}
+    async with http_receiver() as receiver, httpx.AsyncClient(base_url=served.base_url) as client:
+        url = web.say(TERMS)
+        path = subscription(served, receiver.url, url)
+        assert (await client.post("entities", content=json.dumps(lamp), headers=LD)).status_code == 201
+        await eventually(lambda: receiver.received)
+        assert receiver.received[0].entities[0]["power"] == 1
+        web.change(url, {**TERMS, "strom": TERMS["power"], "power": "https://city.example/other"})
+        answer = await client.delete(PATH + quote(url, safe=""), params={"reload": "true"})
+        assert answer.status_code == 204
+        attributes = {"power": 2, "@context": TERMS}
+        answer = await client.patch(f"entities/{new_id}/attrs", content=json.dumps(attributes), headers=LD)
+        assert answer.status_code == 204
+        await eventually(lambda: len(receiver.received) > 1)
+        assert receiver.received[1].entities[0] == {"id": new_id, "type": "Lamp", "strom": 2}
+        assert (await client.delete(path)).status_code == 204
+    web.close()
 
 
 def test_what_a_subscription_had_made_goes_with_it(served: httpx.Client) -> None:

@@ -92,8 +92,9 @@ class Contexts:
         self._documents: OrderedDict[str, StoredContext] = OrderedDict()
         self._characters = 0
         self._versions: dict[str, int] = {}
-        self._generation = 0
+        self.generation = 0  # rises whenever what was compiled may differ from what would be now
         self._hits: dict[str, tuple[int, float]] = {}
+        self._writing = asyncio.Lock()
         self._woken = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -143,9 +144,9 @@ class Contexts:
             self._compiled.move_to_end(key)
             return found
         while True:
-            generation = self._generation
+            generation = self.generation
             found = await self._compile(source)
-            if generation == self._generation:  # else something changed on the way
+            if generation == self.generation:  # else something changed on the way
                 break
         if key not in self._compiled:
             self._compiled[key] = found
@@ -184,9 +185,9 @@ class Contexts:
         if kept is not None:
             self._documents.move_to_end(url)
             return kept
-        generation = self._generation
+        generation = self.generation
         found = await self._find(url)
-        if generation == self._generation:
+        if generation == self.generation:
             self._documents[url] = found
             self._characters += found.size
             while self._characters > _DOCUMENTS:
@@ -296,7 +297,7 @@ class Contexts:
             await self._wake()
 
     def _forget_compiled(self) -> None:
-        self._generation += 1
+        self.generation += 1
         self._compiled.clear()
         self._documents.clear()
         self._versions.clear()
@@ -305,13 +306,15 @@ class Contexts:
     async def _look(self) -> None:
         """Forget what was compiled if a document that it was made of has changed."""
         if self._versions:
-            generation, known = self._generation, dict(self._versions)
+            generation, known = self.generation, dict(self._versions)
             now = await contexts.versions(self._database.pool, list(known))
-            if now != known and generation == self._generation:
+            if now != known and generation == self.generation:
                 self._forget_compiled()
 
     async def _write_hits(self) -> None:
-        if self._hits:
+        async with self._writing:  # who looks next shall see what is being written
+            if not self._hits:
+                return
             counted, self._hits = self._hits, {}
             uses = {
                 local_id: (number, datetime.fromtimestamp(at, UTC))

@@ -54,7 +54,9 @@ ON CONFLICT (digest) DO UPDATE SET digest = excluded.digest RETURNING id
 _CACHE = """
 INSERT INTO context (kind, url, document, expires_at) VALUES ('Cached', $1, $2::json, $3)
 ON CONFLICT (url) DO UPDATE SET document = excluded.document, expires_at = excluded.expires_at,
-    version = nextval('context_version'), created_at = now(), problem = NULL
+    version = CASE WHEN context.document::text = excluded.document::text THEN context.version
+              ELSE nextval('context_version') END,
+    created_at = now(), problem = NULL
 """
 _CLAIM = """
 INSERT INTO context_fetch (url, until) VALUES ($1, now() + make_interval(secs => $2))
@@ -69,9 +71,16 @@ UPDATE context SET hits = context.hits + used.hits, used_at = greatest(context.u
 FROM locked JOIN unnest($1::text[], $2::bigint[], $3::timestamptz[]) AS used (id, hits, at) USING (id)
 WHERE context.id = locked.id
 """
+# What a subscription names is used whenever it tells, without being counted.
 _CROWD_OUT = """
+WITH named AS (
+    SELECT document ->> 'jsonldContext' AS url FROM subscription
+    UNION
+    SELECT part #>> '{}' FROM subscription, jsonb_path_query(context, '$[*]') AS part
+)
 DELETE FROM context WHERE id IN (
-    SELECT id FROM context WHERE kind = 'Cached' AND url <> ALL($2::text[])
+    SELECT id FROM context
+    WHERE kind = 'Cached' AND url <> ALL($2::text[]) AND NOT EXISTS (SELECT 1 FROM named WHERE named.url = context.url)
     ORDER BY coalesce(used_at, created_at) DESC OFFSET $1)
 """
 _ORPHANED = """
@@ -184,8 +193,10 @@ async def delete(connection: _Connection, local_id: str) -> bool:
 
 
 async def crowd_out(connection: _Connection, most: int, spared: Sequence[str]) -> None:
-    """Forget the Cached @contexts that were used longest ago, so that `most` are left beside the spared URLs."""
-    await connection.execute(_CROWD_OUT, most, spared)
+    """Forget the Cached @contexts that were used longest ago, so that `most` are left beside the spared URLs and those
+    that subscriptions name."""
+    if await count(connection, CACHED) > most:
+        await connection.execute(_CROWD_OUT, most, spared)
 
 
 async def count_hits(connection: _Connection, uses: Mapping[str, tuple[int, datetime]]) -> None:

@@ -124,6 +124,7 @@ class Reign:
         self._look = look
         self._tenant = database.tenant if named else None
         self._revision = -1
+        self._generation = contexts.generation
         self._watched: dict[int, Watched] = {}
         self._couriers: dict[int, Courier] = {}
         self._index = Index()
@@ -167,13 +168,15 @@ class Reign:
     # Subscriptions as they are now -----------------------------------------------------------------------------
 
     async def _refresh(self) -> None:
-        """Read what was written since the last look."""
+        """Read what was written since the last look; all of them if an @context has changed, for any may use it."""
         async with self._refreshing:
+            generation = self._contexts.generation
+            known = self._revision if generation == self._generation else -1
             async with self._borrow() as connection:
                 revision = await subscriptions.revision(connection)
-                if revision == self._revision:
+                if revision == known:
                     return
-                changed, numbers = await subscriptions.changed_since(connection, self._revision)
+                changed, numbers = await subscriptions.changed_since(connection, known)
             for stored, telling in changed:
                 watched = await self._read(stored)
                 if watched is not None:
@@ -182,7 +185,7 @@ class Reign:
             for number in gone:
                 del self._watched[number]
             self._index = Index(self._watched.values())
-            self._revision = revision
+            self._revision, self._generation = revision, generation
         await asyncio.gather(*(self._couriers.pop(number).stop() for number in gone))
         self._periodic.wake()
 
