@@ -17,7 +17,7 @@ import asyncpg
 import msgspec
 import nats
 
-from . import connect, documents, incoming, outgoing, sql_load, sql_rows
+from . import connect, documents, incoming, outgoing, sql_load, sql_rows, temporal
 from .figures import Comparison, Result, Starts, Taken, Viewing, compared
 from .installation import Installation, Memory, installation
 from .jobs import CloseJob, HttpJob, Job, Load, MqttJob, NatsJob, OneByOneJob, SqlJob, Workload
@@ -29,7 +29,7 @@ _COMMIT_PATIENCE = 60.0  # seconds for what was acknowledged over MQTT to be com
 
 COMPARISONS = (
     *("get", "page", "q", "geo", "update", "create", "upsert"),
-    *("mqtt", "mqtt5", "qos0", "webhook", "browser", "viewers", "connect", "batch"),
+    *("mqtt", "mqtt5", "qos0", "webhook", "browser", "viewers", "connect", "temporal", "batch"),
 )
 _DELIVERIES = "SELECT count(*) FROM tenant_city.delivery"
 
@@ -63,6 +63,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     viewers: int = 5_000
     devices: int = 5_000
     viewed_seconds: float = 10.0
+    meters: int = 10_000  # series with a year of values, compacted
+    meter_values: int = 5_004  # of each
 
 
 QUICK = Plan(
@@ -86,6 +88,8 @@ QUICK = Plan(
     viewers=20,
     devices=20,
     viewed_seconds=2.0,
+    meters=20,
+    meter_values=240,
 )
 
 
@@ -429,6 +433,7 @@ def _measurements(bench: Bench, plan: Plan) -> Sequence[tuple[str, Callable[[], 
         ("browser", lambda: [outgoing.browser(bench)]),
         ("viewers", lambda: [outgoing.viewers(bench)]),
         ("connect", lambda: [connect.devices_come_back(bench)]),
+        ("temporal", lambda: temporal.aggregates(bench)),
         ("batch", measure("batch upsert of 1,000", "batch", two, **slow)),
     )
 

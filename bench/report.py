@@ -8,6 +8,7 @@ _RATIO = 0.6
 _UPDATES, _UPDATE_P99_MS = 3_500, 50
 _WARM_SECONDS, _IDLE_MB = 3.0, 400
 _QOS1, _QOS0, _WEBHOOK_P99_MS = 3_000, 8_000, 50  # five attributes a message; at 500 changes/s
+_HOURS_MS, _MEANS_MS, _VALUE_BYTES = 60, 150, 12  # of a year; of many series; after compaction
 _GROWTH = 1.05  # memory of the worker while it tells its viewers; less is flat
 
 
@@ -99,6 +100,12 @@ def _aims(result: Result) -> list[str]:
             aims.append((f"MQTT QoS 1, five attributes ≥ {_QOS1:,}/s", one.product.rate >= _QOS1))
         if one.name == "MQTT QoS 0 → committed (5)":
             aims.append((f"MQTT QoS 0, five attributes ≥ {_QOS0:,}/s", one.product.rate >= _QOS0))
+        if one.name == "hourly means of a year":
+            aims.append((f"hourly means of a year < {_HOURS_MS} ms", one.product.p50_ms < _HOURS_MS))
+            size = one.product.extra["bytes a value"]
+            aims.append((f"numeric history ≤ {_VALUE_BYTES} bytes a value", size <= _VALUE_BYTES))
+        if one.name.startswith("means of "):
+            aims.append((f"{one.name} < {_MEANS_MS} ms", one.product.p50_ms < _MEANS_MS))
         if one.name == "commit → webhook":
             aims.append(
                 (f"commit → webhook p99 < {_WEBHOOK_P99_MS} ms", one.product.p99_ms < _WEBHOOK_P99_MS)

@@ -24,6 +24,8 @@ MEASURED = {
     "commit → browser event",
     "20 viewers, 1 change/s",
     "devices come back",
+    "hourly means of a year",
+    "means of 20 series",
     "batch upsert of 1,000",
 }
 
