@@ -15,7 +15,7 @@ from .jobs import HttpJob, Load, Workload
 # Reads begin again when they run out; creations end the measurement, since an id can be created once.
 _AHEAD: dict[Workload, int] = {
     "create": 7_000, "update": 9_000, "upsert": 7_000, "get": 9_000,
-    "page": 1_500, "q": 300, "geo": 1_500, "batch": 12,
+    "page": 1_500, "q": 3_000, "geo": 1_500, "batch": 12,
 }  # fmt: skip
 _ROOT = "/ngsi-ld/v1"
 

@@ -23,9 +23,11 @@ SCHEMA = """
 CREATE EXTENSION IF NOT EXISTS btree_gist;
 CREATE TABLE entity (
     id text COLLATE "C" PRIMARY KEY, types text[] NOT NULL, document jsonb NOT NULL,
-    created_at timestamptz NOT NULL DEFAULT now(), modified_at timestamptz NOT NULL DEFAULT now()
+    created_at timestamptz NOT NULL DEFAULT now(), modified_at timestamptz NOT NULL DEFAULT now(),
+    control_group integer GENERATED ALWAYS AS ((document->'controlGroup'->>'value')::integer) STORED
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
 CREATE INDEX ON entity USING gin (types);
+CREATE INDEX ON entity (control_group, id);
 CREATE TABLE place (entity_id text COLLATE "C" PRIMARY KEY, area box NOT NULL);
 CREATE INDEX ON place USING gist (area);
 CREATE TABLE series (
@@ -54,7 +56,7 @@ STATEMENTS: dict[Workload, str] = {
     ),
     "q": (
         "SELECT id, types, document, created_at, modified_at FROM entity WHERE types && ARRAY[$1::text] "
-        f"AND document->'controlGroup'->'value' = to_jsonb($2::int) ORDER BY id LIMIT {PAGE}"
+        f"AND control_group = $2 ORDER BY id LIMIT {PAGE}"
     ),
     "geo": (
         "SELECT e.id, e.types, e.document, e.created_at, e.modified_at FROM place p "
@@ -75,7 +77,7 @@ STATEMENTS["measured"] = STATEMENTS["batch"]
 
 _AHEAD: dict[Workload, int] = {
     "create": 9_000, "update": 9_000, "upsert": 9_000, "get": 18_000,
-    "page": 3_000, "q": 300, "geo": 3_000, "batch": 30, "measured": 60,
+    "page": 3_000, "q": 6_000, "geo": 3_000, "batch": 30, "measured": 60,
 }  # fmt: skip
 
 
