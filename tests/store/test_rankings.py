@@ -268,3 +268,29 @@ async def test_scope_queries_answer_as_the_plain_reading(
         query = parse_scope_q(text)
         found, _ = await queries.run(shared.queries, Query(scope_q=query, limit=100))
         assert [one.id for one in found] == [e.id for e in entities if query.matches(e.scopes)], text
+
+
+async def test_the_migration_brings_what_is_there_along(database: Database, database_url: str) -> None:
+    entities = [
+        parse_entity({"id": f"urn:ngsi-ld:Lamp:{n}", "type": "Lamp", "scope": "/A/B", **members}, CORE)
+        for n, members in enumerate(TRICKY)
+    ]
+    await hold(database, entities)
+    before = await database.pool.fetch("SELECT id, facts FROM entity ORDER BY id")
+    await database.pool.execute(
+        """
+        ALTER TABLE entity DROP COLUMN facts;
+        DROP INDEX entity_created;
+        DROP TABLE ranking, ranked CASCADE;
+        DROP FUNCTION rank_new, rank_old, rank_changed;
+        DELETE FROM migration WHERE name = 'tenant_0013_indexes.sql';
+        """
+    )
+    again = await Database.open(database_url, size=2)
+    try:
+        after = await again.pool.fetch("SELECT id, facts FROM entity ORDER BY id")
+        assert [tuple(one) for one in after] == [tuple(one) for one in before]
+        found, _ = await queries.run(again.queries, Query(scope_q=parse_scope_q("/A/#"), limit=100))
+        assert len(found) == len(TRICKY)
+    finally:
+        await again.close()
