@@ -1,4 +1,4 @@
-"""What is asked of every answer (CIM 009 §5.5.2, §6.3.2, §6.3.4; RFC 9110, RFC 9457)."""
+"""What is asked of every answer (CIM 009 §5.5.2, §5.5.3, §6.3.2, §6.3.4; RFC 9110)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 PATIENCE = 10.0  # seconds for any answer
 _IDLE = 2.0  # seconds after which a connection may be about to be closed
-_PROBLEM = "application/problem+json"
+_WITHOUT_BODY = (411, 415)  # of errors (§6.3.4)
 _DOCUMENTS = ("application/json", "application/ld+json", "application/geo+json")
 
 
@@ -41,8 +41,10 @@ def judge(method: str, reply: Reply, told: Any) -> None:
         assert reply.headers.get("allow"), told
     if method == "HEAD":
         return
-    if reply.status >= 400:
-        assert media_type == _PROBLEM, told
+    if reply.status in _WITHOUT_BODY:
+        assert not reply.content, told
+    elif reply.status >= 400:
+        assert media_type == "application/json", told
         problem = reply.json()
         assert problem["status"] == reply.status, told
         for member in ("type", "title", "detail"):

@@ -321,9 +321,7 @@ def headers(draw: Callable[..., Any]) -> dict[str, str]:
         case 0:
             return draw(
                 st.dictionaries(
-                    st.sampled_from(
-                        ["accept", "link", "content-type", "prefer", "ngsild-tenant", "via", "expect"]
-                    ),
+                    st.sampled_from(["accept", "link", "content-type", "prefer", "via", "expect"]),
                     _printable.filter(lambda text: "://" not in text and "100-c" not in text),
                     max_size=4,
                 )

@@ -128,6 +128,8 @@ def test_the_huge(fuzzed: Server, what: str) -> None:
     [
         (QUERY + b"q=" + b"a" * (LARGEST_HEAD + 1) + END, 414),
         (GET + b"Link: " + b"<" * 60_000 + b"\r\n\r\n", 200),
+        (GET + b"".join(b"X%d:\r\n" % n for n in range(7_000)) + b"X1: a\r\n\r\n", 200),
+        (GET + b"Link:\r\n" * 9_000 + b"\r\n", 200),
         (GET + b"Accept: " + b"a/b;q=1," * 7_000 + b"*/*\r\n\r\n", 200),
         (QUERY + b"&".join(b"p%d=1" % n for n in range(5_000)) + END, 400),
         (QUERY + b"type=" + b"&type=".join(b"T%d" % n for n in range(5_000)) + END, 200),
