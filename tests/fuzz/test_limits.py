@@ -210,6 +210,7 @@ def test_q(ask: Asking, q: str) -> None:
         ask("DELETE", made.headers["location"].removeprefix("/ngsi-ld/v1/"))
 
 
+T0, T1 = "2020-01-01T00:00:00Z", "2026-01-01T00:00:00Z"
 MANY = 20_000
 
 
@@ -264,6 +265,57 @@ def test_the_many(ask: Asking, fuzzed: Server, what: str) -> None:
         ask("DELETE", made.headers["location"].removeprefix("/ngsi-ld/v1/"))
     ids = [f"urn:x:many:{n}" for n in range(MANY)] if what == "items" else ["urn:x:many"]
     ask("POST", "entityOperations/delete", json=ids)
+
+
+def test_what_multiplies(ask: Asking, fuzzed: Server) -> None:
+    """Small questions whose answers could be as large as one likes."""
+    ids = [f"urn:x:web:{n}" for n in range(30)]
+    web = [{"id": one, "type": "Web", "to": {"type": "Relationship", "object": ids}} for one in ids]
+    web += [{"id": "urn:x:long", "type": "Long", "text": "a" * 100_000, "n": {"value": 1, "observedAt": T0}}]
+    ask("POST", "entityOperations/upsert", json=web)
+    ask("POST", "entityOperations/update", json=[{"id": "urn:x:long", "n": {"value": 2, "observedAt": T1}}])
+    before = memory(fuzzed)
+    period = f"timerel=between&timeAt={T0}&endTimeAt=2026-12-31T00:00:00Z&aggrMethods=avg,distinctCount"
+    ring = [[n / 10_000, (n * 7919 % 10_000) / 10_000] for n in range(10_000)]
+    for query in (
+        "entities?type=Web&join=inline&joinLevel=10",
+        "entities?type=Web&join=flat&joinLevel=10",
+        "entities/urn:x:web:1?join=inline&joinLevel=10&pick=id,to" + "{to" * 12 + "}" * 12,
+        "entities?type=Web&q=" + "to{" * 25 + "a" + "}" * 25,
+        "entities?type=Web&q=" + "to{" * 5 + "a" + "}" * 5 + "==1",
+        "entities?type=Web&join=flat&joinLevel=10&q=" + "to{" * 9 + "a" + "}" * 9 + "==1",
+        "entities?type=Web&join=flat&joinLevel=10&q=" + "%7C".join(["to{" * 9 + "a" + "}" * 9 + "==1"] * 30),
+        "entities?type=" + ";".join(f"(A{n}%7CB{n})" for n in range(300)),
+        "entities?type=" + "(" * 5_000 + "A" + ")" * 5_000,
+        "entities?type=Web&scopeQ=" + ";".join(f"(/A{n}%7C/B{n})" for n in range(300)),
+        "entities?type=Web&orderBy=" + ",".join(f"a{n}" for n in range(5_000)),
+        "entities?type=Web&lang=" + ",".join(f"d{n};q=0.{n}" for n in range(1, 4_000)),
+        "entities?type=Web&pick=" + "a{" * 5_000 + "b" + "}" * 5_000,
+        "entities?type=Web&idPattern=" + "(.*a){1,30}" * 30,
+        "entities?type=Long&q=text~=" + "(a*b*)*" * 5 + "c",
+        "entities?type=Long&q=text~=" + "a.*" * 30 + "b",
+        f"temporal/entities/urn:x:long?{period}&aggrPeriodDuration=PT0.001S&format=aggregatedValues",
+        f"temporal/entities/urn:x:long?{period}&aggrPeriodDuration=PT1S&format=aggregatedValues",
+        f"temporal/entities?type=Long&{period}&aggrPeriodDuration=P9999999Y&format=aggregatedValues",
+        f"temporal/entities?type=Long&{period}&aggrPeriodDuration=PT0S&format=aggregatedValues",
+        "temporal/entities?type=Web&timerel=before&timeAt=9999-12-31T23:59:59Z&join=inline&joinLevel=9",
+    ):
+        reply = ask("GET", query)
+        assert len(reply.content) < 50 * MEGABYTE, query[:200]
+    for geometry, coordinates in (
+        ("Polygon", [[*ring, ring[0]]]),
+        ("MultiPoint", ring),
+        ("LineString", ring),
+    ):
+        for georel in ("within", "near;maxDistance==1", "intersects"):
+            geo = {"geometry": geometry, "coordinates": coordinates, "georel": georel}
+            ask(
+                "POST",
+                "entityOperations/query",
+                json={"type": "Query", "entities": [{"type": "Web"}], "geoQ": geo},
+            )
+    assert memory(fuzzed) - before < _ROOM
+    ask("POST", "entityOperations/delete", json=[*ids, "urn:x:long"])
 
 
 def test_terms_of_a_context_may_be_many_but_not_refer_without_end(ask: Asking) -> None:

@@ -51,13 +51,32 @@ def test_every_operation(ask: Asking, operation: tuple[str, str, Route]) -> None
     answered()
 
 
+AGGREGATES = (
+    "timerel=after&timeAt=2000-01-01T00:00:00Z&timeproperty=modifiedAt&aggrPeriodDuration=PT0S"
+    "&aggrMethods=totalCount,distinctCount,sum,avg,min,max,stddev,sumsq"
+)
 READINGS = [
     ("entities/urn:x:fuzz?options=sysAttrs", "application/json"),
     ("entities/urn:x:fuzz?options=concise,sysAttrs", "application/ld+json"),
     ("entities/urn:x:fuzz?options=keyValues", "application/geo+json"),
     ("entities?type=*&format=simplified&q=a|b", "application/json"),
     ("entities?id=urn:x:fuzz", "application/geo+json"),
+    ("entities?type=Fuzz&join=inline&joinLevel=3&orderBy=a;desc,location&lang=de", "application/ld+json"),
+    ("entities?type=Fuzz&scopeQ=/%23&pick=id,a,b{a}&datasetId=@none", "application/json"),
+    (
+        "entities?type=Fuzz&georel=near;maxDistance==1e7&geometry=Point&coordinates=[1,2]",
+        "application/geo+json",
+    ),
+    ("temporal/entities/urn:x:fuzz?options=sysAttrs", "application/ld+json"),
+    ("temporal/entities/urn:x:fuzz?format=temporalValues&lastN=3", "application/json"),
+    (
+        "temporal/entities?type=Fuzz&timerel=after&timeAt=2000-01-01T00:00:00Z&timeproperty=modifiedAt",
+        "application/json",
+    ),
+    (f"temporal/entities/urn:x:fuzz?format=aggregatedValues&{AGGREGATES}", "application/json"),
     ("types?details=true", "application/json"),
+    ("types/Fuzz", "application/ld+json"),
+    ("attributes?details=true", "application/json"),
 ]
 
 
