@@ -282,7 +282,6 @@ async def test_the_migration_brings_what_is_there_along(database: Database, data
         ALTER TABLE entity DROP COLUMN facts;
         DROP INDEX entity_created;
         DROP TABLE ranking, ranked CASCADE;
-        DROP FUNCTION rank_new, rank_old, rank_changed;
         DELETE FROM migration WHERE name = 'tenant_0013_indexes.sql';
         """
     )

@@ -112,6 +112,8 @@ def bounds(path: AttributePath, op: str, value: Any, parameters: Parameters) -> 
     The ranking knows the beginnings of texts only, so that orders of texts include their bound.
     """
 
+    is_time = bool(path.sub_path) and path.sub_path[-1] in TIME_MEMBERS
+
     def compared(op: str, one: Any) -> str | None:
         if isinstance(one, bool):
             return None
@@ -120,7 +122,7 @@ def bounds(path: AttributePath, op: str, value: Any, parameters: Parameters) -> 
         if isinstance(one, Temporal):
             if path == MODIFIED_AT and one.kind == "dateTime":
                 return f"r.number {op} {parameters.add(microseconds(one))}::text::numeric"
-            if not path.sub_path or path.sub_path[-1] not in TIME_MEMBERS or one.kind != "dateTime":
+            if not is_time or one.kind != "dateTime":
                 return None
             text = one.text.rstrip("Z")
         elif isinstance(one, Uri):
@@ -129,10 +131,14 @@ def bounds(path: AttributePath, op: str, value: Any, parameters: Parameters) -> 
             text = one
         else:
             return None
+        if is_time and not isinstance(one, Temporal):  # a ranking has times without their Z
+            if op != "=":
+                return None
+            text = text.rstrip("Z")
         return f"r.text {op if op == '=' else op[0] + '='} {parameters.add(text[:_TEXT])}::text"
 
     match op, value:
-        case "~=", Pattern(text):
+        case "~=", Pattern(text) if not is_time:
             beginning = _beginning(text)
             if beginning is None:
                 return None

@@ -31,11 +31,34 @@ _FRESH = 2.0  # seconds that what is known of the rankings may be old
 _FORGOTTEN = "30 days"
 _PORTION = 1_000
 _LOCK = 0x52616E6B  # "Rank": one maker at a time
-_TRIGGERS = (
-    ("ranked_new", "INSERT", "NEW TABLE AS after", "rank_new"),
-    ("ranked_changed", "UPDATE", "OLD TABLE AS before NEW TABLE AS after", "rank_changed"),
-    ("ranked_old", "DELETE", "OLD TABLE AS before", "rank_old"),
-)
+_EVENTS = {
+    "insert": "NEW TABLE AS after",
+    "update": "OLD TABLE AS before NEW TABLE AS after",
+    "delete": "OLD TABLE AS before",
+}
+# A function of its own for each ranking: it knows its table, and leaves alone what did not change.
+_KEEP = """
+CREATE FUNCTION rank_{number}() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off AS $keep$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        INSERT INTO ranked_{number}
+        SELECT k.number, a.id, v.* FROM after a, ranking k, ranked_values(a.attributes, a.modified_at, k) v
+        WHERE k.number = {number};
+    ELSIF TG_OP = 'DELETE' THEN
+        DELETE FROM ranked_{number} r USING before b WHERE r.entity_id = b.id;
+    ELSE
+        WITH changed AS MATERIALIZED (
+            SELECT a.id, a.attributes, a.modified_at FROM before b JOIN after a USING (id) WHERE {changed}
+        ), gone AS (
+            DELETE FROM ranked_{number} r USING changed c WHERE r.entity_id = c.id
+        )
+        INSERT INTO ranked_{number}
+        SELECT k.number, c.id, v.* FROM changed c, ranking k, ranked_values(c.attributes, c.modified_at, k) v
+        WHERE k.number = {number};
+    END IF;
+    RETURN NULL;
+END $keep$
+"""
 
 MODIFIED_AT = AttributePath("modifiedAt")
 
@@ -177,10 +200,8 @@ async def forget(connection: asyncpg.Connection, *, unasked: str = _FORGOTTEN) -
                 # Nobody who writes may hold on to the list of rankings that has this one on it.
                 await connection.execute("LOCK TABLE entity IN SHARE ROW EXCLUSIVE MODE")
                 await connection.execute("DELETE FROM ranking WHERE number = $1", record[0])
+                await connection.execute(f"DROP FUNCTION rank_{record[0]} CASCADE")  # with its triggers
                 await connection.execute(f"DROP TABLE ranked_{record[0]}")
-                if not await connection.fetchval("SELECT EXISTS (SELECT FROM ranking)"):
-                    for name, *_ in _TRIGGERS:
-                        await connection.execute(f"DROP TRIGGER {name} ON entity")
         await connection.execute(
             "UPDATE ranking SET ready = false WHERE asked_at < now() - $1::text::interval", unasked
         )
@@ -233,12 +254,20 @@ async def _announce(
         await connection.execute(
             f"ALTER TABLE ranked ATTACH PARTITION ranked_{number} FOR VALUES IN ({number})"
         )
-        for trigger, event, tables, function in _TRIGGERS:
+        await connection.execute(_KEEP.format(number=number, changed=_changed(path)))
+        for event, tables in _EVENTS.items():
             await connection.execute(
-                f"CREATE OR REPLACE TRIGGER {trigger} AFTER {event} ON entity REFERENCING {tables} "
-                f"FOR EACH STATEMENT EXECUTE FUNCTION {function}()"
+                f"CREATE TRIGGER ranked_{number}_{event} AFTER {event} ON entity REFERENCING {tables} "
+                f"FOR EACH STATEMENT EXECUTE FUNCTION rank_{number}()"
             )
     return int(number)
+
+
+def _changed(path: AttributePath) -> str:
+    if path == MODIFIED_AT:
+        return "b.modified_at <> a.modified_at"
+    name = path.attribute.replace("'", "''")
+    return f"b.attributes -> '{name}' IS DISTINCT FROM a.attributes -> '{name}'"
 
 
 async def _fill(connection: asyncpg.Connection, number: int) -> None:

@@ -67,30 +67,3 @@ RETURNS TABLE (number numeric, text text, standing boolean) LANGUAGE sql STABLE 
     ) AS inner_value (value, alone)
     WHERE jsonb_typeof(value) IN ('number', 'string')
 $$;
-
--- Keeps rankings as the entities are. As long as there is no ranking, there is no trigger that calls these.
-CREATE FUNCTION rank_new() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    INSERT INTO ranked
-    SELECT k.number, a.id, v.* FROM after a, ranking k, ranked_values(a.attributes, a.modified_at, k) v;
-    RETURN NULL;
-END $$;
-CREATE FUNCTION rank_old() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    DELETE FROM ranked r USING before b WHERE r.entity_id = b.id;
-    RETURN NULL;
-END $$;
-CREATE FUNCTION rank_changed() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    WITH old AS MATERIALIZED (
-        SELECT k.number AS ranking, b.id, v.* FROM before b, ranking k, ranked_values(b.attributes, b.modified_at, k) v
-    ), new AS MATERIALIZED (
-        SELECT k.number AS ranking, a.id, v.* FROM after a, ranking k, ranked_values(a.attributes, a.modified_at, k) v
-    ), gone AS (
-        DELETE FROM ranked r USING (TABLE old EXCEPT TABLE new) AS o
-        WHERE r.ranking = o.ranking AND r.entity_id = o.id AND r.number IS NOT DISTINCT FROM o.number
-          AND r.text IS NOT DISTINCT FROM o.text AND r.standing = o.standing
-    )
-    INSERT INTO ranked TABLE new EXCEPT TABLE old;
-    RETURN NULL;
-END $$;
