@@ -242,7 +242,7 @@ def test_a_correction_stays_in_its_dataset_and_is_one_instance(api: httpx.Client
     assert refused(api.patch(path, json={"value": 1, "datasetId": "urn:x:2"}), 400, BAD_REQUEST)
     assert refused(api.patch(path, json=values((1, EVENING), (2, EVENING))), 400, BAD_REQUEST)
     assert refused(api.patch(path, json={"speed": []}), 400, BAD_REQUEST)
-    assert refused(api.patch(path, content=b"{"), 415, "about:blank")
+    assert api.patch(path, content=b"{").status_code == 415
 
 
 def test_who_comes_back_goes_on_with_its_history(api: httpx.Client, new_id: str) -> None:
