@@ -177,6 +177,20 @@ async def test_what_is_asked_for_often_is_ranked_and_what_is_not_makes_room(shar
     await known.close()
 
 
+async def test_a_name_is_no_statement(shared: Database) -> None:
+    name = "urn:x:a'$keep$;--"
+    things = [
+        Entity(id=f"urn:x:{n}", types=("urn:x:T",), attributes={name: [{"type": "Property", "value": n}]})
+        for n in range(9)
+    ]
+    await hold(shared, things)
+    known = await rank(shared, [AttributePath(name)])
+    await hold(shared, things[:5])
+    keys = (OrderKey(AttributePath(name), "desc"),)
+    assert await ids(shared, Query(order_by=keys), known) == [f"urn:x:{n}" for n in (4, 3, 2, 1, 0)]
+    await forget_all(shared)
+
+
 async def test_nothing_that_is_written_meanwhile_is_missed(shared: Database) -> None:
     """Writers go on while a ranking is made."""
     await hold(shared, [lamp(n, a=n) for n in range(3_000)])

@@ -195,6 +195,7 @@ async def fill_facts(connection: asyncpg.Connection) -> None:
             [record[0] for record in records],
             [facts.as_array(facts.of_entity(record[1], _decode_attributes(record[2]))) for record in records],
         )
+    await connection.execute("SELECT gin_clean_pending_list('entity_facts')")
     await connection.execute("ANALYZE entity")
 
 

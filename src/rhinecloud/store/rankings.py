@@ -10,6 +10,7 @@ number of rankings is bounded, and those that nobody asks for any more make room
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import time
@@ -24,11 +25,11 @@ from . import facts
 
 _log = logging.getLogger(__name__)
 
-MOST = 32
+MOST = 16
 _WORTH = 1_000  # entities that have the path; fewer are read as fast
 _OFTEN = 3  # times it must be asked for, by one process
 _FRESH = 2.0  # seconds that what is known of the rankings may be old
-_FORGOTTEN = "30 days"
+_FORGOTTEN = "7 days"
 _PORTION = 1_000
 _LOCK = 0x52616E6B  # "Rank": one maker at a time
 _EVENTS = {
@@ -38,7 +39,6 @@ _EVENTS = {
 }
 # A function of its own for each ranking: it knows its table, and leaves alone what did not change.
 _KEEP = """
-CREATE FUNCTION rank_{number}() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off AS $keep$
 BEGIN
     IF TG_OP = 'INSERT' THEN
         INSERT INTO ranked_{number}
@@ -57,7 +57,7 @@ BEGIN
         WHERE k.number = {number};
     END IF;
     RETURN NULL;
-END $keep$
+END
 """
 
 MODIFIED_AT = AttributePath("modifiedAt")
@@ -195,19 +195,23 @@ async def forget(connection: asyncpg.Connection, *, unasked: str = _FORGOTTEN) -
             "SELECT number FROM ranking WHERE NOT ready AND asked_at < now() - $1::text::interval", unasked
         )
         for record in gone:
-            async with connection.transaction():
-                await connection.execute("SET LOCAL lock_timeout = '1s'")
-                # Nobody who writes may hold on to the list of rankings that has this one on it.
-                await connection.execute("LOCK TABLE entity IN SHARE ROW EXCLUSIVE MODE")
-                await connection.execute("DELETE FROM ranking WHERE number = $1", record[0])
-                await connection.execute(f"DROP FUNCTION rank_{record[0]} CASCADE")  # with its triggers
-                await connection.execute(f"DROP TABLE ranked_{record[0]}")
+            with contextlib.suppress(asyncpg.LockNotAvailableError):  # then at the next round
+                await _remove(connection, record[0])
         await connection.execute(
             "UPDATE ranking SET ready = false WHERE asked_at < now() - $1::text::interval", unasked
         )
         return len(gone)
     finally:
         await _unlock(connection)
+
+
+async def _remove(connection: asyncpg.Connection, number: int) -> None:
+    async with connection.transaction():
+        await connection.execute("SET LOCAL lock_timeout = '1s'")
+        await connection.execute("LOCK TABLE entity IN SHARE ROW EXCLUSIVE MODE")
+        await connection.execute("DELETE FROM ranking WHERE number = $1", number)
+        await connection.execute(f"DROP FUNCTION rank_{number} CASCADE")  # with its triggers
+        await connection.execute(f"DROP TABLE ranked_{number}")
 
 
 async def _unlock(connection: asyncpg.Connection) -> None:
@@ -254,7 +258,11 @@ async def _announce(
         await connection.execute(
             f"ALTER TABLE ranked ATTACH PARTITION ranked_{number} FOR VALUES IN ({number})"
         )
-        await connection.execute(_KEEP.format(number=number, changed=_changed(path)))
+        body = _KEEP.format(number=number, changed=_changed(path))
+        await connection.execute(
+            f"CREATE FUNCTION rank_{number}() RETURNS trigger LANGUAGE plpgsql "
+            f"SET enable_seqscan = off AS {_literal(body)}"
+        )
         for event, tables in _EVENTS.items():
             await connection.execute(
                 f"CREATE TRIGGER ranked_{number}_{event} AFTER {event} ON entity REFERENCING {tables} "
@@ -266,8 +274,13 @@ async def _announce(
 def _changed(path: AttributePath) -> str:
     if path == MODIFIED_AT:
         return "b.modified_at <> a.modified_at"
-    name = path.attribute.replace("'", "''")
-    return f"b.attributes -> '{name}' IS DISTINCT FROM a.attributes -> '{name}'"
+    name = _literal(path.attribute)
+    return f"b.attributes -> {name} IS DISTINCT FROM a.attributes -> {name}"
+
+
+def _literal(text: str) -> str:
+    """A text as PostgreSQL reads it within a statement (standard_conforming_strings is on)."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 async def _fill(connection: asyncpg.Connection, number: int) -> None:
