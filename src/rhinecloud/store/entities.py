@@ -56,9 +56,8 @@ _decode_attributes = msgspec.json.Decoder(dict[str, list[dict[str, Any]]]).decod
 
 def rfc3339(at: datetime) -> str:
     """A UTC instant as text, without trailing zeros in the fraction."""
-    text = at.replace(tzinfo=None).isoformat(timespec="seconds")
-    fraction = f"{at.microsecond:06d}".rstrip("0")
-    return f"{text}.{fraction}Z" if fraction else f"{text}Z"
+    text = at.replace(tzinfo=None).isoformat()
+    return f"{text.rstrip('0')}Z" if at.microsecond else f"{text}Z"
 
 
 def fill_times(attributes: dict[str, list[dict[str, Any]]], created_at: str) -> None:
