@@ -19,6 +19,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
+from schemathesis.errors import UnsupportedSchema
 
 from rhinecloud.api.ngsi_ld.api import ROUTES
 
@@ -94,5 +95,12 @@ def test_by_our_own_description(fuzzed: Server, session: requests.Session, opera
 def test_by_a_description_of_others(fuzzed: Server, session: requests.Session) -> None:
     if foreign_description() is None:
         pytest.skip(f"NOT TESTED: there is no OpenAPI description of NGSI-LD in {_SHARED}")
-    for operation in operations("theirs").values():
-        tried(operation, fuzzed, session, 1)
+    unsupported = []
+    for name, operation in operations("theirs").items():
+        try:
+            tried(operation, fuzzed, session, 1)
+        except (
+            UnsupportedSchema
+        ):  # what nearly fits cannot be made of every schema; what fits was tried before
+            unsupported.append(name)
+    assert len(unsupported) < len(operations("theirs")) / 4, unsupported
