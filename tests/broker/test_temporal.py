@@ -371,6 +371,11 @@ async def test_an_instant_with_more_instances_than_a_page_is_not_torn(shared_bro
     at = datetime(2026, 5, 1, 12, tzinfo=UTC)
     for attribute in (POWER, LEVEL, NAME):
         await remember(shared_broker, entity_id, attribute, [(at, 1), (at + timedelta(hours=1), 2)])
+    again = await new_entity(shared_broker)
+    await remember(shared_broker, again, POWER, [(at, 1), (at, 2), (at, 3), (at + timedelta(hours=1), 4)])
+    torn = await temporal.retrieve(shared_broker.database.queries, again, Wanted(), 1)
+    assert torn.range == temporal.Range(text(at), text(at), "*")
+    assert len(torn.evolutions[0].events[POWER]) == 3
     page = await temporal.retrieve(shared_broker.database.queries, entity_id, Wanted(), 2)
     assert page.range == temporal.Range(text(at), text(at), "*")
     assert {name: len(events) for name, events in page.evolutions[0].events.items()} == {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -153,10 +154,9 @@ async def _page(
                 if wanted.omitted or one.entity.id in aggregated
             ]
         )
-    backward = wanted.temporal.last_n is not None
-    enough = most + 1 if wanted.temporal.last_n is None else min(most + 1, wanted.temporal.last_n)
-    rows = await temporal.rows(connection, series, wanted.window, enough, backward=backward)
-    page = _events(by_id, {one.id: one for one in series}, rows, wanted.temporal, most)
+    numbered = {one.id: one for one in series}
+    rows = await _rows(connection, numbered, wanted, most)
+    page = _events(by_id, numbered, rows, wanted.temporal, most)
     if wanted.omitted:  # an entity of which something else is there is shown without it
         known = {one.entity.id: one for one in page.evolutions}
         shown = [known.get(one.entity.id, EntityTemporal(one.entity, one.deleted_at)) for one in candidates]
@@ -164,15 +164,41 @@ async def _page(
     return page
 
 
+async def _rows(
+    connection: asyncpg.Connection, series: dict[int, Series], wanted: Wanted, most: int
+) -> list[Row]:
+    """In the order of reading the instances that are asked for, all up to the end of the page and some of those
+    beyond it. Of each series only some are read at first, for together they may be as many as the page holds."""
+    asked = wanted.temporal
+    backward = asked.last_n is not None
+    limit = max(2, min(most + 1, 4 * most // max(1, len(series))))
+    while True:
+        limit = limit if asked.last_n is None else min(limit, asked.last_n)
+        found = await temporal.rows(
+            connection, list(series.values()), wanted.window, limit, backward=backward
+        )
+        rows = found if asked.last_n is None else _last_of_each(found, series, asked.last_n)
+        # One row beyond the page must be known, for it tells that there is more.
+        if limit == asked.last_n or _reach(found, rows, limit, backward) > len(_fitting(rows, most)):
+            return rows
+        limit *= 4
+
+
+def _reach(found: list[Row], rows: list[Row], limit: int, backward: bool) -> float:
+    """How many of the rows there are up to the time to which every series was read."""
+    counts: dict[int, int] = defaultdict(int)
+    for row in found:
+        counts[row.series] += 1
+        if counts[row.series] == limit:
+            end = row.time
+            return sum(one.time >= end if backward else one.time <= end for one in rows)
+    return math.inf
+
+
 def _events(
     by_id: dict[str, Candidate], series: dict[int, Series], rows: list[Row], asked: TemporalQuery, most: int
 ) -> TemporalPage:
-    """The first (with lastN the last) instances that fit into an answer, of all attributes together, each attribute
-    that has any being named."""
-    backward = asked.last_n is not None
-    rows.sort(key=lambda row: (row.time, row.series, row.at, row.number), reverse=backward)
-    if asked.last_n is not None:
-        rows = _last_of_each(rows, series, asked.last_n)
+    """Of rows in the order of reading those that fit into an answer; each attribute that has any is named."""
     shown = _fitting(rows, most)
     times = texts(np.asarray([row.time for row in shown], dtype=np.int64))
     events: dict[str, dict[str, list[Event]]] = defaultdict(dict)
@@ -182,7 +208,7 @@ def _events(
     for row, time in zip(shown, times, strict=True):
         one = series[row.series]
         events[one.entity_id][one.attribute].append(Event(time, _instance(one, row)))
-    if backward:
+    if asked.last_n is not None:
         for attributes in events.values():
             for listed in attributes.values():
                 listed.reverse()

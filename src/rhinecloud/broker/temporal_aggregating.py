@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import asyncpg
@@ -22,7 +22,6 @@ from rhinecloud.store.history import micros
 from rhinecloud.store.temporal import Floats, Series, Window
 
 MOST_PERIODS = 200_000
-_AT_ONCE = 1_000_000  # numbers
 _MONTH = 28  # days: a chunk, which is of a month, lies whole in no shorter period unless it is short itself
 
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
@@ -58,7 +57,7 @@ async def aggregates(
         read = await _read_sums(connection, series, window, aggregation.duration)
         _add(found, series, read, window, aggregation, named)
         return found
-    async for portion in _portions(connection, series, window):
+    async for portion in temporal_numbers.portions(connection, series, window):
         read = _Read(
             await temporal_numbers.numbers(connection, portion, window),
             await _instances(connection, portion, window),
@@ -96,31 +95,6 @@ async def _instances(
 ) -> list[tuple[int, int, dict[str, Any]]]:
     found = await temporal_numbers.instances(connection, [one.id for one in series], window)
     return [(number, at, _decode(text)) for number, at, text in found]
-
-
-async def _portions(
-    connection: asyncpg.Connection, series: Sequence[Series], window: Window
-) -> AsyncIterator[list[Series]]:
-    """The series in portions of which not too many numbers are to be read; those of an entity stay together."""
-    sizes = await temporal_numbers.sizes(connection, [one.id for one in series], window)
-    portion: list[Series] = []
-    size = 0
-    for own in _by_entity(series):
-        more = sum(sizes.get(one.id, 0) for one in own)
-        if portion and size + more > _AT_ONCE:
-            yield portion
-            portion, size = [], 0
-        portion += own
-        size += more
-    if portion:
-        yield portion
-
-
-def _by_entity(series: Sequence[Series]) -> Iterator[list[Series]]:
-    entities: dict[str, list[Series]] = defaultdict(list)
-    for one in series:
-        entities[one.entity_id].append(one)
-    yield from entities.values()
 
 
 class _Groups:

@@ -81,9 +81,10 @@ async def _instances(
     series = {one.id: one for one in await temporal.find_series(connection, ids, window, sorted(names))}
     if not series:
         return found
-    for number, times, values in await temporal_numbers.numbers(connection, list(series.values()), window):
-        one = series[number]
-        found[one.entity_id][one.attribute] += _plain(one, times, values, timed)
+    async for portion in temporal_numbers.portions(connection, list(series.values()), window):
+        for number, times, values in await temporal_numbers.numbers(connection, portion, window):
+            one = series[number]
+            found[one.entity_id][one.attribute] += _plain(one, times, values, timed)
     for number, _, text in await temporal_numbers.instances(connection, list(series), window):
         one = series[number]
         instance = _decode(text)

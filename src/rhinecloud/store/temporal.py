@@ -187,8 +187,8 @@ async def rows(
     *,
     backward: bool = False,
 ) -> list[Row]:
-    """Of each series the first `most` instances of the window in the order of time (`backward`: the last ones), and
-    whatever has the same time as the last of them. In no order."""
+    """Of each series the first `most` instances of the window (`backward`: the last ones), and whatever has the same
+    time as the last of them; all in the order of time (`backward`: from the last on)."""
     order = "DESC" if backward else "ASC"
     span = window.since, window.until, most
     if not window.at:
@@ -200,10 +200,10 @@ async def rows(
         )
         found = [Row(*record) for record in records]
         if window.by == "deletedAt":
-            return found
+            return _first_of_each(found, most, backward)
         series = [one for one in series if not one.observed]
         chunks = await _first_chunks(connection, series, window, most, backward)
-        return [*found, *_of_chunks(chunks, {})]
+        return _first_of_each([*found, *_of_chunks(chunks, {})], most, backward)
     ids = [one.id for one in series]
     stored = await connection.fetch(_ROWS.format(order=order), ids, *span)
     chunks = await _first_chunks(connection, series, window, most, backward)
@@ -213,7 +213,27 @@ async def rows(
         number = numbers.get((one, at), 0)
         numbers[one, at] = number + 1
         found.append(Row(at, one, at, number, value, instance, arrived))
-    return found
+    return _first_of_each(found, most, backward)
+
+
+def _first_of_each(found: list[Row], most: int, backward: bool) -> list[Row]:
+    """Hot rows, cold rows and chunks were each read as far as needed: together they are without gaps so far only."""
+    found.sort(key=_place, reverse=backward)
+    counts: dict[int, int] = {}
+    ends: dict[int, int] = {}
+    kept = []
+    for row in found:
+        count = counts.get(row.series, 0) + 1
+        if count == most:
+            ends[row.series] = row.time
+        if count <= most or row.time == ends[row.series]:
+            counts[row.series] = count
+            kept.append(row)
+    return kept
+
+
+def _place(row: Row) -> tuple[int, int, int, int]:
+    return row.time, row.series, row.at, row.number
 
 
 def _by_arrival(record: asyncpg.Record) -> tuple[Any, ...]:

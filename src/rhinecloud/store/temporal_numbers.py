@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Final
 
 import asyncpg
 import msgspec
 import numpy as np
+
+from rhinecloud.model import TooManyResults
 
 from .history import micros
 from .temporal import KEPT, TIME, Floats, Series, Times, Window, instant, received, within
@@ -186,7 +188,37 @@ WHERE c.series = ANY($1::bigint[]) AND c.at0 < $3 AND c.at1 >= $2 GROUP BY c.ser
 """
 
 
-async def sizes(connection: asyncpg.Connection, series: Sequence[int], window: Window) -> dict[int, int]:
-    """How many numbers there are at most to be read from chunks."""
-    records = await connection.fetch(_SIZES, list(series), window.since, window.until)
-    return {record[0]: record[1] for record in records}
+AT_ONCE: Final = 1_000_000
+"""Numbers that are read in one portion, unless one entity alone has more."""
+MOST_OF_ONE: Final = 20_000_000
+"""Numbers that are read of one entity."""
+
+
+async def portions(
+    connection: asyncpg.Connection, series: Sequence[Series], window: Window
+) -> AsyncIterator[list[Series]]:
+    """The series in portions of which not too many numbers are to be read; those of an entity stay together.
+
+    Raises TooManyResults for an entity with more than can be read at all.
+    """
+    records = await connection.fetch(_SIZES, [one.id for one in series], window.since, window.until)
+    sizes: dict[int, int] = {record[0]: record[1] for record in records}
+    entities: dict[str, list[Series]] = {}
+    for one in series:
+        entities.setdefault(one.entity_id, []).append(one)
+    portion: list[Series] = []
+    size = 0
+    for entity_id, own in entities.items():
+        more = sum([sizes.get(one.id, 0) for one in own])
+        if more > MOST_OF_ONE:
+            raise TooManyResults(
+                f"{entity_id} has {more} values in this time, more than can be read at once: ask for less time or "
+                "fewer attributes"
+            )
+        if portion and size + more > AT_ONCE:
+            yield portion
+            portion, size = [], 0
+        portion += own
+        size += more
+    if portion:
+        yield portion
