@@ -177,8 +177,9 @@ class Reign:
                 if revision == known:
                     return
                 changed, numbers = await subscriptions.changed_since(connection, known)
-            for stored, telling in changed:
-                watched = await self._read(stored)
+            # Together: an @context that is gone, and whose server is slow, keeps everybody waiting for itself only.
+            read = await asyncio.gather(*(self._read(stored) for stored, _ in changed))
+            for watched, (_, telling) in zip(read, changed, strict=True):
                 if watched is not None:
                     self._put(watched, telling)
             gone = self._watched.keys() - numbers
