@@ -263,6 +263,9 @@ def test_the_four_representations(api: httpx.Client, dozen: list[str]) -> None:
         "entities", params={"type": "Post"}, headers={"accept": "application/geo+json"}
     ).json()
     assert (collection["type"], len(collection["features"])) == ("FeatureCollection", 12)
+    preferred = {"accept": "application/geo+json", "prefer": "ngsi-ld=1.6, body=json"}
+    bare = api.get(path, headers=preferred)
+    assert "@context" not in bare.json() and bare.headers["preference-applied"] == "ngsi-ld=1.8"
     times = api.get(path, params={"options": "sysAttrs"}).json()
     assert {"createdAt", "modifiedAt"} <= times.keys()
     assert {"createdAt", "modifiedAt"} <= times["n"].keys()

@@ -271,3 +271,92 @@ def test_a_purge_is_asked_for_plainly(api: httpx.Client, new_id: str, parameters
     assert api.post("entities", json=lamp(new_id, a=1)).status_code == 201
     problem(api.delete("entities", params=parameters), 400, "BadRequestData")
     assert api.get(f"entities/{new_id}").status_code == 200
+
+
+WHOLE: dict[str, Any] = {
+    "value": 1,
+    "unitCode": "C62",
+    "acc": {"value": 2, "unitCode": "P1", "of": {"object": "urn:x:1"}},
+    "by": [{"object": "urn:x:1"}, {"object": "urn:x:2", "datasetId": "urn:d:2"}],
+}
+
+
+def members(api: httpx.Client, entity_id: str) -> dict[str, Any]:
+    document: dict[str, Any] = api.get(f"entities/{entity_id}", params={"format": "concise"}).json()
+    return {name: value for name, value in document.items() if name not in ("id", "type")}
+
+
+@pytest.mark.parametrize(
+    ("patch", "expected"),
+    [
+        ({"unitCode": NULL}, {"unitCode": None}),
+        ({"value": 5, "acc": {"value": 3}}, {"value": 5, "acc": {**WHOLE["acc"], "value": 3}}),
+        ({"type": "Property", "acc": {"type": "Property", "unitCode": NULL}},
+         {"acc": {"value": 2, "of": WHOLE["acc"]["of"]}}),
+        ({"type": "Property", "acc": {"type": "Property", "of": NULL}}, {"acc": {"value": 2, "unitCode": "P1"}}),
+        ({"type": "Property", "acc": NULL}, {"acc": None}),
+        ({"type": "Property", "acc": {"object": NULL}}, {"acc": None}),
+        ({"type": "Property", "acc": {"object": "urn:x:9"}}, {"acc": {"object": "urn:x:9"}}),
+        ({"type": "Property", "by": {"object": NULL}}, {"by": WHOLE["by"][1]}),
+        ({"type": "Property", "by": {"object": "urn:x:3", "datasetId": "urn:d:2"}},
+         {"by": [WHOLE["by"][0], {"object": "urn:x:3", "datasetId": "urn:d:2"}]}),
+        ({"type": "Property", "new": {"value": {"a": NULL, "b": 1}, "c": NULL}}, {"new": {"b": 1}}),
+        ({"value": {"a": {"b": NULL, "c": 1}}}, {"value": {"a": {"c": 1}}}),
+    ],
+)  # fmt: skip
+def test_a_merge_goes_into_sub_attributes(
+    api: httpx.Client, new_id: str, patch: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    """§5.5.12"""
+    for n, path in enumerate(("entities/", "entityOperations/merge")):
+        entity_id = f"{new_id}{n}"
+        assert api.post("entities", json=lamp(entity_id, a=WHOLE)).status_code == 201
+        if n:
+            answer = api.post(path, json=[{"id": entity_id, "a": patch}])
+        else:
+            answer = api.patch(f"{path}{entity_id}", json={"a": patch})
+        assert answer.status_code == 204, answer.text
+        whole = {name: value for name, value in {**WHOLE, **expected}.items() if value is not None}
+        assert members(api, entity_id) == {"a": whole}
+
+
+def test_nulls_stand_where_something_is_deleted(api: httpx.Client, new_id: str) -> None:
+    """§5.5.4, §5.5.8: in an update in place of a value, in a merge within values too, elsewhere nowhere."""
+    path = f"entities/{new_id}"
+    assert api.post(
+        "entities", json=lamp(new_id, a=WHOLE, n={"languageMap": {"de": "a", "en": "b"}})
+    ).is_success
+    before = members(api, new_id)
+    deep: list[Any] = [
+        {"value": {"x": NULL}},
+        {"value": [NULL]},
+        {"languageMap": {"de": NULL, "en": "b"}},
+        {"valueList": [1, {"a": NULL}]},
+    ]
+    for value in deep:
+        problem(api.patch(f"{path}/attrs", json={"z": value}), 400, "BadRequestData", "z")
+        problem(api.patch(f"{path}/attrs/a", json=value), 400, "BadRequestData")
+    for value in (*deep, NULL, {"value": NULL}, {"object": NULL}, {"value": 1, "s": NULL}):
+        problem(api.post(f"{path}/attrs", json={"z": value}), 400, "BadRequestData", "z")
+        problem(api.put(f"{path}/attrs/a", json=value), 400, "BadRequestData")
+        problem(api.put(path, json=lamp(new_id, z=value)), 400, "BadRequestData", "z")
+        problem(api.post("entities", json=lamp(f"{new_id}no", z=value)), 400, "BadRequestData", "z")
+        answer = api.post("entityOperations/upsert", json=[lamp(new_id, z=value)])
+        assert (answer.status_code, answer.json()["success"]) == (207, [])
+    # Details of what is not there cannot be kept without a value.
+    details = {"type": "Property", "unitCode": "C62"}
+    for fragment in ({"z": details}, {"a": {"type": "Property", "z": details}}):
+        problem(api.patch(path, json=fragment), 400, "BadRequestData")
+    problem(api.patch(f"{path}/attrs/a", json={"z": details}), 400, "BadRequestData")
+    assert members(api, new_id) == before
+
+    assert api.patch(f"{path}/attrs/a", json={"acc": NULL, "unitCode": NULL}).status_code == 204
+    assert members(api, new_id)["a"] == {"value": 1, "by": WHOLE["by"]}
+    assert api.patch(f"{path}/attrs/a", json={"by": {"object": "urn:x:7"}}).status_code == 204
+    assert members(api, new_id)["a"]["by"] == [{"object": "urn:x:7"}, WHOLE["by"][1]]
+    assert api.patch(f"{path}/attrs", json={"a": {"value": 2, "acc": NULL, "c": 3}}).status_code == 204
+    assert members(api, new_id)["a"] == {"value": 2, "c": 3}
+    assert api.patch(path, json={"n": {"languageMap": {"de": NULL}}}).status_code == 204
+    assert members(api, new_id)["n"] == {"languageMap": {"en": "b"}}
+    assert api.patch(path, json={"n": {"languageMap": {"en": NULL}}}).status_code == 204
+    assert "n" not in members(api, new_id)

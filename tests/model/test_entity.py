@@ -243,7 +243,9 @@ def test_a_fragment_may_delete_where_it_is_allowed() -> None:
         "e": {"type": "GeoProperty", "value": NULL, "datasetId": "urn:d:1"},
         "f": {"value": {"keep": 1, "drop": NULL}, "unitCode": NULL},
     }
-    fragment = parse_fragment(document, CORE, nulls=True)
+    with pytest.raises(BadRequestData, match="/f/value/drop"):  # within a value in merges only (§5.5.4)
+        parse_fragment(document, CORE, nulls=True)
+    fragment = parse_fragment(document, CORE, nulls=True, partial=True)
     assert (fragment.id, fragment.types, fragment.scopes) == (None, (DEFAULT + "Streetlight",), ())
     null = {iri.removeprefix(DEFAULT): is_null(one) for iri, (one,) in fragment.attributes.items()}
     assert null == {"a": True, "b": True, "c": True, "d": True, "e": True, "f": False}

@@ -53,29 +53,6 @@ def ended(instance: dict[str, Any], at: str) -> dict[str, Any]:
     return end
 
 
-def is_null_value(value: Any) -> bool:
-    return value in (NULL, [NULL], {"@none": NULL})
-
-
-def without_nulls(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {k: without_nulls(v) for k, v in value.items() if not is_null_value(v)}
-    return value
-
-
-def merged(current: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
-    """CIM 009 §5.5.12: members are merged recursively, a null removes one, an array replaces an array."""
-    result = dict(current)
-    for key, value in patch.items():
-        if is_null_value(value):
-            result.pop(key, None)
-        elif isinstance(value, dict) and isinstance(result.get(key), dict):
-            result[key] = merged(result[key], value)
-        else:
-            result[key] = without_nulls(value)
-    return result
-
-
 def unchanged(current: dict[str, Any], instance: dict[str, Any]) -> bool:
     """Whether an instance says nothing that was not known: the same again, and not as a new observation."""
     if "observedAt" in instance or current["type"] != instance["type"]:

@@ -10,19 +10,19 @@ import msgspec
 
 from rhinecloud.model import AlreadyExists, BadRequestData, NgsiLdError, ResourceNotFound, is_null
 from rhinecloud.model.core_context import TERMS
+from rhinecloud.model.patching import completed, merged, replaced, says_nothing
 from rhinecloud.model.simplified import in_language, in_type_of
 from rhinecloud.store.entities import Place, Remains, StoredEntity, rfc3339
 from rhinecloud.store.evolution import Occurrence
 from rhinecloud.store.history import HistoryRow
 
 from .evolution import erase, evolve, settle
-from .instances import instant, is_null_value, merged, without_nulls
+from .instances import instant
 from .operations import Applied, Instances, Merging, NotUpdated, Operation, Verdict
 from .state import Moment, State
 
 _encode = msgspec.json.Encoder().encode
 _SCOPE = TERMS["scope"]
-_AS_THEY_ARE = Merging()
 
 
 class Plan:
@@ -177,9 +177,13 @@ class Plan:
         if scopes is not None and not state.scopes:
             skipped = (NotUpdated(_SCOPE, "the entity has no scope that could be replaced"),)
             scopes = None
+        attributes = {
+            name: [one if is_null(one) else completed(one) for one in instances]
+            for name, instances in operation.attributes.items()
+        }
         everything = state.add_types_and_scopes(operation.types, scopes)
         old: Instances = {}
-        for name, instances in operation.attributes.items():
+        for name, instances in attributes.items():
             before = state.attributes.get(name, [])
             present = {i.get("datasetId") for i in before}
             for instance in instances:
@@ -205,8 +209,7 @@ class Plan:
         if is_null({"type": current["type"], **patch}):
             state.end(name, operation.dataset)
         else:
-            patched = {k: v for k, v in {**current, **patch}.items() if not is_null_value(v)}
-            state.set(name, [patched])
+            state.set(name, [replaced(current, patch)])
         return self._updated(state, old, (), False)
 
     def _replace_attribute(self, state: State, operation: Operation) -> Applied:
@@ -220,26 +223,22 @@ class Plan:
 
     def _merge(self, state: State, operation: Operation) -> Applied:
         _require(state, operation)
-        patches = {
-            name: _patches(operation.merging, name, state.attributes.get(name, []), instances)
-            for name, instances in operation.attributes.items()
-        }
+        results = [
+            (name, patch.get("datasetId"), _after_merge(state, name, patch, operation.merging))
+            for name, patches in operation.attributes.items()
+            for patch in patches
+        ]
         everything = state.add_types_and_scopes(operation.types, operation.scopes)
         old: Instances = {}
-        for name, instances in patches.items():
+        for name, dataset, result in results:
             before = state.attributes.get(name, [])
-            for patch in instances:
-                dataset = patch.get("datasetId")
-                current = _instance(before, dataset)
-                if is_null({"type": current["type"], **patch} if current else patch):
-                    if current is None:
-                        continue
-                    state.end(name, dataset)
-                elif current is None or current["type"] != patch.get("type", current["type"]):
-                    state.set(name, [without_nulls(patch)])
-                else:
-                    state.set(name, [merged(current, patch)])
-                old[name] = before
+            if result is not None:
+                state.set(name, [result])
+            elif _instance(before, dataset) is not None:
+                state.end(name, dataset)
+            else:
+                continue
+            old.setdefault(name, before)
         return self._updated(state, old, (), everything)
 
     def _delete_attribute(self, state: State, operation: Operation) -> Applied:
@@ -372,24 +371,22 @@ def _instance(instances: list[dict[str, Any]], dataset: str | None) -> dict[str,
     return next((one for one in instances if one.get("datasetId") == dataset), None)
 
 
-def _patches(
-    merging: Merging, name: str, before: list[dict[str, Any]], instances: list[dict[str, Any]]
-) -> list[dict[str, Any]]:
-    """Patches as what they say of the instances that are there (§5.6.17.4). Raises BadRequestData."""
-    if merging == _AS_THEY_ARE:
-        return instances
-    patches = []
-    for patch in instances:
-        current = _instance(before, patch.get("datasetId"))
-        if current is not None:
-            if merging.lang is not None:
-                patch = in_language(current, patch, merging.lang)
-            if merging.simplified:
-                patch = in_type_of(current, patch, name)
-            if merging.observed_at is not None and "observedAt" in current and not is_null(patch):
-                patch = {"observedAt": merging.observed_at, **patch}
-        patches.append(patch)
-    return patches
+def _after_merge(state: State, name: str, patch: dict[str, Any], merging: Merging) -> dict[str, Any] | None:
+    """An instance after its patch (§5.6.17.4, §5.5.12), None if it is no more. Raises BadRequestData."""
+    current = _instance(state.attributes.get(name, []), patch.get("datasetId"))
+    if current is None:
+        return None if is_null(patch) else completed(patch)
+    if merging.lang is not None:
+        patch = in_language(current, patch, merging.lang)
+    if merging.simplified:
+        patch = in_type_of(current, patch, name)
+    kind = current["type"]
+    if is_null({"type": kind, **patch}):
+        return None
+    if merging.observed_at is not None and "observedAt" in current:
+        patch = {"observedAt": merging.observed_at, **patch}
+    result = completed(patch) if patch.get("type", kind) != kind else merged(current, patch)
+    return None if says_nothing(result) else result
 
 
 def _is_older(instance: dict[str, Any], present: list[dict[str, Any]]) -> bool:

@@ -32,14 +32,21 @@ DROPPED: Final = object()
 class Reading:
     """How a document is read: the meaning of its names, and what it may hold."""
 
-    __slots__ = ("context", "expand_name", "nulls", "partial", "system")
+    __slots__ = ("context", "deep_nulls", "expand_name", "nulls", "partial", "system")
 
     def __init__(
-        self, context: Context, *, nulls: bool = False, partial: bool = False, system: bool = False
+        self,
+        context: Context,
+        *,
+        nulls: bool = False,
+        deep_nulls: bool = False,
+        partial: bool = False,
+        system: bool = False,
     ) -> None:
         self.context = context
         self.expand_name = context.expand_name
-        self.nulls = nulls
+        self.nulls = nulls  # in place of a value
+        self.deep_nulls = deep_nulls  # within values too: in merges only (§5.5.4)
         self.partial = partial
         self.system = system
 
@@ -50,6 +57,11 @@ class Reading:
             return self.expand_name(name)
         except BadRequestData as error:
             raise bad(path, error.detail) from None
+
+    def check_json(self, value: Any, path: Path) -> None:
+        """A value to keep, or the Null in its place."""
+        if not (self.nulls and value == NULL):
+            check_json(value, path, nulls=self.deep_nulls)
 
     def types(self, value: Any, path: Path) -> tuple[str, ...]:
         given = value if isinstance(value, list) else [value]
@@ -69,7 +81,7 @@ _MemberCheck = Callable[[Reading, Any, Path, str | None], Any]
 def _property_value(reading: Reading, value: Any, path: Path) -> Any:
     if value is None:
         raise bad(path, f"null is no value; {NULL} deletes, where deleting is allowed")
-    check_json(value, path, nulls=reading.nulls)
+    reading.check_json(value, path)
     return value
 
 
@@ -107,9 +119,9 @@ def _object_list(reading: Reading, value: Any, path: Path) -> list[str]:
 
 def _language_map(reading: Reading, value: Any, path: Path) -> Any:
     # A bare Null is what some clients send for {"@none": Null}.
-    if reading.nulls and value == NULL:
+    if reading.nulls and value in (NULL, {"@none": NULL}):
         return {"@none": NULL}
-    return check_language_map(value, path, nulls=reading.nulls)
+    return check_language_map(value, path, nulls=reading.deep_nulls)
 
 
 def _terms(reading: Reading, value: Any, path: Path) -> Any:
@@ -143,7 +155,8 @@ def _json_value(reading: Reading, value: Any, path: Path) -> Any:
 def _value_list(reading: Reading, value: Any, path: Path) -> Any:
     if not isinstance(value, list):
         raise bad(path, "valueList is a list")
-    check_json(value, path, nulls=reading.nulls)
+    if not (reading.nulls and value == [NULL]):
+        check_json(value, path, nulls=reading.deep_nulls)
     return value
 
 

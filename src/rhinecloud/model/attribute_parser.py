@@ -20,7 +20,6 @@ from rhinecloud.model.values import (
     NULL,
     Path,
     bad,
-    check_json,
     check_scopes,
     check_time,
     check_uri,
@@ -105,7 +104,7 @@ class Parser(Reading):
             return instances
         elif value is None:
             raise bad(path, f"null is no value; {NULL} deletes, where deleting is allowed")
-        check_json(value, path, nulls=self.nulls)
+        self.check_json(value, path)
         return [{"type": "Property", "value": value}]
 
     def whole_attribute(self, value: Any) -> list[Instance]:

@@ -78,9 +78,10 @@ def parse_entity(document: Any, context: Context, *, system: bool = False) -> En
 def parse_fragment(document: Any, context: Context, *, nulls: bool, partial: bool = False) -> Fragment:
     """Read the body of an update (§5.4). With `nulls` the NGSI-LD Null may stand for what is to be deleted.
 
-    With `partial` (merge, §5.5.12) an attribute may leave out its value and name only what changes.
+    With `partial` (merge, §5.5.12) an attribute may leave out its value and name only what changes, and the Null may
+    stand within values.
     """
-    return fragment_of(Parser(context, nulls=nulls, partial=partial, system=False), document)
+    return fragment_of(Parser(context, nulls=nulls, deep_nulls=nulls and partial, partial=partial), document)
 
 
 def fragment_of(parser: Parser, document: Any) -> Fragment:

@@ -33,7 +33,7 @@ class _Simplified(Parser):
 
 def parse_simplified(document: Any, context: Context) -> Fragment:
     """Read the body of a merge in the simplified representation; the NGSI-LD Null deletes. Raises BadRequestData."""
-    return fragment_of(_Simplified(context, nulls=True, partial=False, system=False), document)
+    return fragment_of(_Simplified(context, nulls=True, deep_nulls=True), document)
 
 
 def in_language(current: Instance, patch: Instance, lang: str) -> Instance:

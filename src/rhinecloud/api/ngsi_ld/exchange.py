@@ -22,6 +22,7 @@ _LINK = re.compile(r"<([^<>]*)>\s*((?:;[^,]*)*)")
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 _MAX_LIMIT = 1_000
+_APPLIED = (b"preference-applied", b"ngsi-ld=1.8")
 
 
 class HttpError(NgsiLdError):
@@ -182,6 +183,10 @@ class Exchange:
             )
         return shared
 
+    def preferences(self) -> list[str]:
+        """What the Prefer header says (§6.3.6)."""
+        return [part.strip() for part in self.headers.get(b"prefer", b"").decode("latin-1").split(",")]
+
     # What goes out --------------------------------------------------------------------------------------------
 
     def accepted(self, *, geo: bool = False) -> str:
@@ -230,7 +235,10 @@ def page_links(
 def respond(
     exchange: Exchange, body: Any, context: Context, media_type: str, *headers: tuple[bytes, bytes]
 ) -> Answer:
-    """A 200 whose names are those of the context: in the body for JSON-LD, in a Link header otherwise (§6.3.6)."""
+    """A 200 whose names are those of the context: in the body for JSON-LD, in a Link header otherwise (§6.3.6). Who
+    prefers a version of NGSI-LD is told which one this is (§4.3.6.8)."""
+    if any(one.startswith("ngsi-ld=") for one in exchange.preferences()):
+        headers = (*headers, _APPLIED)
     if media_type == LD_JSON:
         member = context.as_member()
         if isinstance(body, list):
@@ -241,7 +249,7 @@ def respond(
     url = context.urls[0] if context.urls else CORE_CONTEXT_URL
     link = f'<{url}>; rel="{CONTEXT_RELATION}"; type="{LD_JSON}"'.encode()
     if media_type == GEO_JSON:
-        if exchange.headers.get(b"prefer") != b"body=json":
+        if "body=json" not in exchange.preferences():
             body = {**body, "@context": context.as_member()}
         return Answer(200, body, ((b"link", link), *headers), GEO_JSON)
     return Answer(200, body, ((b"link", link), *headers), JSON)
