@@ -42,13 +42,13 @@ FROM (
     SELECT series, period, sum(n)::bigint AS n, sum(total) AS total, min(smallest) AS smallest,
            max(largest) AS largest, min(first) AS first, max(last) AS last
     FROM (
-        SELECT c.series, {{chunk_period}} AS period, c.n, c.vsum AS total, c.vmin AS smallest, c.vmax AS largest,
-               c.at0 AS first, c.at1 AS last
-        FROM chunk c WHERE {_FOUND} AND {_INSIDE} AND {{one_period}}
+        SELECT c.series, {{chunk_period}} AS period, sum(c.n) AS n, sum(c.vsum) AS total, min(c.vmin) AS smallest,
+               max(c.vmax) AS largest, min(c.at0) AS first, max(c.at1) AS last
+        FROM chunk c WHERE {_FOUND} AND {_INSIDE} AND {{one_period}} GROUP BY 1{{by_period}}
         UNION ALL
         SELECT h.series, {{row_period}}, count(*), sum(h.value), min(h.value), max(h.value), min(h.at), max(h.at)
         FROM history h WHERE h.series = ANY($1::bigint[]) AND h.value IS NOT NULL AND h.at >= $2 AND h.at < $3
-        GROUP BY 1, 2
+        GROUP BY 1{{by_period}}
     ) AS parts GROUP BY series, period ORDER BY series, period
 ) AS sums
 """
@@ -69,6 +69,7 @@ async def sums(
             if starts is None
             else "(width_bucket(c.at0, $4::timestamptz[]) - 1)::bigint",
             one_period=_one_period(starts),
+            by_period="" if starts is None else ", 2",
             row_period="0::bigint"
             if starts is None
             else "(width_bucket(h.at, $4::timestamptz[]) - 1)::bigint",
