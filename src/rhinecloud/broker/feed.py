@@ -75,6 +75,7 @@ class _Watcher:
             maxlen=_WAITING
         )  # a full one forgets its oldest: a gap like any other
         self.wake = asyncio.Event()
+        self.patience = 0.0  # seconds; what was told before it listened is looked for at once
 
 
 class Feed:
@@ -194,9 +195,10 @@ class Feed:
                     return await self._catch_up(last, batch.prev)
             watcher.wake.clear()
             try:
-                async with asyncio.timeout(self._look):
+                async with asyncio.timeout(watcher.patience):
                     await watcher.wake.wait()
             except TimeoutError:
+                watcher.patience = self._look
                 told = await outbox.position(self._database.pool, READER) or 0
                 if told > last and not watcher.waiting:
                     return await self._catch_up(last, told)

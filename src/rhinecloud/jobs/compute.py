@@ -19,6 +19,7 @@ R = TypeVar("R")
 _CHILD = Path(__file__).with_name("computing.py")
 _LENGTH = struct.Struct("<Q")
 _IDLE = 60.0  # seconds after which a process that nobody asks ends
+_END = 5.0  # seconds that a process has to end after its output ended
 _LARGEST = 256 * 1024 * 1024  # bytes of a result
 # What a child must not inherit: it needs no password.
 _SECRET = "RHINECLOUD_"
@@ -87,6 +88,10 @@ class Compute:
             await self._kill(child)
             raise ComputeTimeout(f"not computed within {timeout:g} s") from None
         except (EOFError, OSError, asyncio.IncompleteReadError):
+            # Its output has ended: it ends by itself, and a kill that finds it ended would take its exit code along.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_END):
+                    await asyncio.shield(child.process.wait())
             await self._kill(child)
             raise ComputeFailed(f"the process ended with {child.process.returncode}") from None
         except BaseException:
@@ -185,7 +190,8 @@ class _Child:
         return failed, result
 
     async def kill(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            self.process.kill()
+        if self.process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self.process.kill()
         # Killed for certain, but reaped by another: shielded, so that a second cancellation leaves no zombie.
         await asyncio.shield(self.process.wait())
