@@ -114,9 +114,9 @@ CHANGES: dict[str, Operation] = {
 TRIGGERS = {
     ("attributeCreated",): ["create", "add"],
     ("attributeUpdated",): ["update", "other"],
-    ("attributeDeleted",): ["drop"],
+    ("attributeDeleted",): ["drop", "delete"],
     ("entityCreated",): ["create"],
-    ("entityUpdated",): ["create", "update", "add", "drop", "other"],
+    ("entityUpdated",): ["create", "update", "add", "drop", "other", "delete"],
     ("entityDeleted",): ["delete"],
     ("entityCreated", "entityDeleted"): ["create", "delete"],
     None: ["create", "update", "add", "other"],

@@ -4,12 +4,29 @@ from __future__ import annotations
 
 from typing import Any
 
-from rhinecloud.model import CORE, Entity, matches, parse_entity, parse_order_by, parse_q
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rhinecloud.model import (
+    CORE,
+    And,
+    AttributePath,
+    Entity,
+    LinkedPath,
+    Or,
+    Q,
+    matches,
+    parse_entity,
+    parse_order_by,
+    parse_q,
+)
 from rhinecloud.model.subscription import parse_selectors
 from rhinecloud.store import Database, queries
 from rhinecloud.store.queries import Query
 
-from .test_queries import everything, hold, ids
+from ..model import strategies as some
+from .test_queries import RELAXED, everything, hold, ids, terms_about
 
 
 def thing(name: str, kind: str = "T", **members: Any) -> Entity:
@@ -86,3 +103,55 @@ async def test_several_selectors(shared: Database) -> None:
     ):
         query = Query(selectors=parse_selectors(selectors, ("entities",), CORE))
         assert "".join(one[-1] for one in await ids(shared, query)) == expected
+
+
+LINK = CORE.expand_name("leadsTo")
+
+
+@st.composite
+def linked_questions(draw: st.DrawFn) -> tuple[list[Entity], list[Q]]:
+    """Entities that lead to each other, and queries along these links that are likely to meet them."""
+    entities = draw(st.lists(some.entities, min_size=2, max_size=5, unique_by=lambda e: e.id))
+    everybody = st.sampled_from([*(entity.id for entity in entities), "urn:x:nobody"])
+    targets = st.one_of(everybody, st.lists(everybody, min_size=1, max_size=3))
+    relationships = st.builds(lambda to: {"type": "Relationship", "object": to}, targets)
+    lists = st.builds(
+        lambda to: {"type": "ListRelationship", "objectList": to}, st.lists(everybody, min_size=1)
+    )
+    times = st.sampled_from([{}, {"observedAt": "2026-01-01T00:00:00Z"}])
+    linking = [
+        msgspec.structs.replace(
+            entity,
+            attributes={**entity.attributes, LINK: [draw(st.one_of(relationships, lists)) | draw(times)]},
+        )
+        for entity in entities
+    ]
+    types = sorted({one for entity in entities for one in entity.types})
+
+    def behind(path: AttributePath) -> AttributePath:
+        hint = draw(st.sampled_from([(), (), (types[0],), tuple(types[:2])]))
+        return AttributePath(LINK, linked=LinkedPath(path, hint))
+
+    asked: list[Q] = []
+    for _ in range(6):
+        term: Any = draw(terms_about(entities))
+        term = msgspec.structs.replace(term, path=behind(term.path))
+        if draw(st.booleans()):
+            term = msgspec.structs.replace(term, path=behind(term.path))
+        other = draw(st.none() | terms_about(entities))
+        asked.append(term if other is None else draw(st.sampled_from([And, Or]))((term, other)))
+    return linking, asked
+
+
+@RELAXED
+@given(linked_questions())
+async def test_sql_follows_relationships_as_the_plain_reading_does(
+    shared: Database, asked: tuple[list[Entity], list[Q]]
+) -> None:
+    entities, terms = asked
+    await hold(shared, entities)
+    stored = await everything(shared)
+    known = {entity.id: entity for entity in stored}
+    for q in terms:
+        expected = [entity.id for entity in stored if matches(q, entity, known.get)]
+        assert await ids(shared, Query(q=q, limit=1_000)) == expected, q

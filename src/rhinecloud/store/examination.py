@@ -21,8 +21,8 @@ async def examine_tenants(url: str) -> AsyncIterator[tuple[str, str]]:
             "SELECT rolname, rolcreaterole OR rolsuper FROM pg_roles WHERE rolname = current_user"
         )
         there = await connection.fetchval(
-            "SELECT EXISTS (SELECT FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n "
-            "ON n.oid = c.relnamespace WHERE nspname = 'rhinecloud' AND relname = 'tenant' AND attname = 'leaving_since' "
+            "SELECT EXISTS (SELECT FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON "
+            "n.oid = c.relnamespace WHERE nspname = 'rhinecloud' AND relname = 'tenant' AND attname = 'leaving_since' "
             "AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'))"
         )
         open_to_all = await connection.fetchval(
