@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -92,13 +93,18 @@ def test_an_orphaned_postgresql_is_ended_before_a_start(serve: Serve) -> None:
 
 
 @embedded
-def test_a_strangers_process_id_in_the_pid_file_does_not_stop_the_start(serve: Serve) -> None:
+@pytest.mark.parametrize("stale", ["postgresql/postmaster.pid", "run/.s.PGSQL.5432.lock"])
+def test_a_strangers_process_id_in_a_lock_file_does_not_stop_the_start(serve: Serve, stale: str) -> None:
     server = serve()
     server.stop()
-    stale = server.data / "postgresql" / "postmaster.pid"
-    # The id of a living process that is no PostgreSQL: ours.
-    stale.write_text(f"{os.getpid()}\n{server.data}/postgresql\n1700000000\n5432\n{server.data}/run\n\n\n")
-    assert answers(serve(data=server.data))
+    # Alive, and PostgreSQL's account may ask it: else PostgreSQL takes no notice of it.
+    owner = (server.data / "postgresql").stat().st_uid
+    with subprocess.Popen(["sleep", "60"], user=owner if os.geteuid() == 0 else None) as stranger:
+        (server.data / stale).write_text(
+            f"{stranger.pid}\n{server.data}/postgresql\n1700000000\n5432\n{server.data}/run\n\n\n"
+        )
+        assert answers(serve(data=server.data))
+        stranger.kill()
 
 
 @embedded

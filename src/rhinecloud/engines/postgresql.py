@@ -147,6 +147,8 @@ class PostgreSQL(Child):
             self.prepare()
         assert self.program is not None
         end_leftovers(self.data, self.say)
+        # Like postmaster.pid it may name who was killed and is not reaped yet, or a stranger.
+        (self.folder.sockets / f".s.PGSQL.{self.socket_number}.lock").unlink(missing_ok=True)
         write_configuration(self.folder, self.data, self.program.major)
         command: list[str | Path] = [self.program.bin / "postgres", "-D", self.data]
         if self.folder.socket_fits:
@@ -298,11 +300,16 @@ def _in_use(process: int) -> bool:
     return True
 
 
+_CHANCE = (
+    random.SystemRandom()
+)  # of nobody's seed: two programs that were seeded alike would want the same ports
+
+
 def free_port(host: str) -> int:
     """A TCP port that nobody listens on now, outside of the range from which outgoing connections take theirs."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     for _ in range(1000):
-        port = random.randint(15_000, 32_000)
+        port = _CHANCE.randint(15_000, 32_000)
         with socket.socket(family, socket.SOCK_STREAM) as probe, contextlib.suppress(OSError):
             probe.bind((host, port))
             return port
