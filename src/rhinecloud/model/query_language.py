@@ -41,6 +41,7 @@ from rhinecloud.model.values import normal_clock, normal_date, normal_time
 
 MAX_TEXT: Final = 16_384
 MAX_NESTING: Final = 32
+MAX_LINKS: Final = 32  # each is a search of its own
 
 
 def parse_q(
@@ -187,6 +188,7 @@ class _Parser:
         self.context = context
         self.expand_values = expand_values
         self.at = 0
+        self.links = 0
 
     def whole(self) -> Q:
         q = self.alternatives(0)
@@ -268,8 +270,6 @@ class _Parser:
 
     def path(self, depth: int) -> AttributePath:
         """Production Attribute, or inside braces LinkedEntityPath without its types."""
-        if depth >= MAX_NESTING:
-            raise TooComplexQuery(f"q follows more than {MAX_NESTING} links", field="q")
         attribute = self.name(linked=depth > 0)
         if attribute in _MEMBERS_BY_IRI:
             attribute = _MEMBERS_BY_IRI[attribute]
@@ -306,6 +306,9 @@ class _Parser:
         return iri
 
     def linked(self, depth: int) -> LinkedPath:
+        self.links += 1
+        if self.links > MAX_LINKS:
+            raise TooComplexQuery(f"{self.field} follows more than {MAX_LINKS} links", field=self.field)
         self.at += 1
         start = self.at
         types = [self.name(linked=True)]
