@@ -54,6 +54,8 @@ async def _serve() -> None:
 
 
 async def _run(job: Job, connections: Connections, crowds: Crowds) -> Load:
+    if not isinstance(job, SqlJob | HttpJob):  # whose raw limits take turns with them
+        await connections.close()  # PostgreSQL has not enough for what follows beside these
     match job:
         case HttpJob():
             return await run_http(job)
@@ -88,7 +90,6 @@ async def _run(job: Job, connections: Connections, crowds: Crowds) -> Load:
         case ScatterJob():
             return crowds.scatter()
         case CloseJob():
-            await connections.close()
             return Load()
 
 
