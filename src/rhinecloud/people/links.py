@@ -1,0 +1,101 @@
+"""Links that let somebody do one thing, once. Looking at what a link leads to uses nothing up: programs that check mail
+for bad addresses look at every one."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Literal
+
+import asyncpg
+import msgspec
+
+from .secrets import digest, draw
+
+# register: make an account for an address; recover: a new passkey for an account; address: prove an account's new
+# address; invite: become a member of an organisation; first: become the administrator.
+Purpose = Literal["register", "recover", "address", "invite", "first"]
+
+LASTING: dict[str, timedelta] = {
+    "register": timedelta(hours=2),
+    "recover": timedelta(hours=2),
+    "address": timedelta(hours=24),
+    "invite": timedelta(days=14),
+    "first": timedelta(hours=24),
+}
+
+
+class Link(msgspec.Struct, frozen=True):
+    """A link that can still be used. `mail` is where it was sent, None for one that was handed over otherwise."""
+
+    id: int
+    purpose: Purpose
+    account: int | None
+    mail: str | None
+    organisation: int | None
+    organisation_name: str | None
+    role: str | None
+    made_by: str
+    created_at: datetime
+    expires_at: datetime
+
+
+async def make(
+    connection: asyncpg.Connection,
+    purpose: Purpose,
+    made_by: str,
+    *,
+    account: int | None = None,
+    mail: str | None = None,
+    organisation: int | None = None,
+    role: str | None = None,
+) -> str:
+    """A new link; its secret, which is told this once. Those that are over are forgotten."""
+    secret = draw()
+    await connection.execute(
+        """
+        WITH old AS (DELETE FROM link WHERE expires_at < now())
+        INSERT INTO link (hash, purpose, account, mail, organisation, role, made_by, expires_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, now() + $8)
+        """,
+        digest(secret),
+        purpose,
+        account,
+        mail,
+        organisation,
+        role,
+        made_by,
+        LASTING[purpose],
+    )
+    return secret
+
+
+async def find(connection: asyncpg.Connection | asyncpg.Pool, secret: str, *purposes: Purpose) -> Link | None:
+    """The link of a secret, if it is for one of these purposes and not over."""
+    record = await connection.fetchrow(
+        f"{_SELECT} AND l.hash = $1 AND l.purpose = ANY($2::text[])", digest(secret), list(purposes)
+    )
+    return Link(*record) if record is not None else None
+
+
+async def use(connection: asyncpg.Connection, link: int) -> bool:
+    """Use it up, in the transaction of what it is used for; false if somebody else was quicker."""
+    return bool(await connection.execute("DELETE FROM link WHERE id = $1", link) != "DELETE 0")
+
+
+async def withdraw(connection: asyncpg.Connection, purpose: Purpose, link: int) -> bool:
+    """Take one back; false if there is none such."""
+    status = await connection.execute("DELETE FROM link WHERE id = $1 AND purpose = $2", link, purpose)
+    return bool(status != "DELETE 0")
+
+
+async def open_invitations(pool: asyncpg.Pool) -> list[Link]:
+    """Invitations that nobody took up yet, the newest first."""
+    records = await pool.fetch(f"{_SELECT} AND l.purpose = 'invite' ORDER BY l.id DESC LIMIT 500")
+    return [Link(*record) for record in records]
+
+
+_SELECT = """
+SELECT l.id, l.purpose, l.account, l.mail, l.organisation, o.name AS organisation_name, l.role, l.made_by,
+       l.created_at, l.expires_at
+FROM link l LEFT JOIN organisation o ON o.id = l.organisation WHERE l.expires_at > now()
+"""
