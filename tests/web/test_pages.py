@@ -97,7 +97,7 @@ async def test_lists_and_objects_need_no_javascript(visit: Visiting, city: Stree
         await expect(page.locator("h1")).to_have_text("L0042")
         await page.goto(f"{city.url}/objects/{COUNTER}")
         await expect(page.locator("#attributes")).to_contain_text("km/h")
-        await page.click("summary")
+        await page.click(".data summary")
         await expect(page.locator(".data tbody tr")).to_have_count(31)
 
 

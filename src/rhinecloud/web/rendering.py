@@ -17,54 +17,13 @@ from . import language as languages
 from .assets import Assets
 from .language import LANGUAGES, NAMES, Language
 from .names import local_part, short
+from .navigation import Navigation
+from .sight import actor_of
 
 TEMPLATES = Path(__file__).parent / "templates"
 THEMES = ("light", "dark", "system")
 THEME_COOKIE = "rc_theme"
 _YEAR = 31_536_000
-
-
-class Place(msgspec.Struct, frozen=True):
-    """A place in the navigation: its path and its name in English, which the catalogue translates.
-
-    A place with `places` is a group: a second row shows them while one of them is looked at.
-    """
-
-    path: str
-    name: str
-    places: tuple[Place, ...] = ()
-
-    def holds(self, path: str) -> bool:
-        """Whether an address is this place, or lies below it or one of its places."""
-        if any(place.holds(path) for place in self.places):
-            return True
-        return path == self.path or (self.path != "/" and path.startswith(self.path + "/"))
-
-
-def _n(text: str) -> str:
-    """Marks a text for the catalogue that is translated later."""
-    return text
-
-
-OPERATIONS = Place(
-    "/health",
-    _n("Operations"),
-    (
-        Place("/health", _n("Health")),
-        Place("/devices", _n("Devices")),
-        Place("/profiles", _n("Profiles")),
-        Place("/unmapped", _n("Not assigned")),
-        Place("/subscriptions", _n("Subscriptions")),
-        Place("/jobs", _n("Jobs")),
-        Place("/mail", _n("Mail")),
-    ),
-)
-NAVIGATION = (
-    Place("/", _n("Overview")),
-    Place("/map", _n("Map")),
-    Place("/objects", _n("Objects")),
-    OPERATIONS,
-)
 
 
 class Renderer:
@@ -75,7 +34,7 @@ class Renderer:
         assets: Assets,
         city_name: str = "Duisburg",
         time_zone: str = "Europe/Berlin",
-        navigation: Sequence[Place] = NAVIGATION,
+        navigation: Navigation | None = None,
         folders: Sequence[Path] = (),
     ) -> None:
         zone = languages.zone(time_zone)
@@ -84,7 +43,7 @@ class Renderer:
             code: self._environment(spoken, assets, city_name, folders)
             for code, spoken in self._languages.items()
         }
-        self._navigation = tuple(navigation)
+        self._navigation = navigation or Navigation()
 
     def language(self, code: str) -> Language:
         """The language of a code of `LANGUAGES`."""
@@ -102,11 +61,15 @@ class Renderer:
         """A page, or only its part if the template is one; keeps the choice of language and theme if one is made."""
         code = languages.choose(request)
         theme = _theme(request)
+        actor = actor_of(request)
+        navigation = self._navigation.of(actor, request.url.path)
         values.update(
             request=request,
             path=request.url.path,
-            navigation=self._navigation,
-            inner=next((place.places for place in self._navigation if place.holds(request.url.path)), ()),
+            actor=actor,
+            navigation=navigation,
+            inner=next((place.items for place in navigation if place.current), ()),
+            back=quote(str(request.url.replace(scheme="", netloc="")), safe=""),
             theme=theme,
             wall=request.query_params.get("wall") == "1",
             languages=[(other, NAMES[other], _with(request, "lang", other)) for other in LANGUAGES],
@@ -171,4 +134,4 @@ def _safe_json(value: Any) -> str:
     return msgspec.json.encode(value, enc_hook=str).decode().replace("<", "\\u003c")
 
 
-__all__ = ["NAVIGATION", "OPERATIONS", "Place", "Renderer"]
+__all__ = ["Renderer"]

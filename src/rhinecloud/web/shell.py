@@ -18,6 +18,7 @@ from rhinecloud.settings import Settings
 from .assets import Assets
 from .follower import Follower
 from .live import Live
+from .navigation import Navigation
 from .points import MapSource
 from .rendering import Renderer
 
@@ -78,10 +79,12 @@ class Shell:
         self.assets = assets
         self.broker = city.broker
         self.settings = city.settings
+        self.navigation = Navigation()
         self.renderer = Renderer(
             assets,
             city.settings.city_name,
             city.settings.time_zone,
+            self.navigation,
         )
         self.live = Live()
         self.follower = Follower(city.broker)

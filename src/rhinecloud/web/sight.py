@@ -14,6 +14,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from rhinecloud.people import OPEN, Actor
+
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -36,6 +38,12 @@ def sight_of(request: Request) -> Sight:
     return EVERYTHING
 
 
+def actor_of(request: Request) -> Actor:
+    """Who asks, as the gate before all routes found it; without one, whoever reaches an open installation."""
+    found: Actor = request.scope.get("rhinecloud.actor", OPEN)
+    return found
+
+
 class PermittedRoute(Route):
     """A route of pages that answers 403 to whoever lacks its permission (`devices.see`, `devices.manage`)."""
 
@@ -49,4 +57,4 @@ class PermittedRoute(Route):
         self.permission = permission
 
 
-__all__ = ["EVERYTHING", "PermittedRoute", "Sight", "sight_of"]
+__all__ = ["EVERYTHING", "PermittedRoute", "Sight", "actor_of", "sight_of"]

@@ -52,7 +52,24 @@ function lines(): void {
   }
 }
 
+/** A menu closes by Escape, which leads back to its button, and when one goes on elsewhere. */
+function menus(): void {
+  for (const menu of document.querySelectorAll<HTMLDetailsElement>("details[data-menu]")) {
+    menu.addEventListener("keydown", (press) => {
+      if (press.key !== "Escape" || !menu.open) return;
+      menu.open = false;
+      menu.querySelector("summary")?.focus();
+    });
+    for (const kind of ["focusin", "pointerdown"] as const) {
+      document.addEventListener(kind, (event) => {
+        if (event.target instanceof Node && !menu.contains(event.target)) menu.open = false;
+      });
+    }
+  }
+}
+
 copying();
+menus();
 marking();
 lines();
 document.documentElement.dataset.ready = "";

@@ -1,0 +1,75 @@
+"""The navigation shows what one may see, in order, and knows where one is."""
+
+from __future__ import annotations
+
+import pytest
+
+from rhinecloud.people import OPEN, Actor
+from rhinecloud.web.navigation import Entry, Group, Navigation
+
+from .conftest import Visiting
+
+NOBODY = Actor("anonymous", "anonymous")
+KEEPER = Actor("person:1", "person", "K", frozenset({"devices.see", "jobs.see"}))
+
+
+def paths(navigation: Navigation, actor: Actor, path: str = "/") -> dict[str, list[str]]:
+    return {item.label[1]: [inner.path for inner in item.items] for item in navigation.of(actor, path)}
+
+
+def test_each_is_shown_what_they_may_see() -> None:
+    navigation = Navigation()
+    assert "Operations" not in paths(navigation, NOBODY)
+    assert paths(navigation, KEEPER)["Operations"] == ["/devices", "/jobs"]
+    assert "/health" in paths(navigation, OPEN)["Operations"]
+    (group,) = (item for item in navigation.of(KEEPER, "/") if item.label[1] == "Operations")
+    assert group.path == "/devices"  # the first that they may see
+
+
+def test_where_one_is() -> None:
+    navigation = Navigation()
+    navigation.add(Entry("/devices/maps", ("Karten", "Maps"), "devices.see", "operations"))
+
+    def current(path: str) -> list[tuple[str, str]]:
+        top = navigation.of(OPEN, path)
+        return [(one.label[1], one.current) for item in top for one in (item, *item.items) if one.current]
+
+    assert current("/") == [("Overview", "page")]
+    assert current("/devices/x") == [("Operations", "true"), ("Devices", "page")]
+    assert current("/devices/maps") == [("Operations", "true"), ("Maps", "page")]
+    assert current("/elsewhere") == []
+
+
+def test_an_app_adds_its_places_and_takes_none_of_others() -> None:
+    navigation = Navigation()
+    navigation.add_group(Group("vote", ("Abstimmung", "Vote"), 5))
+    navigation.add(Entry("/votes", ("Alle", "All"), "public", "vote"))
+    assert next(iter(paths(navigation, NOBODY))) == "Vote"
+    for wrong in (
+        Entry("/devices", ("Meins", "Mine"), "public"),
+        Entry("/mine", ("Meins", "Mine"), "public", "no-such-group"),
+        Entry("/mine", ("Meins", "Mine"), "no.such"),
+    ):
+        with pytest.raises(ValueError):
+            navigation.add(wrong)
+    with pytest.raises(ValueError):
+        navigation.add_group(Group("data", ("Meins", "Mine")))
+
+
+async def test_the_menu_of_a_phone(visit: Visiting) -> None:
+    async with visit(width=390, height=844) as visited:
+        page = visited.page
+        await visited.go("/objects?lang=de")
+        button = page.locator(".menu > summary")
+        await button.focus()
+        await page.keyboard.press("Enter")
+        assert await visited.axe() == []
+        assert await page.locator(".menu [aria-current=page]").inner_text() == "Objekte"
+        await page.keyboard.press("Escape")
+        assert not await page.locator(".menu__panel").is_visible()
+        assert await page.evaluate("document.activeElement.matches('.menu > summary')")
+    async with visit(width=390, height=844, java_script_enabled=False) as visited:
+        await visited.page.goto(f"{visited._url}/objects?lang=de")
+        await visited.page.click(".menu > summary")
+        await visited.page.click(".menu a[href='/map']")
+        assert visited.page.url.endswith("/map")
