@@ -13,6 +13,7 @@ from rhinecloud.broker import writer as writing
 from rhinecloud.broker.gathering import Gathering
 from rhinecloud.broker.writer import Writer
 from rhinecloud.model import AlreadyExists, BadRequestData, NgsiLdError, ResourceNotFound
+from rhinecloud.store import Connections, RoomDatabase, Rooms
 
 from .conftest import MakeBroker
 from .graph import LAMP, counts, iri, measured, one, part, shown, told, values, whole
@@ -319,6 +320,55 @@ async def test_one_transaction_holds_an_apps_rows_the_graph_the_change_and_the_a
     assert await kept() == (2, 1, 2, 2, 2)
     audit = await pool.fetch("SELECT actor, action, subject, detail FROM audit ORDER BY id")
     assert tuple(audit[1]) == ("clerk", "vote", "urn:ngsi-ld:Poll:1", '{"number": 3}')
+
+
+async def test_one_transaction_holds_a_rooms_rows_the_graph_the_change_and_the_audit(
+    broker: Broker, module_database_url: str
+) -> None:
+    """Each part under its own role: the room's rows as the room, the graph as the city."""
+    rooms = Rooms(module_database_url)
+    room = await rooms.prepare("app_polls", [("1.sql", "CREATE TABLE ballot (id int PRIMARY KEY)")])
+    connections = Connections(module_database_url, 2)
+    polls = RoomDatabase(connections, room)
+
+    async def vote(number: int, *, fail: bool = False) -> None:
+        async with broker.transaction(polls) as transaction:
+            await transaction.connection.execute("INSERT INTO ballot VALUES ($1)", number)
+            (verdict,) = await transaction.apply([whole("upsert", "urn:ngsi-ld:Poll:1", votes=number)])
+            assert isinstance(verdict, Applied)
+            await transaction.audit("clerk", "vote", "urn:ngsi-ld:Poll:1", {"number": number})
+            assert await transaction.connection.fetchval("SELECT current_user") == room.login.role
+            await transaction.connection.execute("UPDATE ballot SET id = id")
+            if fail:
+                raise RuntimeError("changed my mind")
+
+    async def kept() -> tuple[Any, ...]:
+        pool = broker.database.pool
+        tables = ("entity", "history", "outbox", "audit")
+        ballots = await polls.pool.fetchval("SELECT count(*) FROM ballot")
+        return (ballots, *[await pool.fetchval(f"SELECT count(*) FROM {table}") for table in tables])
+
+    await vote(1)
+    assert await kept() == (1, 1, 1, 1, 1)
+    with pytest.raises(RuntimeError):
+        await vote(2, fail=True)
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await vote(1)
+    assert await kept() == (1, 1, 1, 1, 1)
+    # Whoever dies between the graph's write and the commit leaves nothing.
+    with pytest.raises((asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError, asyncpg.InterfaceError)):
+        async with broker.transaction(polls) as transaction:
+            await transaction.connection.execute("INSERT INTO ballot VALUES (7)")
+            await transaction.apply([whole("upsert", "urn:ngsi-ld:Poll:1", votes=7)])
+            process = transaction.connection.get_server_pid()
+            application = await asyncpg.connect(module_database_url)
+            await application.execute("SELECT pg_terminate_backend($1)", process)
+            await application.close()
+            await transaction.audit("clerk", "vote", "urn:ngsi-ld:Poll:1")
+    assert await kept() == (1, 1, 1, 1, 1)
+    await vote(3)
+    assert await kept() == (2, 1, 2, 2, 2)
+    await connections.close()
 
 
 async def test_verdicts_inside_a_transaction_are_returned_not_raised(broker: Broker) -> None:

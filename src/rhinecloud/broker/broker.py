@@ -14,7 +14,17 @@ import msgspec
 from rhinecloud.model import Entity, NgsiLdError, ResourceNotFound
 from rhinecloud.model.linked import Join
 from rhinecloud.model.projection import Projection
-from rhinecloud.store import Database, discovery, entities, history, intake, queries, rankings
+from rhinecloud.store import (
+    Database,
+    Joint,
+    RoomDatabase,
+    discovery,
+    entities,
+    history,
+    intake,
+    queries,
+    rankings,
+)
 from rhinecloud.store.discovery import AttributeInfo, TypeInfo
 from rhinecloud.store.entities import StoredEntity, rfc3339, to_entity
 from rhinecloud.store.rankings import Rankings
@@ -56,25 +66,44 @@ class Series(msgspec.Struct, frozen=True):
 
 
 class Transaction:
-    """Writes that commit together: an app's own rows (`connection`), the graph, the changes to be told, the audit."""
+    """Writes that commit together: an app's own rows (`connection`), the graph, the changes to be told, the audit.
 
-    def __init__(self, connection: asyncpg.Connection) -> None:
+    `connection` is the room's where the transaction is of a room, else the tenant's; `of_city` is the tenant's always.
+    """
+
+    def __init__(self, connection: asyncpg.Connection, joint: Joint | None = None) -> None:
         self.connection = connection
+        self._joint = joint
         self.told = False
         self._known = SeriesNumbers()
 
+    async def begin(self) -> None:
+        """Own a transaction id, before a change id is drawn: see store.outbox."""
+        await self.connection.execute("SELECT pg_current_xact_id()")
+
     async def apply(self, operations: Sequence[Operation]) -> list[Verdict]:
         """Write to the graph. Verdicts are returned, not raised: raise to roll the whole transaction back."""
-        verdicts, told, series = await write(self.connection, operations, self._known)
+        async with self.of_city() as connection:
+            verdicts, told, series = await write(connection, operations, self._known)
         self._known.add(series)
         self.told = self.told or told
         return verdicts
+
+    @asynccontextmanager
+    async def of_city(self) -> AsyncIterator[asyncpg.Connection]:
+        """The connection as the tenant's, for what else commits with this: jobs, mail, files."""
+        if self._joint is None:
+            yield self.connection
+            return
+        async with self._joint.of_city() as connection:
+            yield connection
 
     async def audit(
         self, actor: str, action: str, subject: str, detail: dict[str, Any] | None = None
     ) -> None:
         """Write an audit line."""
-        await intake.audit(self.connection, actor, action, subject, detail or {})
+        async with self.of_city() as connection:
+            await intake.audit(connection, actor, action, subject, detail or {})
 
 
 class Broker:
@@ -161,13 +190,21 @@ class Broker:
         return changed
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Transaction]:
-        """A transaction of the caller's: rows of an app, graph writes, changes and audit lines commit together."""
-        async with self.database.transaction() as connection:
-            # Before a change id is drawn: see store.outbox.
-            await connection.execute("SELECT pg_current_xact_id()")
-            transaction = Transaction(connection)
-            yield transaction
+    async def transaction(self, room: RoomDatabase | None = None) -> AsyncIterator[Transaction]:
+        """A transaction of the caller's: rows of a room or app, graph writes, changes and audit lines commit together.
+
+        Without a room the rows are those of the tenant's own schema.
+        """
+        if room is None:
+            async with self.database.transaction() as connection:
+                transaction = Transaction(connection)
+                await transaction.begin()
+                yield transaction
+        else:
+            async with room.joint() as joint:
+                transaction = Transaction(joint.connection, joint)
+                await transaction.begin()
+                yield transaction
         if transaction.told:
             self._told()
 

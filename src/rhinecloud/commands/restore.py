@@ -11,19 +11,22 @@ import asyncio
 import contextlib
 from pathlib import Path
 
+from rhinecloud.commands.backup_verify import add_key
 from rhinecloud.commands.contents import StoredContents, contents_of
 from rhinecloud.commands.options import add_settings, settings_from
 from rhinecloud.commands.serve import say
 from rhinecloud.engines.access import Access, database
 from rhinecloud.engines.backup import Manifest, read_manifest, restore
 from rhinecloud.engines.contents import unnamed
+from rhinecloud.engines.sealing import unsealed
 from rhinecloud.settings import Settings
-from rhinecloud.store import NotLetIn, Registry, Unavailable
+from rhinecloud.store import NotLetIn, Registry, Rooms, Unavailable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """From where, and into which installation."""
     parser.add_argument("file", type=Path, help="the backup")
+    add_key(parser)
     parser.add_argument("--force", action="store_true", help="replace what the installation holds")
     add_settings(parser, ["data", "database_url", "files_url"])
 
@@ -32,19 +35,34 @@ def run(arguments: argparse.Namespace) -> int:
     """Restore the backup."""
     settings = settings_from(arguments)
     source: Path = arguments.file.absolute()
-    read_manifest(source)  # a wrong file is told before an engine is started
-    with database(settings, say) as access, contents_of(settings) as contents:
-        manifest = restore(access, source, say, contents, force=arguments.force)
+    # The plain text of an encrypted backup lies where the data will lie, and only until it is restored.
+    scratch = settings.data if settings.database_url is None and settings.data.is_dir() else None
+    with unsealed(source, arguments.key, scratch) as plain:
+        read_manifest(plain, source)  # a wrong file is told before an engine is started
+        with database(settings, say) as access, contents_of(settings) as contents:
+            return _restore(settings, access, contents, plain, source, force=arguments.force)
+
+
+def _restore(
+    settings: Settings, access: Access, contents: StoredContents, plain: Path, source: Path, *, force: bool
+) -> int:
+    if True:
+        manifest = restore(access, plain, say, contents, force=force, shown=source)
         _forget_others(settings, manifest, access, contents)
-        # Workers do the same when they begin; without any, or before, the roles of the tenants are there all the same.
+        # Workers do the same when they begin; without any, or before, all roles are there all the same.
         with contextlib.suppress(*Unavailable, *NotLetIn):
-            asyncio.run(Registry(access.url).prepare_all())
+            asyncio.run(_prepare(access.url))
     say(f"Restored the state of {manifest.time} (Rhine Cloud {manifest.rhinecloud}).")
     if manifest.files is None:
         say(f"The backup has no files: those of its time are looked for in {contents.storage.place}.")
     if settings.database_url is not None:
         say("Restart the processes that serve it, if any: they must forget the former state.")
     return 0
+
+
+async def _prepare(url: str) -> None:
+    await Registry(url).prepare_all()
+    await Rooms(url).prepare_all()
 
 
 def _forget_others(settings: Settings, manifest: Manifest, access: Access, contents: StoredContents) -> None:

@@ -1,4 +1,4 @@
-"""Connections for many tenants out of few: what one tenant leaves idle makes room for the next."""
+"""Connections for many logins out of few: what one tenant or app leaves idle makes room for the next."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from .tenants import Tenant, session
+from .roles import Login, session
 
 _IDLE = 30.0  # seconds that a connection nobody uses is kept
 _PATIENCE = 10.0  # seconds to wait for a connection
@@ -23,7 +23,7 @@ _LEAVING = 2.0  # seconds for a goodbye
 class _Kind(msgspec.Struct, frozen=True):
     """Connections of one kind stand for each other."""
 
-    tenant: Tenant
+    login: Login
     settings: tuple[tuple[str, str], ...]
 
 
@@ -37,9 +37,9 @@ _Handed = tuple[asyncpg.Connection, _Kind] | None  # None: room for a connection
 
 
 class Connections:
-    """At most `most` connections of this process, each signed in as one tenant's role.
+    """At most `most` connections of this process, each signed in as one role.
 
-    Who asks gets an idle one of the tenant's; else there is a new one, in place of the one that was idle longest if
+    Who asks gets an idle one of its own; else there is a new one, in place of the one that was idle longest if
     there are as many as may be; else it waits its turn.
     """
 
@@ -56,9 +56,9 @@ class Connections:
         """How many there are."""
         return self._open
 
-    def of(self, tenant: Tenant, *, most: int, **settings: str) -> SharedPool:
-        """A tenant's share: never more than `most` at a time."""
-        return SharedPool(self, _Kind(tenant, tuple(settings.items())), most)
+    def of(self, login: Login, *, most: int, **settings: str) -> SharedPool:
+        """A login's share: never more than `most` at a time."""
+        return SharedPool(self, _Kind(login, tuple(settings.items())), most)
 
     async def close(self) -> None:
         """Close what is idle; what is in use is closed when it is given back."""
@@ -68,9 +68,9 @@ class Connections:
         while self._idle:
             await self._end(self._idle.pop().connection)
 
-    async def forget(self, tenant: Tenant) -> None:
-        """Close what is idle of a tenant."""
-        for idle in [one for one in self._idle if one.kind.tenant == tenant]:
+    async def forget(self, login: Login) -> None:
+        """Close what is idle of a login."""
+        for idle in [one for one in self._idle if one.kind.login == login]:
             if idle in self._idle:
                 self._idle.remove(idle)
                 await self._end(idle.connection)
@@ -139,9 +139,9 @@ class Connections:
                 await _goodbye(instead_of)
             return await asyncpg.connect(
                 self._url,
-                user=kind.tenant.role,
-                password=kind.tenant.password,
-                server_settings=session(kind.tenant) | dict(kind.settings),
+                user=kind.login.role,
+                password=kind.login.password,
+                server_settings=session(kind.login) | dict(kind.settings),
             )
         except BaseException:
             self._leave_room()
@@ -170,7 +170,7 @@ async def _goodbye(connection: asyncpg.Connection) -> None:
 
 
 class SharedPool:
-    """One tenant's share of the connections, with what asyncpg's pools offer."""
+    """One login's share of the connections, with what asyncpg's pools offer."""
 
     def __init__(self, connections: Connections, kind: _Kind, most: int) -> None:
         self._connections = connections
@@ -211,7 +211,7 @@ class SharedPool:
 
     async def close(self) -> None:
         """Close what is idle."""
-        await self._connections.forget(self._kind.tenant)
+        await self._connections.forget(self._kind.login)
 
     def terminate(self) -> None:
         """Nothing: what is in use is another's to end."""

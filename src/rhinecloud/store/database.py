@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 import asyncpg
 
 from .connections import Connections
-from .tenants import DEFAULT, Registry, Tenant, session
+from .roles import session
+from .tenants import DEFAULT, Registry, Tenant
 
 # What PostgreSQL being away looks like to a caller: none of these says anything about the request itself.
 Unavailable = (
@@ -74,8 +75,8 @@ class Database:
     def sharing(cls, connections: Connections, tenant: Tenant, *, size: int = 4) -> Database:
         """A tenant that has no connections to itself: never more than `size`, none while it is idle."""
         return cls(
-            connections.of(tenant, most=size),
-            connections.of(tenant, most=size, **_PLANNED),
+            connections.of(tenant.login, most=size),
+            connections.of(tenant.login, most=size, **_PLANNED),
             tenant.name,
             born=int(tenant.created_at.timestamp()),
         )
@@ -110,7 +111,7 @@ async def _pool(url: str, tenant: Tenant, *, size: int, **server_settings: str) 
         max_size=size,
         # Session settings are never changed here (only SET LOCAL), so giving a connection back costs nothing.
         reset=_keep,
-        server_settings=session(tenant) | server_settings,
+        server_settings=session(tenant.login) | server_settings,
     )
 
 

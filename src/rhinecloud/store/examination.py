@@ -1,4 +1,4 @@
-"""What `rhinecloud check` says about tenants in a city's own PostgreSQL."""
+"""What `rhinecloud check` says about tenants and rooms in a city's own PostgreSQL."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator
 import asyncpg
 
 from .database import Unavailable
-from .tenants import NotLetIn, Registry
+from .roles import NotPossible, sign_in
+from .rooms import Rooms
+from .tenants import Registry
 
 
 async def examine_tenants(url: str) -> AsyncIterator[tuple[str, str]]:
@@ -44,15 +46,20 @@ async def examine_tenants(url: str) -> AsyncIterator[tuple[str, str]]:
             "Every tenant may put things in the schema public, where all others would meet them: "
             "REVOKE CREATE ON SCHEMA public FROM PUBLIC;",
         )
-    for tenant in await Registry(url).every() if there else ():
+    if not there:
+        return
+    logins = [(f"the tenant {tenant.name}", tenant.login) for tenant in await Registry(url).every()]
+    for room in await Rooms(url).every():
+        logins += [(room.name, room.login), (f"the transactions of {room.name}", room.joint)]
+    for whose, login in logins:
         try:
-            own = await asyncpg.connect(url, user=tenant.role, password=tenant.password)
-        except (*NotLetIn, *Unavailable) as error:
+            own = await sign_in(url, login)
+        except (NotPossible, *Unavailable) as error:
             yield (
                 "wrong",
-                f"The role {tenant.role} of the tenant {tenant.name} cannot sign in: pg_hba.conf needs a line for the "
+                f"The role {login.role} of {whose} cannot sign in: pg_hba.conf needs a line for the "
                 f"roles whose names begin with rhinecloud_, with scram-sha-256 ({error})",
             )
         else:
             await own.close()
-            yield "good", f"The tenant {tenant.name} signs in as {tenant.role}"
+            yield "good", f"{whose[0].upper()}{whose[1:]} signs in as {login.role}"

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+import random
+from collections.abc import Sequence
 from importlib import resources
 
 import asyncpg
 
 from . import entities
 
+Migration = tuple[str, str]  # the name of the file, its SQL
+
 LOCK = 0x5268696E  # "Rhin": one migration at a time over all workers
 
 # What a migration does with the data that SQL alone cannot; in its transaction.
 _THEN = {"tenant_0013_indexes.sql": entities.fill_facts}
+
+# A statement that waits for a lock makes all who come after it wait too: it gives up soon, and comes again.
+_LOCK_TIMEOUT = 2_000  # milliseconds
+_TRIES = 10
+
+
+class NotMigrated(Exception):
+    """A migration of a room failed: nothing of it was done; the message names the file and what PostgreSQL says."""
 
 
 async def migrate_platform(connection: asyncpg.Connection) -> list[str]:
@@ -31,7 +44,7 @@ async def migrate_platform(connection: asyncpg.Connection) -> list[str]:
     done = await connection.fetch("SELECT name FROM rhinecloud.migration WHERE scope = ''")
     return await _apply(
         connection,
-        "platform_",
+        _files("platform_"),
         {record["name"] for record in done},
         "rhinecloud",
         "INSERT INTO rhinecloud.migration (scope, name) VALUES ('', $1)",
@@ -50,11 +63,60 @@ async def migrate_tenant(connection: asyncpg.Connection, schema: str) -> list[st
     done = await connection.fetch("SELECT name FROM migration")
     return await _apply(
         connection,
-        "tenant_",
+        _files("tenant_"),
         {record["name"] for record in done},
         schema,
         f"INSERT INTO {schema}.migration (name) VALUES ($1)",
     )
+
+
+async def migrate_room(
+    connection: asyncpg.Connection,
+    schema: str,
+    migrations: Sequence[Migration],
+    *,
+    statement_seconds: float,
+) -> list[str]:
+    """Apply the migrations of a room that were not yet, in this order, as the room's own role; returns their names.
+
+    A migration that does not get a lock within two seconds is rolled back and tried again, ten times; one whose single
+    statement takes longer than `statement_seconds` fails. Raises NotMigrated.
+    """
+    await connection.execute(
+        "SELECT pg_advisory_lock($1, hashtext($2))", LOCK, schema
+    )  # ends with the session
+    await connection.execute(
+        f"SET lock_timeout = {_LOCK_TIMEOUT}; SET statement_timeout = {int(statement_seconds * 1000)};"
+        "CREATE TABLE IF NOT EXISTS migration (name text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())"
+    )
+    done = {record["name"] for record in await connection.fetch("SELECT name FROM migration")}
+    applied: list[str] = []
+    for migration in migrations:
+        applied += await _apply_patiently(connection, migration, done, schema)
+    return applied
+
+
+async def _apply_patiently(
+    connection: asyncpg.Connection, migration: Migration, done: set[str], schema: str
+) -> list[str]:
+    for attempt in range(1, _TRIES + 1):
+        try:
+            return await _apply(
+                connection, [migration], done, schema, f"INSERT INTO {schema}.migration (name) VALUES ($1)"
+            )
+        except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError) as error:
+            if attempt == _TRIES:
+                raise NotMigrated(
+                    f"{migration[0]}: others held what it has to lock, {_TRIES} times ({error})"
+                ) from None
+            await asyncio.sleep(random.uniform(0.1, 0.4) * attempt)
+        except asyncpg.QueryCanceledError as error:
+            raise NotMigrated(f"{migration[0]}: it takes too long ({error})") from None
+        except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            if isinstance(error, asyncpg.PostgresConnectionError):
+                raise
+            raise NotMigrated(f"{migration[0]}: {error}") from None
+    raise AssertionError("unreachable")
 
 
 async def is_current(connection: asyncpg.Connection) -> bool:
@@ -67,10 +129,10 @@ async def is_current(connection: asyncpg.Connection) -> bool:
 
 
 async def _apply(
-    connection: asyncpg.Connection, prefix: str, done: set[str], schema: str, record: str
+    connection: asyncpg.Connection, migrations: Sequence[Migration], done: set[str], schema: str, record: str
 ) -> list[str]:
     applied = []
-    for name, text in _files(prefix):
+    for name, text in migrations:
         if name in done:
             continue
         async with connection.transaction():

@@ -10,12 +10,7 @@ Here alone the application's own role is used, to make tenants, to find them and
 from __future__ import annotations
 
 import asyncio
-import base64
-import contextlib
-import hashlib
-import hmac
 import re
-import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -25,14 +20,19 @@ import msgspec
 
 from . import partitions
 from .migrations import LOCK, migrate_platform, migrate_tenant
+from .roles import (
+    Login,
+    disown,
+    drop_role,
+    lock_out,
+    new_login,
+    settle_role,
+    settle_schema,
+    sign_in,
+)
 
 DEFAULT = "city"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
-_ITERATIONS = 4096
-_TERMINATION = 10.0  # seconds that the connections of a tenant that is removed may take to end
-
-# PostgreSQL does not let a role in: it is gone, it may not sign in, or pg_hba.conf has no line for it.
-NotLetIn = (asyncpg.InvalidAuthorizationSpecificationError,)
 
 
 class Tenant(msgspec.Struct, frozen=True):
@@ -47,9 +47,10 @@ class Tenant(msgspec.Struct, frozen=True):
     def schema(self) -> str:
         return schema_of(self.name)
 
-
-class NotPossible(Exception):
-    """PostgreSQL does not let the application do what a tenant needs; the message says what to change."""
+    @property
+    def login(self) -> Login:
+        """How its connections sign in."""
+        return Login(self.role, self.password, self.schema)
 
 
 class BeingRemoved(Exception):
@@ -114,7 +115,7 @@ class Registry:
                 async with connection.transaction():
                     tenant = await _give_role(connection, await _enter(connection, name))
                     await _give_schema(connection, tenant)
-                own = await _sign_in(self.url, tenant)
+                own = await sign_in(self.url, tenant.login)
                 try:
                     await migrate_tenant(own, schema)
                     # The first value of a day shall find its partition.
@@ -146,17 +147,12 @@ class Registry:
             if record is None:
                 return False
             role = record["role"]
-            if await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", role):
-                await connection.execute(f"ALTER ROLE {role} NOLOGIN")
-                await _end_connections(connection, role)
+            await lock_out(connection, role)
             async with connection.transaction():
                 await connection.execute(f"DROP SCHEMA IF EXISTS {schema_of(name)} CASCADE")
-                if await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", role):
-                    await connection.execute(f"DROP OWNED BY {role}")
+                await disown(connection, role)
                 await connection.execute("DELETE FROM rhinecloud.tenant WHERE name = $1", name)
-            # A copy of this installation in another database of the same server uses it too.
-            with contextlib.suppress(asyncpg.DependentObjectsStillExistError):
-                await connection.execute(f"DROP ROLE IF EXISTS {role}")
+            await drop_role(connection, role)
         return True
 
     @asynccontextmanager
@@ -180,6 +176,7 @@ def _tenant(record: asyncpg.Record) -> Tenant:
 
 async def _enter(connection: asyncpg.Connection, name: str) -> Tenant:
     """The tenant's row; older ones have no role yet."""
+    fresh = new_login(name, schema_of(name))
     record = await connection.fetchrow(
         """
         INSERT INTO rhinecloud.tenant AS t (name, role, password) VALUES ($1, $2, $3)
@@ -188,94 +185,35 @@ async def _enter(connection: asyncpg.Connection, name: str) -> Tenant:
         RETURNING name, role, password, created_at, leaving_since
         """,
         name,
-        _new_role(name),
-        secrets.token_urlsafe(24),
+        fresh.role,
+        fresh.password,
     )
     if record["leaving_since"] is not None:
         raise BeingRemoved(f"the tenant {name} is being removed")
     return _tenant(record)
 
 
-def _new_role(name: str) -> str:
-    # Roles belong to the whole server, where other databases have tenants of the same names.
-    return f"rhinecloud_{name}_{secrets.token_hex(4)}"
-
-
-_ADMINISTERS = "pg_has_role(current_user, oid, 'MEMBER WITH ADMIN OPTION')"
-_CREATES_ROLES = (
-    "(SELECT own.rolcreaterole OR own.rolsuper FROM pg_roles own WHERE own.rolname = current_user)"
-)
-
-
 async def _give_role(connection: asyncpg.Connection, tenant: Tenant) -> Tenant:
-    # Before PostgreSQL 16 CREATEROLE was a right over all roles, and a membership was all of it.
-    old = connection.get_server_version().major < 16
-    found = await connection.fetchrow(
-        f"""
-        SELECT rolcanlogin AS enters, {_CREATES_ROLES if old else _ADMINISTERS} AS ours,
-               pg_has_role(current_user, oid, 'USAGE') AND pg_has_role(current_user, oid, $2) AS granted
-        FROM pg_roles WHERE rolname = $1
-        """,
-        tenant.role,
-        "USAGE" if old else "SET",
-    )
-    if found is not None and found["enters"] and found["granted"]:
-        return tenant
-    if found is not None and not found["ours"]:  # restored beside an installation that has it already
-        tenant = msgspec.structs.replace(
-            tenant, role=_new_role(tenant.name), password=secrets.token_urlsafe(24)
-        )
+    login = await settle_role(connection, tenant.login, tenant.name)
+    if login != tenant.login:
+        tenant = msgspec.structs.replace(tenant, role=login.role, password=login.password)
         await connection.execute(
             "UPDATE rhinecloud.tenant SET role = $2, password = $3 WHERE name = $1",
             tenant.name,
             tenant.role,
             tenant.password,
         )
-        found = None
-    verb = "CREATE" if found is None else "ALTER"
-    name = await connection.fetchval("SELECT current_user")
-    try:
-        await connection.execute(
-            f"{verb} ROLE {tenant.role} LOGIN NOINHERIT PASSWORD '{_verifier(tenant.password)}'"
-        )
-        if found is None or not found["granted"]:
-            # To make its schema and to back it up; CREATEROLE alone gives no more than the right to grant this.
-            whole = "" if old else "WITH INHERIT TRUE, SET TRUE"
-            await connection.execute(f"GRANT {tenant.role} TO CURRENT_USER {whole}")
-    except asyncpg.InsufficientPrivilegeError as error:
-        raise NotPossible(
-            f"each tenant needs a role of its own in PostgreSQL, and {name} may not create roles: "
-            f"ALTER ROLE {name} CREATEROLE ({error})"
-        ) from None
     return tenant
 
 
-def _verifier(password: str) -> str:
-    """What PostgreSQL keeps of a password (RFC 5803), so that the password itself is in no log of statements."""
-    salt = secrets.token_bytes(16)
-    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, _ITERATIONS)
-    stored = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
-    server = hmac.digest(salted, b"Server Key", "sha256")
-    text = [base64.b64encode(part).decode() for part in (salt, stored, server)]
-    return f"SCRAM-SHA-256${_ITERATIONS}:{text[0]}${text[1]}:{text[2]}"
-
-
 async def _give_schema(connection: asyncpg.Connection, tenant: Tenant) -> None:
-    """The role owns the schema and all that is in it. Nothing is done where that is so."""
-    owner = await connection.fetchval(
-        "SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = $1", tenant.schema
-    )
-    if owner == tenant.role:
-        return
-    if owner is None:
-        await connection.execute(f"CREATE SCHEMA {tenant.schema} AUTHORIZATION {tenant.role}")
-    else:
-        await connection.execute(f"ALTER SCHEMA {tenant.schema} OWNER TO {tenant.role}")
+    """The role owns the schema, and reads of the platform which epoch of the bus is current."""
+    if await settle_schema(connection, tenant.login):
         await _take_over_migrations(connection, tenant)
-        for command in await connection.fetch(_GIVE_AWAY, tenant.schema, tenant.role):
-            await connection.execute(command[0])
-    await connection.execute(f"GRANT USAGE ON SCHEMA rhinecloud TO {tenant.role}")
-    await connection.execute(f"GRANT SELECT ON rhinecloud.bus_epoch TO {tenant.role}")
+    may_read = "SELECT has_table_privilege($1, 'rhinecloud.bus_epoch', 'SELECT')"
+    if not await connection.fetchval(may_read, tenant.role):
+        await connection.execute(f"GRANT USAGE ON SCHEMA rhinecloud TO {tenant.role}")
+        await connection.execute(f"GRANT SELECT ON rhinecloud.bus_epoch TO {tenant.role}")
 
 
 async def _take_over_migrations(connection: asyncpg.Connection, tenant: Tenant) -> None:
@@ -286,53 +224,8 @@ async def _take_over_migrations(connection: asyncpg.Connection, tenant: Tenant) 
             f"CREATE TABLE {tenant.schema}.migration "
             "(name text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())"
         )
+        await connection.execute(f"ALTER TABLE {tenant.schema}.migration OWNER TO {tenant.role}")
         await connection.executemany(
             f"INSERT INTO {tenant.schema}.migration VALUES ($1, $2)",
             [(record["name"], record["applied_at"]) for record in old],
         )
-
-
-# Sequences of columns, indexes and types of rows go with their tables.
-_GIVE_AWAY = """
-SELECT format('ALTER %s %s OWNER TO %I',
-              CASE relkind WHEN 'S' THEN 'SEQUENCE' WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW'
-                           ELSE 'TABLE' END, format('%I.%I', $1::text, relname), $2::text)
-FROM pg_class c WHERE relnamespace = $1::text::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'S')
-    AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND c.relkind = 'S' AND d.deptype IN ('a', 'i'))
-UNION ALL
-SELECT format('ALTER TYPE %I.%I OWNER TO %I', $1::text, typname, $2::text)
-FROM pg_type WHERE typnamespace = $1::text::regnamespace AND typtype IN ('e', 'd', 'r')
-UNION ALL
-SELECT format('ALTER ROUTINE %s OWNER TO %I', oid::regprocedure, $2::text)
-FROM pg_proc WHERE pronamespace = $1::text::regnamespace
-"""
-
-
-def session(tenant: Tenant) -> dict[str, str]:
-    """Settings of every connection of a tenant."""
-    return {
-        "search_path": f"{tenant.schema},public",
-        "application_name": "rhinecloud",
-        "timezone": "UTC",
-        "jit": "off",
-    }
-
-
-async def _sign_in(url: str, tenant: Tenant) -> asyncpg.Connection:
-    try:
-        return await asyncpg.connect(
-            url, user=tenant.role, password=tenant.password, server_settings=session(tenant)
-        )
-    except NotLetIn as error:
-        raise NotPossible(
-            f"PostgreSQL does not let the role {tenant.role} of the tenant {tenant.name} in: pg_hba.conf must let the "
-            f"roles of tenants (their names begin with rhinecloud_) sign in with a password ({error})"
-        ) from None
-
-
-async def _end_connections(connection: asyncpg.Connection, role: str) -> None:
-    async with asyncio.timeout(_TERMINATION):
-        while await connection.fetchval(
-            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = $1", role
-        ):
-            await asyncio.sleep(0.02)
