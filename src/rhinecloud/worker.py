@@ -40,7 +40,16 @@ from rhinecloud.jobs import Jobs
 from rhinecloud.listening import BoundedProtocol
 from rhinecloud.mail import Mail
 from rhinecloud.settings import Settings
-from rhinecloud.store import Connections, Database, NotPossible, Registry, Unavailable
+from rhinecloud.store import (
+    Connections,
+    Database,
+    NotPossible,
+    Registry,
+    RoomDatabase,
+    Rooms,
+    Unavailable,
+    migrations_in,
+)
 from rhinecloud.tasks import stop
 from rhinecloud.web import NotBuilt, WebApp, create_app
 from rhinecloud.web.language import tongues
@@ -74,6 +83,10 @@ async def serve(handover: WorkerHandover) -> None:
     bus = await Bus.connect(handover.nats_url, name=f"worker-{handover.worker_index}", **credentials)
     share = Share.of(settings)
     database = await _open(handover.database_url, share)
+    rooms = Rooms(handover.database_url)
+    room_connections = Connections(handover.database_url, share.of_rooms)
+    people_room = await rooms.prepare("room_people", migrations_in("rhinecloud.people"))
+    people_database = RoomDatabase(room_connections, people_room)
     jobs = Jobs(database, settings.time_zone)
     files = Files.of_settings(database, settings, jobs.compute)
     mail = Mail.of_settings(database, settings, tongues(settings.time_zone))
@@ -171,6 +184,8 @@ async def serve(handover: WorkerHandover) -> None:
         await gateways.close()
         await caretaker.close()
         await tenants.close()
+        await people_database.close()
+        await room_connections.close()
         await notifier.close()
         await contexts.close()
         await broker.close()
@@ -198,12 +213,13 @@ def _pages(city: City) -> WebApp | PlainTextResponse:
 
 
 class Share(msgspec.Struct, frozen=True):
-    """This worker's part of the connections to PostgreSQL: of the default tenant, those of its queries, and what all
-    other tenants share. One is left for the registry of tenants."""
+    """This worker's part of the connections to PostgreSQL: of the default tenant, those of its queries, what all
+    other tenants share, and what people and apps share. One is left for the registry of tenants."""
 
     of_city: int
     of_queries: int
     of_tenants: int
+    of_rooms: int
 
     @classmethod
     def of(cls, settings: Settings) -> Share:
@@ -211,7 +227,9 @@ class Share(msgspec.Struct, frozen=True):
         mine = settings.database_connections // settings.workers - 1
         of_city = min(max(2 * mine // 3, 9), 14)
         of_queries = min(max(mine // 4, 2), 7)
-        return cls(of_city, of_queries, min(max(mine - of_city - of_queries, 2), 16))
+        left = mine - of_city - of_queries
+        of_rooms = min(max(left // 3, 4), 12)
+        return cls(of_city, of_queries, min(max(left - of_rooms, 2), 16), of_rooms)
 
 
 async def _open(url: str, share: Share) -> Database:
