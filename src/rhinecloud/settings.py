@@ -230,6 +230,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             description="Days for which it stays known to whom a mail went and what became of it (days).",
         ),
     ] = 90
+    session_idle_hours: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=8_760,
+            description="Hours without use after which whoever signed in is signed out (hours).",
+        ),
+    ] = 72
+    session_days: Annotated[
+        int, Meta(ge=1, le=365, description="Days after which a sign-in ends in any case (days).")
+    ] = 30
     city_name: Annotated[str, Meta(description="Name of the city, as its pages show it.")] = "Duisburg"
     time_zone: Annotated[
         str,
