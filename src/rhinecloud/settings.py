@@ -62,6 +62,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = False
     workers: Annotated[int, Meta(ge=1, le=256, description="Number of worker processes.")] = 1
+    watchdog_seconds: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="A worker that gave no sign of life for so long is ended and started again (seconds); "
+            "0 never ends one.",
+        ),
+    ] = 30
     database_url: Annotated[
         str | None,
         Meta(description="The city's own PostgreSQL (16 or newer); without it the embedded one is started."),

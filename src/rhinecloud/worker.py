@@ -7,6 +7,7 @@ its own: killed at any moment, it loses nothing that was acknowledged.
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import gc
 import logging
 import os
@@ -33,6 +34,7 @@ from rhinecloud.broker.tenants import Served, Tenants
 from rhinecloud.broker.upkeep import keep
 from rhinecloud.bus import Bus, BusUnavailable
 from rhinecloud.city import City
+from rhinecloud.engines.board import BEAT, Board
 from rhinecloud.engines.handover import WorkerHandover
 from rhinecloud.files import Files
 from rhinecloud.gateways import Gateways
@@ -51,6 +53,7 @@ from rhinecloud.store import (
     migrations_in,
 )
 from rhinecloud.tasks import stop
+from rhinecloud.tls import Tls
 from rhinecloud.web import NotBuilt, WebApp, create_app
 from rhinecloud.web.language import tongues
 
@@ -79,6 +82,8 @@ class Application:
 async def serve(handover: WorkerHandover) -> None:
     """Run until SIGTERM."""
     settings = handover.settings
+    board = Board(handover.board_fd, settings.workers)
+    beating = asyncio.create_task(_beat(board, handover.worker_index), name="beat")
     credentials: dict[str, Any] = handover.nats_credentials.options()
     bus = await Bus.connect(handover.nats_url, name=f"worker-{handover.worker_index}", **credentials)
     share = Share.of(settings)
@@ -150,6 +155,9 @@ async def serve(handover: WorkerHandover) -> None:
     await jobs.open()  # whoever has jobs has registered them by now
     pages = _pages(City(settings, broker, bus, gateways, handover.mqtt_url, jobs, files, mail))
     services = Services(broker, gateways.devices, gateways.profiles, gateways.unmapped, gateways.push)
+    tls = Tls(settings.tls_cert, settings.tls_key) if settings.tls_cert and settings.tls_key else None
+    if tls is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, tls.reload)
     config = uvicorn.Config(
         Application(NgsiLdApi(tenants), ManagementApi(services, settings), pages),
         http=BoundedProtocol,
@@ -160,8 +168,7 @@ async def serve(handover: WorkerHandover) -> None:
         proxy_headers=False,
         date_header=True,
         timeout_graceful_shutdown=_GRACE,
-        ssl_certfile=settings.tls_cert,
-        ssl_keyfile=settings.tls_key,
+        ssl_context_factory=(lambda config, usual: tls.context) if tls is not None else None,
     )
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve([socket.socket(fileno=handover.listen_fd)]), name="http")
@@ -177,7 +184,7 @@ async def serve(handover: WorkerHandover) -> None:
     try:
         await serving
     finally:
-        await stop(stopping, upkeep)
+        await stop(stopping, upkeep, beating)
         await mail.close()
         await files.close()
         await jobs.close()
@@ -193,6 +200,13 @@ async def serve(handover: WorkerHandover) -> None:
         await bus.close()
         # Whatever is left: the event loop would cancel it once, and then wait for it for ever.
         await stop(*(asyncio.all_tasks() - {asyncio.current_task()}))
+
+
+async def _beat(board: Board, worker: int) -> None:
+    """Signs of life: a loop that does not turn gives none, and the supervisor ends the worker."""
+    while True:
+        board.beat(worker)
+        await asyncio.sleep(BEAT)
 
 
 async def _end_live_views(server: uvicorn.Server, pages: WebApp | PlainTextResponse) -> None:
@@ -262,6 +276,8 @@ async def _open_gateways(make: Callable[[], Gateways]) -> Gateways:
 
 def main() -> None:
     """Serve with what the supervisor handed over."""
+    faulthandler.enable()  # who hangs is ended by SIGABRT, and tells where it stood
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is a certificate to read again
     handover = WorkerHandover.from_env()
     logging.basicConfig(
         level=handover.settings.log_level.upper(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable
@@ -131,14 +132,39 @@ def test_a_second_start_is_fast_and_a_stop_is_clean(serve: Serve) -> None:
 
 
 @embedded
-def test_sighup_restarts_the_workers_only(serve: Serve) -> None:
-    server = serve()
-    before = children(server)
-    server.process.send_signal(signal.SIGHUP)
-    eventually(lambda: children(server)["worker"] not in ([], before["worker"]))
-    eventually(lambda: "Worker 0 is back" in server.output)
-    assert children(server)["postgres"] == before["postgres"]
-    assert answers(server)
+def test_what_systemd_hears_and_what_becomes_of_a_worker_that_hangs(serve: Serve, tmp_path: Path) -> None:
+    heard: list[str] = []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.setblocking(False)
+
+        def told(text: str) -> bool:
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    heard.extend(systemd.recv(4096).decode().splitlines())
+            return text in heard
+
+        asked = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "1500000"}
+        server = serve("--watchdog-seconds=2", environ=asked)
+        eventually(lambda: told("READY=1"))
+        before = children(server)
+        assert "NOTIFY_SOCKET" not in before["worker"][0].environ()
+
+        server.process.send_signal(signal.SIGUSR1)
+        eventually(lambda: server.output.count("Worker 0 is back") == 1)
+        assert children(server)["postgres"] == before["postgres"]
+
+        hanging = children(server)["worker"][0]
+        hanging.suspend()
+        eventually(lambda: "Worker 0 gives no sign of life for 2 s and is ended." in server.output)
+        eventually(lambda: server.output.count("Worker 0 is back") == 2)
+        assert not hanging.is_running()
+        assert answers(server)
+
+        heard.clear()
+        eventually(lambda: told("WATCHDOG=1"))
+        assert server.stop() == 0
+        assert told("STOPPING=1")
 
 
 @embedded

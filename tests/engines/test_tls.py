@@ -1,29 +1,94 @@
-"""HTTPS with certificate files, by two workers behind one port."""
+"""HTTPS with certificate files, by two workers behind one port; a renewed certificate costs no connection."""
 
 from __future__ import annotations
 
+import http.client
+import signal
+import socket
 import ssl
+import time
+from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 import trustme
 
-from tests.conftest import Serve
+from tests.conftest import Serve, Server
 
 
-def test_pages_and_api_are_served_over_https(serve: Serve, tmp_path: Path) -> None:
-    authority = trustme.CA()
-    issued = authority.issue_cert("127.0.0.1")
-    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
-    issued.cert_chain_pems[0].write_to_path(certificate)
-    issued.private_key_pem.write_to_path(key)
-    server = serve("--workers=2", f"--tls-cert={certificate}", f"--tls-key={key}")
+def _trust(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    return context
+
+
+def _issue(authority: trustme.CA, folder: Path, key_type: trustme.KeyType = trustme.KeyType.ECDSA) -> None:
+    issued = authority.issue_cert("127.0.0.1", key_type=key_type)
+    issued.private_key_pem.write_to_path(folder / "key.pem")
+    issued.cert_chain_pems[0].write_to_path(folder / "certificate.pem")
+
+
+def _believes(server: Server, authority: trustme.CA) -> bool:
+    """Whether someone who trusts this authority believes the server."""
+    address = urlsplit(server.base_url)
+    try:
+        with (
+            socket.create_connection((str(address.hostname), int(address.port or 0)), timeout=5) as plain,
+            _trust(authority).wrap_socket(plain, server_hostname="127.0.0.1"),
+        ):
+            return True
+    except ssl.SSLCertVerificationError:
+        return False
+
+
+def _eventually(condition: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def test_https_and_its_renewal(serve: Serve, tmp_path: Path) -> None:
+    first, second, third = trustme.CA(), trustme.CA(), trustme.CA()
+    _issue(first, tmp_path)
+    files = (f"--tls-cert={tmp_path / 'certificate.pem'}", f"--tls-key={tmp_path / 'key.pem'}")
+    server = serve("--workers=2", *files)
     assert server.base_url.startswith("https://")
-    trusting = ssl.create_default_context()
-    authority.configure_trust(trusting)
-    with httpx.Client(base_url=server.base_url, verify=trusting) as client:
+    with httpx.Client(base_url=server.base_url, verify=_trust(first)) as client:
         assert client.get("/ngsi-ld/v1/types").status_code == 200
         assert client.get("/health").status_code in (200, 503)  # 503 only where the pages were never built
     with pytest.raises(httpx.ConnectError), httpx.Client(base_url=server.base_url) as stranger:
         stranger.get("/health")
+
+    address = urlsplit(server.base_url)
+    held = http.client.HTTPSConnection(str(address.hostname), address.port, context=_trust(first), timeout=10)
+
+    def asked_by_held() -> int:
+        held.request("GET", "/ngsi-ld/v1/types")
+        answer = held.getresponse()
+        answer.read()
+        return answer.status
+
+    assert asked_by_held() == 200
+    connection = held.sock
+
+    _issue(
+        second, tmp_path, trustme.KeyType.RSA
+    )  # noticed by itself; another kind of key takes the whole place
+    _eventually(lambda: asked_by_held() == 200 and all(_believes(server, second) for _ in range(8)))
+    assert not _believes(server, first)
+    assert asked_by_held() == 200
+
+    (tmp_path / "key.pem").write_text("no key")
+    server.process.send_signal(signal.SIGHUP)
+    _eventually(lambda: asked_by_held() == 200 and "cannot be used" in server.output)
+    assert _believes(server, second)
+
+    _issue(third, tmp_path)
+    server.process.send_signal(signal.SIGHUP)
+    _eventually(lambda: asked_by_held() == 200 and all(_believes(server, third) for _ in range(8)))
+    assert asked_by_held() == 200
+    assert held.sock is connection, "the connection was lost"
+    held.close()

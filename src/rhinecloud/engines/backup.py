@@ -278,7 +278,7 @@ def _wake_workers(access: Access) -> None:
     """Workers keep nothing of the former database: their supervisor starts them anew."""
     if access.supervisor is not None:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(access.supervisor, signal.SIGHUP)
+            os.kill(access.supervisor, signal.SIGUSR1)
 
 
 class Progress:

@@ -27,15 +27,20 @@ class Certificate:
         """Whether there is any."""
         return self._chain is not None and self._key is not None
 
-    def was_renewed(self) -> bool:
-        """Once for each time that other files are there, and fit each other; asks every few seconds only."""
+    def was_renewed(self, *, at_once: bool = False) -> bool:
+        """Once for each time that other files are there, and fit each other; asks every few seconds only, unless told
+        to. Told to, it raises EngineError for files that do not fit."""
         now = time.monotonic()
-        if not self.is_given or now - self._looked < _LOOK:
+        if not self.is_given or (now - self._looked < _LOOK and not at_once):
             return False
         self._looked = now
         found = self._times()
+        if found == self._known:
+            return False
+        if at_once:
+            self.contents()
         # Of the two files one may be written already and the other not yet.
-        if found in ((), self._known) or self._problem() is not None:
+        elif not found or self._problem() is not None:
             return False
         self._known = found
         return True

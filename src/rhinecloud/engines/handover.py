@@ -47,9 +47,9 @@ class DoorKeys(msgspec.Struct, frozen=True):
 class WorkerHandover(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a worker needs to begin.
 
-    `listen_fd` is the listening socket that all workers share. A worker writes one line to `ready_fd` when it
-    answers requests, and closes it. With the city's own NATS `nats_monitor_url` (HTTP) is None, `mqtt_url`
-    (mqtt://host:port) what the settings say, and `door` there only if the settings name an issuer.
+    `listen_fd` is the listening socket that all workers share, `board_fd` the board (engines/board.py). A worker writes
+    one line to `ready_fd` when it answers requests, and closes it. With the city's own NATS `nats_monitor_url` (HTTP)
+    is None, `mqtt_url` (mqtt://host:port) what the settings say, and `door` there only if the settings name an issuer.
     """
 
     settings: Settings
@@ -60,6 +60,7 @@ class WorkerHandover(msgspec.Struct, frozen=True, kw_only=True):
     mqtt_url: str | None = None
     door: DoorKeys | None = None
     listen_fd: int
+    board_fd: int
     ready_fd: int
     worker_index: int = 0
 

@@ -14,28 +14,63 @@ from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 
 from rhinecloud.engines.account import EngineError, spawn
+from rhinecloud.engines.board import Board
 from rhinecloud.engines.certificate import Certificate
 from rhinecloud.engines.child import Child, Say
 from rhinecloud.engines.engines import Engines
 from rhinecloud.engines.handover import VARIABLE, WorkerHandover
+from rhinecloud.engines.systemd import Systemd
 from rhinecloud.settings import Settings
 
 WORKER_PATIENCE = 15.0  # seconds in which a worker finishes what it has begun
 BACKLOG = 1024
+_LAST_WORDS = 2.0  # seconds in which a worker that hangs may say where
+_OWN_PAUSE = (
+    5.0  # seconds without a look of our own (a machine that slept, a stopped group) that prove nothing
+)
 
 
 class Worker(Child):
-    """One `python -m rhinecloud.worker`."""
+    """One `python -m rhinecloud.worker`; one whose event loop stands still for `patience` seconds is ended."""
 
-    def __init__(self, index: int, handover: Callable[[int, int], WorkerHandover], say: Say) -> None:
+    def __init__(
+        self,
+        index: int,
+        handover: Callable[[int, int], WorkerHandover],
+        say: Say,
+        board: Board,
+        patience: float,
+    ) -> None:
         super().__init__(say)
         self.name = f"Worker {index}"
         self._index = index
         self._handover = handover
         self._pipe: int | None = None
+        self._board = board
+        self._patience = patience
+        self._looked = self._since = time.monotonic()
+        self._ended_at: float | None = None
+
+    def poll(self) -> None:
+        """As every child's; also ends a worker that hangs."""
+        super().poll()
+        now = time.monotonic()
+        if not self.is_ready or now - self._looked > _OWN_PAUSE:
+            self._since = now
+        self._looked = now
+        if not self.is_ready or not self._patience:
+            self._ended_at = None
+        elif self._ended_at is not None:
+            if now - self._ended_at > _LAST_WORDS:
+                self.send(signal.SIGKILL)
+        elif now - max(self._since, self._board.last_beat(self._index)) > self._patience:
+            self._ended_at = now
+            self.say(f"{self.name} gives no sign of life for {self._patience:.0f} s and is ended.")
+            self.send(signal.SIGABRT)  # it tells where it stands, if it can
 
     def launch(self) -> subprocess.Popen[bytes]:
         self._close_pipe()
+        self._board.clear(self._index)
         reading, writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._pipe = reading
         try:
@@ -45,7 +80,7 @@ class Worker(Child):
                 # Nobody could supervise an orphan; kill -9 of a worker loses nothing that was acknowledged.
                 at_parents_end=signal.SIGKILL,
                 environ={**os.environ, **handover.to_env()},
-                pass_fds=(handover.listen_fd, writing),
+                pass_fds=(handover.listen_fd, handover.board_fd, writing),
             )
         finally:
             os.close(writing)
@@ -106,7 +141,7 @@ def listen(host: str, port: int) -> socket.socket:
 class Supervisor:
     """`run` starts everything, keeps it alive, and returns after a clean stop.
 
-    SIGTERM and SIGINT stop (a second one at once), SIGHUP restarts the workers.
+    SIGTERM and SIGINT stop (a second one at once), SIGHUP reads the certificate again, SIGUSR1 restarts the workers.
     """
 
     def __init__(
@@ -127,7 +162,10 @@ class Supervisor:
         self._stop_requests = 0
         self._last_request = 0.0
         self._reload = False
+        self._restart = False
         self._listener: socket.socket | None = None
+        self._board = Board.make(settings.workers)
+        self._systemd = Systemd()
         self._certificate = Certificate(settings.tls_cert, settings.tls_key)
 
     @property
@@ -160,6 +198,8 @@ class Supervisor:
         def note(number: int, frame: FrameType | None) -> None:
             if number == signal.SIGHUP:
                 self._reload = True
+            elif number == signal.SIGUSR1:
+                self._restart = True
             elif number != signal.SIGCHLD:
                 # `timeout`, a terminal's process group and the like send the same wish twice at once.
                 now = time.monotonic()
@@ -167,7 +207,7 @@ class Supervisor:
                     self._stop_requests += 1
                 self._last_request = now
 
-        numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
+        numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGCHLD)
         before = [signal.signal(number, note) for number in numbers]
         wake_before = signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
         try:
@@ -190,6 +230,7 @@ class Supervisor:
             mqtt_url=self.engines.mqtt_url,
             door=self.engines.door_keys,
             listen_fd=self._listener.fileno(),
+            board_fd=self._board.fd,
             ready_fd=ready_fd,
             worker_index=index,
         )
@@ -197,7 +238,11 @@ class Supervisor:
     def _start_workers(self) -> None:
         if self._stop_requests:
             return
-        self.workers = [Worker(index, self._handover, self.say) for index in range(self.settings.workers)]
+        patience = self.settings.watchdog_seconds
+        self.workers = [
+            Worker(index, self._handover, self.say, self._board, patience)
+            for index in range(self.settings.workers)
+        ]
         for worker in self.workers:
             worker.start()
 
@@ -213,25 +258,39 @@ class Supervisor:
             if not announced and ready:
                 announced = True
                 self._on_ready(self)
+                self._systemd.tell("READY=1", f"STATUS=Serving {self.settings.public_url or self.url}")
                 if self._make_companion is not None:
                     self.companion = self._make_companion(self)
                     if self.companion is not None:
                         self.companion.start()
-            if self._certificate.was_renewed():
-                self.say("HTTPS shows the renewed certificate.")
-                self._reload = True
-            if self._reload:
-                self._reload = False
+            self._look_at_certificate()
+            if self._restart:
+                self._restart = False
                 self.say("Restarting the workers.")
                 for worker in self.workers:
                     worker.send(signal.SIGTERM)
+            self._systemd.alive()
             settled = announced and self.engines.ready and all(worker.is_ready for worker in self.workers)
             select.select([wake], [], [], 1.0 if settled else 0.02)
             with contextlib.suppress(BlockingIOError):
                 wake.recv(4096)
 
+    def _look_at_certificate(self) -> None:
+        """Who is connected by HTTPS stays connected; new connections are shown the new one."""
+        asked, self._reload = self._reload, False
+        try:
+            renewed = self._certificate.was_renewed(at_once=asked)
+        except EngineError as error:
+            self.say(f"{error} The former one stays.")
+            return
+        if renewed or (asked and self._certificate.is_given):
+            for worker in self.workers:
+                worker.send(signal.SIGHUP)
+            self.say("HTTPS shows the renewed certificate." if renewed else "The certificate is the same.")
+
     def _stop(self) -> None:
         """Companion, workers, engines: in this order, so that each finds what it needs until its end."""
+        self._systemd.tell("STOPPING=1")
         groups: list[list[Child]] = [[self.companion] if self.companion else [], list(self.workers)]
         for children in groups:
             for child in children:
