@@ -14,6 +14,7 @@ from rhinecloud.files import Files
 from rhinecloud.gateways import Gateways
 from rhinecloud.jobs import Jobs
 from rhinecloud.mail import Mail
+from rhinecloud.people.service import People
 from rhinecloud.settings import Settings
 
 
@@ -27,7 +28,8 @@ class Clock:
 
 class City:
     """What an app gets: `broker` (read, write and watch the graph), `bus`, `jobs`, `mail`, `files`, `settings`,
-    `clock`, `transaction()`; `devices` (registry, credentials, commands, alarms), `profiles`, `unmapped`."""
+    `clock`, `transaction()`; `people` (accounts, organisations, sign-in); `devices` (registry,
+    credentials, commands, alarms), `profiles`, `unmapped`."""
 
     def __init__(
         self,
@@ -39,6 +41,7 @@ class City:
         jobs: Jobs,
         files: Files,
         mail: Mail,
+        people: People,
     ) -> None:
         self.settings = settings
         self.broker = broker
@@ -46,6 +49,7 @@ class City:
         self.jobs = jobs
         self.files = files
         self.mail = mail
+        self.people = people
         self.clock = Clock()
         self.devices = gateways.devices
         self.profiles = gateways.profiles

@@ -41,6 +41,7 @@ from rhinecloud.gateways import Gateways
 from rhinecloud.jobs import Jobs
 from rhinecloud.listening import BoundedProtocol
 from rhinecloud.mail import Mail
+from rhinecloud.people.service import People
 from rhinecloud.settings import Settings
 from rhinecloud.store import (
     Connections,
@@ -97,6 +98,7 @@ async def serve(handover: WorkerHandover) -> None:
     mail = Mail.of_settings(database, settings, tongues(settings.time_zone))
     broker = Broker(database, bus, temporal_page=settings.temporal_page)
     await broker.open()
+    people = People(people_database, broker, mail, settings)
     await bus.on_wake("relay", broker.wake_relay)
     allowed = Allowed(settings.outbound_allow)
     preload = preloaded(settings.context_preload)
@@ -153,7 +155,7 @@ async def serve(handover: WorkerHandover) -> None:
     files.open()
     mail.open()
     await jobs.open()  # whoever has jobs has registered them by now
-    pages = _pages(City(settings, broker, bus, gateways, handover.mqtt_url, jobs, files, mail))
+    pages = _pages(City(settings, broker, bus, gateways, handover.mqtt_url, jobs, files, mail, people))
     services = Services(broker, gateways.devices, gateways.profiles, gateways.unmapped, gateways.push)
     tls = Tls(settings.tls_cert, settings.tls_key) if settings.tls_cert and settings.tls_key else None
     if tls is not None:

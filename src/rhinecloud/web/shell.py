@@ -13,6 +13,7 @@ from rhinecloud.gateways.profiles import Profiles
 from rhinecloud.gateways.unmapped import Unmapped
 from rhinecloud.jobs import Jobs
 from rhinecloud.mail import Mail
+from rhinecloud.people.service import People
 from rhinecloud.settings import Settings
 
 from .assets import Assets
@@ -59,6 +60,11 @@ class City(Protocol):
     @property
     def mail(self) -> Mail:
         """Letters that were queued, and what became of them."""
+        ...
+
+    @property
+    def people(self) -> People:
+        """Accounts, organisations and how people sign in."""
         ...
 
     @property
@@ -116,6 +122,11 @@ class Shell:
     def mail(self) -> Mail:
         """The letters of the city."""
         return self.city.mail
+
+    @property
+    def people(self) -> People:
+        """Accounts, organisations and how people sign in."""
+        return self.city.people
 
     async def health(self) -> dict[str, Any]:
         """The city's figures."""
