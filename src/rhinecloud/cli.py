@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import re
 import sys
 from collections.abc import Sequence
 from types import ModuleType
@@ -15,7 +16,7 @@ from types import ModuleType
 from rhinecloud.engines.account import EngineError
 from rhinecloud.settings import SettingsError
 
-# Name on the command line → one line of help.
+# Name on the command line, of one word or two → one line of help.
 COMMANDS = {
     "demo": "start a simulated Duisburg on this machine",
     "serve": "serve a city",
@@ -27,6 +28,8 @@ COMMANDS = {
     "check": "say in words what is wrong with a set-up",
     "tenant": "make, list and remove tenants",
     "backup": "write everything into one file",
+    "backup verify": "prove a backup by restoring it into an installation made for it",
+    "backup-key": "make the keys for encrypted backups",
     "restore": "fill an empty installation from a backup",
     "files": "look after uploaded files",
     "mail": "try, see and follow mail",
@@ -39,7 +42,7 @@ _ELSEWHERE = {"import": "rhinecloud.gateways.importing.command", "replay": "rhin
 
 def command_module(name: str) -> ModuleType:
     """The module of one command."""
-    return importlib.import_module(_ELSEWHERE.get(name, "rhinecloud.commands." + name.replace("-", "_")))
+    return importlib.import_module(_ELSEWHERE.get(name, "rhinecloud.commands." + re.sub("[- ]", "_", name)))
 
 
 def parser_for(name: str) -> argparse.ArgumentParser:
@@ -62,6 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         print("Rhine Cloud", importlib.metadata.version("rhinecloud"))
         return 0
+    if " ".join(given[:2]) in COMMANDS:
+        given[:2] = [" ".join(given[:2])]
     if given[0] not in COMMANDS:
         print(f"There is no command '{given[0]}'.\n\n{_overview()}", file=sys.stderr)
         return 2

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 from msgspec import Meta
 
-from rhinecloud import bridge_address
+from rhinecloud import backup_keep, bridge_address
 
 ENVIRONMENT_PREFIX = "RHINECLOUD_"
 
@@ -205,6 +205,38 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             description="Days for which the content of removed files stays, so that backups find it (days).",
         ),
     ] = 7
+    backup_every: Annotated[
+        str,
+        Meta(
+            pattern="^(never|15m|30m|1h|2h|3h|4h|6h|8h|12h|24h)$",
+            description="How often an encrypted backup is made by itself: 15m, 30m, 1h, 2h, 3h, 4h, 6h, 8h, 12h or 24h "
+            "(at half past two at night), or never. Needs backup_to and backup_recipient.",
+        ),
+    ] = "never"
+    backup_to: Annotated[
+        str | None,
+        Meta(
+            description="Where those backups go: a folder (best of another machine), or "
+            "s3://KEY:SECRET@bucket/prefix?endpoint=https://host&region=name."
+        ),
+    ] = None
+    backup_keep: Annotated[
+        str,
+        Meta(
+            description="Which of them stay: the newest of so many hours, days, weeks, months, years "
+            "(hourly, daily, weekly, monthly, yearly)."
+        ),
+    ] = "7 daily 4 weekly 12 monthly"
+    backup_recipient: Annotated[
+        str,
+        Meta(
+            description="Public keys (age1…, separated by blanks) that backups are encrypted for; "
+            "rhinecloud backup-key create makes a pair."
+        ),
+    ] = ""
+    backup_files: Annotated[
+        bool, Meta(description="Whether uploaded files are in the backups that are made by themselves.")
+    ] = True
     mail_server: Annotated[
         str | None,
         Meta(
@@ -270,6 +302,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             raise SettingsError("mail_server needs mail_from: who does the mail come from?")
         if self.files_url is not None and not self.files_url.startswith("s3://"):
             raise SettingsError("files_url is s3://bucket/prefix?endpoint=https://…")
+        self._validate_backups()
         try:
             bridge_address.parse(self.mqtt_bridge)
         except ValueError as error:
@@ -285,6 +318,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 raise SettingsError(
                     f"outbound_allow: {entry!r} is no host, address or network (10.1.0.0/16)."
                 )
+
+    def _validate_backups(self) -> None:
+        if self.backup_every != "never" and not (self.backup_to and self.backup_recipient):
+            raise SettingsError(
+                "backup_every needs backup_to (where to?) and backup_recipient (for whom? rhinecloud backup-key create "
+                "makes a pair of keys)."
+            )
+        try:
+            backup_keep.parse(self.backup_keep)
+        except ValueError as error:
+            raise SettingsError(f"backup_keep: {error}.") from None
+        if self.backup_recipient:
+            from rhinecloud.engines.sealing import recipients  # only where it is needed: it is native code
+
+            try:
+                recipients(self.backup_recipient)
+            except ValueError as error:
+                raise SettingsError(f"backup_recipient: {error}.") from None
 
 
 def _is_host_or_network(entry: str) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 
+from rhinecloud.backups.examination import examine_backups
 from rhinecloud.commands.options import add_settings, settings_from
 from rhinecloud.commands.serve import say
 from rhinecloud.engines.checks import Finding, check
@@ -38,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     for finding in asyncio.run(_tenants(settings)):
         problems += finding.level == "wrong"
         say(_SIGNS[finding.level] + finding.text)
-    for examine in (examine_files, examine_mail):
+    for examine in (examine_files, examine_backups, examine_mail):
         level, text = asyncio.run(examine(settings))
         problems += level == "wrong"
         say(_SIGNS[level] + text)

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import argparse
 
-from rhinecloud.commands.contents import StoredContents, contents_of
 from rhinecloud.commands.options import add_settings, settings_from
 from rhinecloud.commands.serve import say
 from rhinecloud.engines.access import Access, database
 from rhinecloud.engines.backup import Progress
 from rhinecloud.engines.contents import digest_of, rows, unnamed
+from rhinecloud.files.contents import StoredContents, contents_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

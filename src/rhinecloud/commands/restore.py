@@ -12,13 +12,13 @@ import contextlib
 from pathlib import Path
 
 from rhinecloud.commands.backup_verify import add_key
-from rhinecloud.commands.contents import StoredContents, contents_of
 from rhinecloud.commands.options import add_settings, settings_from
 from rhinecloud.commands.serve import say
 from rhinecloud.engines.access import Access, database
 from rhinecloud.engines.backup import Manifest, read_manifest, restore
 from rhinecloud.engines.contents import unnamed
 from rhinecloud.engines.sealing import unsealed
+from rhinecloud.files.contents import StoredContents, contents_of
 from rhinecloud.settings import Settings
 from rhinecloud.store import NotLetIn, Registry, Rooms, Unavailable
 
@@ -46,12 +46,11 @@ def run(arguments: argparse.Namespace) -> int:
 def _restore(
     settings: Settings, access: Access, contents: StoredContents, plain: Path, source: Path, *, force: bool
 ) -> int:
-    if True:
-        manifest = restore(access, plain, say, contents, force=force, shown=source)
-        _forget_others(settings, manifest, access, contents)
-        # Workers do the same when they begin; without any, or before, all roles are there all the same.
-        with contextlib.suppress(*Unavailable, *NotLetIn):
-            asyncio.run(_prepare(access.url))
+    manifest = restore(access, plain, say, contents, force=force, shown=source)
+    _forget_others(settings, manifest, access, contents)
+    # Workers do the same when they begin; without any, or before, all roles are there all the same.
+    with contextlib.suppress(*Unavailable, *NotLetIn):
+        asyncio.run(_prepare(access.url))
     say(f"Restored the state of {manifest.time} (Rhine Cloud {manifest.rhinecloud}).")
     if manifest.files is None:
         say(f"The backup has no files: those of its time are looked for in {contents.storage.place}.")

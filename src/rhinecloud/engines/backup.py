@@ -16,17 +16,19 @@ import subprocess
 import tarfile
 import tempfile
 import time
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
 import msgspec
 
 from rhinecloud.engines import contents as files
+from rhinecloud.engines import sealing
 from rhinecloud.engines.access import PSQL, Access
 from rhinecloud.engines.account import EngineError
 from rhinecloud.engines.child import Say
 from rhinecloud.engines.contents import Contents
+from rhinecloud.engines.moment import snapshot
 
 FORMAT = 2  # 1 has no files
 MANIFEST, ROLES, DUMP = "manifest.json", "roles.json", "database.dump"
@@ -35,8 +37,9 @@ _BOOKKEEPING = ("migration", "position", "context", "subscription_revision", "jo
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a backup says about itself. `sha256` is that of the database dump; `files` the number of files in it, or
-    None for one without files."""
+    """What a backup says about itself. `time` is the moment whose state it holds; `sha256` is that of the database
+    dump; `files` the number of files in it, or None for one without files; `rows` the rows of each table, or None in
+    an older backup."""
 
     format: int
     rhinecloud: str
@@ -45,6 +48,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     bus_epoch: int | None
     sha256: str
     files: int | None = None
+    rows: dict[str, int] | None = None
 
 
 class Role(msgspec.Struct, frozen=True):
@@ -54,31 +58,52 @@ class Role(msgspec.Struct, frozen=True):
     member_of: tuple[str, ...]
 
 
-def write_backup(access: Access, target: Path, say: Say, contents: Contents | None = None) -> Manifest:
+def write_backup(
+    access: Access,
+    target: Path,
+    say: Say,
+    contents: Contents | None = None,
+    *,
+    public: Sequence[sealing.Recipient] = (),
+    scratch: Path | None = None,
+) -> Manifest:
     """Write everything into `target`, with the files of `contents`; it appears when it is complete.
 
-    Raises EngineError.
+    With `public` keys only the holders of their private ones can read it. The dump lies in `scratch` meanwhile, by
+    default beside the target. Raises EngineError.
     """
     fresh = target.with_name(target.name + ".new")
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".rhinecloud-") as folder:
+    with tempfile.TemporaryDirectory(dir=scratch or target.parent, prefix=".rhinecloud-") as folder:
         dump = Path(folder) / DUMP
-        with dump.open("wb") as output:
-            process = access.start("pg_dump", "--format=custom", f"--dbname={access.url}", stdout=output)
+        with snapshot(access) as moment, dump.open("wb") as output:
+            process = access.start(
+                "pg_dump",
+                "--format=custom",
+                f"--snapshot={moment.name}",
+                f"--dbname={access.url}",
+                stdout=output,
+            )
             _wait(process, say, "Writing", dump)
+            rows = moment.count_rows()
         # Asked after the dump: what the dump names lies there, for what is removed stays for some days.
         names = contents.names() if contents is not None else {}
         manifest = Manifest(
             format=FORMAT if names else 1,
             rhinecloud=importlib.metadata.version("rhinecloud"),
-            time=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+            time=moment.time,
             postgresql=access.sql("SHOW server_version"),
             bus_epoch=bus_epoch(access),
             sha256=_sha256(dump),
             files=len(names) if contents is not None else None,
+            rows=rows,
         )
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
-            with tarfile.open(fileobj=file, mode="w") as tar:
+            with (
+                sealing.sealed(file, list(public)) if public else contextlib.nullcontext(file) as plain,
+                # Written from the beginning to the end, for what is encrypted cannot go back.
+                tarfile.open(fileobj=plain, mode="w|" if public else "w") as tar,
+            ):
                 _add(tar, MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
                 _add(tar, ROLES, msgspec.json.encode(roles_in_use(access)))
                 tar.add(dump, DUMP)
@@ -90,27 +115,36 @@ def write_backup(access: Access, target: Path, say: Say, contents: Contents | No
     return manifest
 
 
-def read_manifest(source: Path) -> Manifest:
+def read_manifest(source: Path, shown: Path | None = None) -> Manifest:
     """The manifest of a backup. EngineError when the file is none, or of a format that is not known."""
+    shown = shown or source
     try:
         with tarfile.open(source, "r:") as tar:
             manifest = msgspec.json.decode(_member(tar, MANIFEST).read(), type=Manifest)
     except (OSError, tarfile.TarError, KeyError, msgspec.DecodeError) as error:
-        raise EngineError(f"{source} is not a backup of Rhine Cloud: {error}") from None
+        raise EngineError(f"{shown} is not a backup of Rhine Cloud: {error}") from None
     if manifest.format > FORMAT:
-        raise EngineError(f"{source} was made by a newer Rhine Cloud ({manifest.rhinecloud}).")
+        raise EngineError(f"{shown} was made by a newer Rhine Cloud ({manifest.rhinecloud}).")
     return manifest
 
 
 def restore(
-    access: Access, source: Path, say: Say, contents: Contents | None = None, *, force: bool = False
+    access: Access,
+    source: Path,
+    say: Say,
+    contents: Contents | None = None,
+    *,
+    force: bool = False,
+    shown: Path | None = None,
 ) -> Manifest:
     """Replace the database's content by the backup's, in one transaction: all of it, or nothing changes.
 
-    The files are put into `contents` before, so that no row ever names what is not there. Raises EngineError, also when
-    the installation is not empty and `force` is not given.
+    The files are put into `contents` before, so that no row ever names what is not there. `shown` is what the backup is
+    called in words, if `source` is a copy. Raises EngineError, also when the installation is not empty and `force` is
+    not given.
     """
-    manifest = read_manifest(source)
+    shown = shown or source
+    manifest = read_manifest(source, shown)
     if not force and (full := first_table_with_rows(access)) is not None:
         raise EngineError(
             f"The installation is not empty (there are rows in {full}). A restore would replace everything; "
@@ -119,12 +153,15 @@ def restore(
     before = bus_epoch(access) or 0
     with tempfile.TemporaryDirectory(prefix="rhinecloud-restore-", dir=_roomy(source)) as folder:
         dump = Path(folder) / DUMP
-        with tarfile.open(source, "r:") as tar:
-            roles = msgspec.json.decode(_member(tar, ROLES).read(), type=list[Role])
-            with dump.open("wb") as file:
-                shutil.copyfileobj(_member(tar, DUMP), file, 1 << 20)
+        try:
+            with tarfile.open(source, "r:") as tar:
+                roles = msgspec.json.decode(_member(tar, ROLES).read(), type=list[Role])
+                with dump.open("wb") as file:
+                    shutil.copyfileobj(_member(tar, DUMP), file, 1 << 20)
+        except (tarfile.TarError, KeyError, msgspec.DecodeError) as error:
+            raise EngineError(f"{shown} is damaged: it was changed or cut off ({error}).") from None
         if _sha256(dump) != manifest.sha256:
-            raise EngineError(f"{source} is damaged: its database dump is not what was written.")
+            raise EngineError(f"{shown} is damaged: its database dump is not what was written.")
         create_roles(access, roles)
         added = _bring_files(source, manifest, contents, say)
         try:

@@ -12,6 +12,7 @@ from typing import IO, Any
 from urllib.parse import parse_qs, unquote, urlsplit
 from uuid import UUID
 
+import msgspec
 import obstore
 from obstore import exceptions
 from obstore.store import S3Store
@@ -22,11 +23,18 @@ _PATIENCE = timedelta(seconds=30)
 _KNOWN = {"endpoint", "region", "ca", "style"}
 
 
-class Bucket:
-    """A bucket, or a part of one below a prefix."""
+class Address(msgspec.Struct, frozen=True):
+    """An address of object storage, read. `place` names it for people, without secrets."""
 
-    def __init__(self, url: str) -> None:
-        """Read `s3://KEY:SECRET@bucket/prefix?endpoint=https://host&region=…`. Raises ValueError in words.
+    place: str
+    bucket: str
+    prefix: str | None
+    config: dict[str, Any]
+    client: dict[str, Any]
+
+    @classmethod
+    def read(cls, url: str, setting: str) -> Address:
+        """Read `s3://KEY:SECRET@bucket/prefix?endpoint=https://host&region=…`. Raises ValueError that names `setting`.
 
         Key and secret are percent-encoded. `endpoint` is the server (without it AWS); `style=virtual` puts the bucket
         into the host's name instead of the path; `ca` is a file with the certificates to trust. Without key and secret
@@ -35,16 +43,16 @@ class Bucket:
         parts = urlsplit(url)
         query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
         if parts.scheme != "s3" or not parts.hostname:
-            raise ValueError("files_url is s3://bucket/prefix?endpoint=https://…")
+            raise ValueError(f"{setting} is s3://bucket/prefix?endpoint=https://…")
         if unknown := sorted(set(query) - _KNOWN):
-            raise ValueError(f"files_url: {unknown[0]} is not known; there are {', '.join(sorted(_KNOWN))}.")
+            raise ValueError(f"{setting}: {unknown[0]} is not known; there are {', '.join(sorted(_KNOWN))}.")
         endpoint = query.get("endpoint")
         if endpoint is not None and urlsplit(endpoint).scheme not in ("http", "https"):
-            raise ValueError("files_url: endpoint is an address with http:// or https://")
+            raise ValueError(f"{setting}: endpoint is an address with http:// or https://")
         # The host's name keeps its case: buckets of old have capitals.
         bucket = parts.netloc.rpartition("@")[2]
         prefix = parts.path.strip("/")
-        self.place = f"s3://{bucket}/{prefix}".rstrip("/") + (f" at {endpoint}" if endpoint else "")
+        place = f"s3://{bucket}/{prefix}".rstrip("/") + (f" at {endpoint}" if endpoint else "")
         config: dict[str, Any] = {
             "region": query.get("region", "us-east-1"),
             "virtual_hosted_style_request": query.get("style") == "virtual",
@@ -60,41 +68,55 @@ class Bucket:
             "timeout": _PATIENCE,
         }
         if "ca" in query:
-            client["root_certificate"] = _certificates(query["ca"])
-        self._store = S3Store(
-            bucket,
-            prefix=prefix or None,
-            config=config,  # type: ignore[arg-type]
-            client_options=client,  # type: ignore[arg-type]
+            client["root_certificate"] = _certificates(query["ca"], setting)
+        return cls(place, bucket, prefix or None, config, client)
+
+    def open(self) -> S3Store:
+        """The storage; nobody is asked yet."""
+        return S3Store(
+            self.bucket,
+            prefix=self.prefix,
+            config=self.config,  # type: ignore[arg-type]
+            client_options=self.client,  # type: ignore[arg-type]
             retry_config={"max_retries": 3, "retry_timeout": _PATIENCE},
         )
 
+
+class Bucket:
+    """A bucket, or a part of one below a prefix."""
+
+    def __init__(self, url: str) -> None:
+        """`url` as in Address.read. Raises ValueError in words."""
+        address = Address.read(url, "files_url")
+        self.place = address.place
+        self._store = address.open()
+
     async def put(self, file_id: UUID, source: Path) -> None:
-        with _asking(file_id):
+        with asking(file_id):
             await obstore.put_async(self._store, _name(file_id), source)
 
     async def read(self, file_id: UUID, start: int, end: int) -> AsyncIterator[bytes]:
         if start >= end:
             return
-        with _asking(file_id):
+        with asking(file_id):
             found = await obstore.get_async(self._store, _name(file_id), options={"range": (start, end)})
             async for block in found.stream(min_chunk_size=CHUNK):
                 yield bytes(block)
 
     async def delete(self, file_id: UUID) -> None:
         try:
-            with _asking(file_id):
+            with asking(file_id):
                 await obstore.delete_async(self._store, _name(file_id))
         except Missing:
             pass
 
     async def ask(self) -> None:
-        with _asking(None):
+        with asking(None):
             async for _ in obstore.list(self._store, chunk_size=1):
                 break
 
     def listing(self) -> Iterator[Stored]:
-        with _asking(None):
+        with asking(None):
             for page in obstore.list(self._store):
                 for entry in page:
                     try:
@@ -103,16 +125,16 @@ class Bucket:
                         continue
 
     def open(self, file_id: UUID) -> IO[bytes]:
-        with _asking(file_id):
+        with asking(file_id):
             return io.BufferedReader(_Reading(iter(obstore.get(self._store, _name(file_id)).stream())))
 
     def take(self, file_id: UUID, content: IO[bytes]) -> None:
-        with _asking(file_id):
+        with asking(file_id):
             obstore.put(self._store, _name(file_id), iter(lambda: content.read(1024 * 1024), b""))
 
     def remove(self, file_id: UUID) -> None:
         try:
-            with _asking(file_id):
+            with asking(file_id):
                 obstore.delete(self._store, _name(file_id))
         except Missing:
             pass
@@ -129,7 +151,7 @@ class _Reading(io.RawIOBase):
         return True
 
     def readinto(self, target: Any) -> int:
-        with _asking(None):
+        with asking(None):
             while not self._left:
                 block = next(self._blocks, None)
                 if block is None:
@@ -145,17 +167,18 @@ def _name(file_id: UUID) -> str:
     return f"{file_id.hex[:2]}/{file_id.hex}"
 
 
-def _certificates(path: str) -> str:
+def _certificates(path: str, setting: str) -> str:
     try:
         text = Path(path).read_text()
         ssl.create_default_context(cadata=text)
     except (OSError, ValueError, ssl.SSLError) as error:
-        raise ValueError(f"files_url: the certificates in {path} cannot be read: {error}") from None
+        raise ValueError(f"{setting}: the certificates in {path} cannot be read: {error}") from None
     return text
 
 
 @contextmanager
-def _asking(file_id: UUID | None) -> Iterator[None]:
+def asking(file_id: UUID | None) -> Iterator[None]:
+    """What the library raises, as Missing and StorageUnavailable."""
     try:
         yield
     except (exceptions.NotFoundError, FileNotFoundError) as error:

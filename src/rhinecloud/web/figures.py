@@ -167,6 +167,20 @@ PARTS: dict[str, Known] = {
             "reason": _n("reason"),
         },
     ),
+    "backups": Known(
+        _n("Backups"),
+        {
+            "every": _n("made every"),
+            "place": _n("kept in"),
+            "newest": _n("newest"),
+            "age_seconds": _n("age of the newest"),
+            "count": _n("backups kept"),
+            "bytes": _n("size"),
+            "reason": _n("reason"),
+        },
+        "/jobs",
+        ("late",),
+    ),
     "worker": Known(_n("This process"), {"uptime_seconds": _n("running for"), "memory_bytes": _n("memory")}),
 }
 

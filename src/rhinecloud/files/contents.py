@@ -8,8 +8,10 @@ from typing import IO
 from uuid import UUID
 
 from rhinecloud.engines.account import EngineError
-from rhinecloud.files import Storage, StorageUnavailable, storage_of
 from rhinecloud.settings import Settings
+
+from .places import storage_of
+from .storage import Storage, StorageUnavailable
 
 
 class StoredContents:
