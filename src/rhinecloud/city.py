@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+from rhinecloud.backups import Backups
 from rhinecloud.broker import Broker, Transaction
 from rhinecloud.bus import Bus
 from rhinecloud.files import Files
@@ -42,6 +43,7 @@ class City:
         files: Files,
         mail: Mail,
         people: People,
+        backups: Backups,
     ) -> None:
         self.settings = settings
         self.broker = broker
@@ -55,6 +57,7 @@ class City:
         self.profiles = gateways.profiles
         self.unmapped = gateways.unmapped
         self._gateways = gateways
+        self._backups = backups
         self.mqtt_url = mqtt_url
         self._started = time.monotonic()
 
@@ -79,5 +82,6 @@ class City:
             "jobs": await self.jobs.health(),
             "files": await self.files.health(),
             "mail": await self.mail.health(),
+            "backups": await self._backups.health(),
             "worker": {"uptime_seconds": round(time.monotonic() - self._started, 1)},
         }

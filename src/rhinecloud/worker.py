@@ -24,6 +24,7 @@ from starlette.responses import PlainTextResponse
 
 from rhinecloud.api.management import ManagementApi, Services
 from rhinecloud.api.ngsi_ld import NgsiLdApi
+from rhinecloud.backups import Backups
 from rhinecloud.broker import Broker
 from rhinecloud.broker import caretaker as caring
 from rhinecloud.broker.caretaker import Caretaker
@@ -94,6 +95,7 @@ async def serve(handover: WorkerHandover) -> None:
     people_room = await rooms.prepare("room_people", migrations_in("rhinecloud.people"))
     people_database = RoomDatabase(room_connections, people_room)
     jobs = Jobs(database, settings.time_zone)
+    backups = Backups(settings, database, handover.database_url, jobs)
     files = Files.of_settings(database, settings, jobs.compute)
     mail = Mail.of_settings(database, settings, tongues(settings.time_zone))
     broker = Broker(database, bus, temporal_page=settings.temporal_page)
@@ -155,7 +157,9 @@ async def serve(handover: WorkerHandover) -> None:
     files.open()
     mail.open()
     await jobs.open()  # whoever has jobs has registered them by now
-    pages = _pages(City(settings, broker, bus, gateways, handover.mqtt_url, jobs, files, mail, people))
+    backups.open()
+    city = City(settings, broker, bus, gateways, handover.mqtt_url, jobs, files, mail, people, backups)
+    pages = _pages(city)
     services = Services(broker, gateways.devices, gateways.profiles, gateways.unmapped, gateways.push)
     tls = Tls(settings.tls_cert, settings.tls_key) if settings.tls_cert and settings.tls_key else None
     if tls is not None:
@@ -187,6 +191,7 @@ async def serve(handover: WorkerHandover) -> None:
         await serving
     finally:
         await stop(stopping, upkeep, beating)
+        await backups.close()
         await mail.close()
         await files.close()
         await jobs.close()
