@@ -1,87 +1,226 @@
-"""The handle that an app is given: the one way to everything of a city."""
+"""The handle that an app is given: its one way to everything of a city.
+
+It holds what is the app's own (its schema, its subjects, its jobs, its files) and the city's graph. It is a handle, not
+a wall: an app is code of the same process. PostgreSQL keeps its statements in its schema (docs/decisions/0026-apps.md).
+"""
 
 from __future__ import annotations
 
-import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+from uuid import UUID
 
-from rhinecloud.backups import Backups
-from rhinecloud.broker import Broker, Transaction
+from starlette.requests import Request
+from starlette.responses import Response
+
+from rhinecloud.broker import Applied, Broker, Change, Operation, Query, Transaction, Unavailable, Verdict
 from rhinecloud.bus import Bus
-from rhinecloud.files import Files
-from rhinecloud.gateways import Gateways
+from rhinecloud.clock import Clock
+from rhinecloud.files import File, Files, Form, Refused, Rules, Upload, answer, receive_form
 from rhinecloud.jobs import Jobs
-from rhinecloud.mail import Mail
-from rhinecloud.people.service import People
-from rhinecloud.settings import Settings
+from rhinecloud.mail import Attachment, Mail
+from rhinecloud.people import Actor
+from rhinecloud.store import RoomDatabase
+from rhinecloud.web import Renderer, actor_of
+
+R = TypeVar("R")
 
 
-class Clock:
-    """What time it is. One place to ask, so that tests and a demo may run faster than the sun."""
+class OwnBus:
+    """Messages between the workers of one app. They may be lost: what must not be is a row or an entity."""
 
-    def now(self) -> datetime:
-        """The present instant, UTC."""
-        return datetime.now(UTC)
+    def __init__(self, bus: Bus, app: str) -> None:
+        self._bus = bus
+        self._root = f"wake.app.{app}."
+
+    async def tell(self, subject: str, payload: bytes = b"") -> None:
+        """Say something to whoever of the app hears this subject now, in any worker."""
+        await self._bus.tell(self._root + _subject(subject), payload)
+
+    async def hear(self, subject: str, heard: Callable[[bytes], Awaitable[None]]) -> None:
+        """`await heard(payload)` for each message from now on."""
+        await self._bus.subscribe(self._root + _subject(subject), heard)
+
+
+def _subject(text: str) -> str:
+    if not text or not text.replace("_", "").replace(".", "").isalnum() or "" in text.split("."):
+        raise ValueError(f"a subject is words with dots between them, not {text!r}")
+    return text
+
+
+class OwnJobs:
+    """The app's jobs, by the names that it gave them."""
+
+    def __init__(self, jobs: Jobs, app: str) -> None:
+        self._jobs = jobs
+        self._app = app
+
+    async def enqueue(
+        self,
+        transaction: Transaction,
+        name: str,
+        payload: Any = None,
+        *,
+        at: datetime | None = None,
+        key: str | None = None,
+    ) -> int | None:
+        """Queue a job: it exists if and when the transaction commits. See Jobs.enqueue."""
+        async with transaction.of_city() as connection:
+            return await self._jobs.enqueue(connection, f"{self._app}.{name}", payload, at=at, key=key)
+
+    async def compute(self, function: Callable[..., R], *arguments: Any, timeout: float = 30.0) -> R:
+        """`function(*arguments)` in another process. See Jobs.compute."""
+        return await self._jobs.compute(function, *arguments, timeout=timeout)
+
+
+class OwnMail:
+    """The app's letters: templates of its own, `letters/NAME.txt` and `letters/NAME.html`."""
+
+    def __init__(self, mail: Mail, app: str) -> None:
+        self._mail = mail
+        self._app = app
+
+    async def queue(
+        self,
+        transaction: Transaction,
+        letter: str,
+        to: str,
+        values: Mapping[str, Any],
+        *,
+        language: str = "de",
+        reply_to: str | None = None,
+        attachments: Sequence[Attachment] = (),
+        within: timedelta | None = None,
+    ) -> int:
+        """Queue a letter to one address; it leaves when the transaction has committed. See Mail.queue."""
+        async with transaction.of_city() as connection:
+            return await self._mail.queue(
+                connection,
+                letter,
+                to,
+                values,
+                app=self._app,
+                language=language,
+                reply_to=reply_to,
+                attachments=attachments,
+                within=within,
+            )
+
+
+class OwnFiles:
+    """The app's files; what belongs to another app is as if it were not there."""
+
+    def __init__(self, files: Files, app: str) -> None:
+        self._files = files
+        self._app = app
+
+    async def receive(self, request: Request, rules: Rules | None = None) -> Form:
+        """Read a form with files (multipart/form-data); keep each upload within a day. See files.receive_form."""
+        return await receive_form(
+            self._files, request.headers.get("content-type", ""), request.stream(), rules
+        )
+
+    async def keep(self, transaction: Transaction, upload: Upload, *, subject: str, actor: Actor) -> File:
+        """Make an upload a file of `subject`, when the transaction commits. See Files.keep."""
+        async with transaction.of_city() as connection:
+            return await self._files.keep(connection, upload, app=self._app, subject=subject, actor=actor.id)
+
+    async def remove(self, transaction: Transaction, file_id: UUID, *, at_once: bool = False) -> bool:
+        """Remove a file, when the transaction commits; false if the app has none such."""
+        if await self.get(file_id) is None:
+            return False
+        async with transaction.of_city() as connection:
+            return await self._files.remove(connection, file_id, at_once=at_once)
+
+    async def get(self, file_id: UUID) -> File | None:
+        """A file of the app, or None."""
+        found = await self._files.get(file_id)
+        return found if found is not None and found.app == self._app else None
+
+    async def of(self, subject: str) -> list[File]:
+        """The files of a subject, in the order in which they came."""
+        return await self._files.of(self._app, subject)
+
+    async def answer(
+        self, file: File, request: Request, *, save: bool = False, public: bool = False
+    ) -> Response:
+        """A response with the content. Who may see it has been asked by now."""
+        return await answer(self._files, file, request, save=save, public=public)
+
+
+class Asking:
+    """Who asks, and what they may."""
+
+    def who(self, request: Request) -> Actor:
+        """Who sent the request; `actor.may(permission)`, `actor.sight`. Its `id` is what an audit line names."""
+        return actor_of(request)
 
 
 class City:
-    """What an app gets: `broker` (read, write and watch the graph), `bus`, `jobs`, `mail`, `files`, `settings`,
-    `clock`, `transaction()`; `people` (accounts, organisations, sign-in); `devices` (registry,
-    credentials, commands, alarms), `profiles`, `unmapped`."""
+    """What an app is given.
+
+    `broker` (the graph: read, write, watch), `db` (its own schema), `transaction()` (both, committed together), `bus`
+    (messages between its workers), `jobs`, `mail`, `files`, `people` (who asks), `clock`, `settings` (the app's own),
+    `name` (of the city), `render` (a page of its templates in the shell).
+    """
 
     def __init__(
         self,
-        settings: Settings,
+        app: str,
+        *,
+        name: str,
         broker: Broker,
         bus: Bus,
-        gateways: Gateways,
-        mqtt_url: str | None,
+        db: RoomDatabase,
         jobs: Jobs,
-        files: Files,
         mail: Mail,
-        people: People,
-        backups: Backups,
+        files: Files,
+        settings: Any = None,
     ) -> None:
-        self.settings = settings
+        self.app = app
+        self.name = name
         self.broker = broker
-        self.bus = bus
-        self.jobs = jobs
-        self.files = files
-        self.mail = mail
-        self.people = people
+        self.db = db
+        self.bus = OwnBus(bus, app)
+        self.jobs = OwnJobs(jobs, app)
+        self.mail = OwnMail(mail, app)
+        self.files = OwnFiles(files, app)
+        self.people = Asking()
         self.clock = Clock()
-        self.devices = gateways.devices
-        self.profiles = gateways.profiles
-        self.unmapped = gateways.unmapped
-        self._gateways = gateways
-        self._backups = backups
-        self.mqtt_url = mqtt_url
-        self._started = time.monotonic()
+        self.settings = settings
+        self._renderer: Renderer | None = None
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
-        """Rows of the app (through `connection`), writes to the graph, the changes to be told and audit lines:
+        """Rows of the app (`connection`), the graph (`apply`), jobs, letters, files, and audit lines (`audit`):
         committed together when the block ends, rolled back together when it raises."""
-        async with self.broker.transaction() as transaction:
+        async with self.broker.transaction(self.db) as transaction:
             yield transaction
 
-    async def health(self) -> dict[str, Any]:
-        """Figures of the engines, of the way from device to graph to bus, and of this process.
+    def show_with(self, renderer: Renderer) -> None:
+        """The pages are there: where they were never built, `render` raises RuntimeError."""
+        self._renderer = renderer
 
-        Raises one of broker.Unavailable while PostgreSQL is away.
-        """
-        gateways = await self._gateways.health()
-        return {
-            **await self.broker.health(),
-            "nats": self.bus.health(),
-            **gateways,
-            "mqtt": {"url": self.mqtt_url, **gateways["mqtt"]},
-            "jobs": await self.jobs.health(),
-            "files": await self.files.health(),
-            "mail": await self.mail.health(),
-            "backups": await self._backups.health(),
-            "worker": {"uptime_seconds": round(time.monotonic() - self._started, 1)},
-        }
+    def render(self, request: Request, template: str, status: int = 200, /, **values: Any) -> Response:
+        """A page from a template of the app's, in the shell, in the reader's language."""
+        if self._renderer is None:
+            raise RuntimeError("the assets of the pages were not built")
+        return self._renderer.page(request, template, status, **values)
+
+
+__all__ = [
+    "Applied",
+    "Attachment",
+    "Change",
+    "City",
+    "Operation",
+    "Query",
+    "Refused",
+    "Rules",
+    "Transaction",
+    "Unavailable",
+    "Upload",
+    "Verdict",
+]

@@ -34,11 +34,11 @@ from rhinecloud.broker.subscriptions import Notifier
 from rhinecloud.broker.tenants import Served, Tenants
 from rhinecloud.broker.upkeep import keep
 from rhinecloud.bus import Bus, BusUnavailable
-from rhinecloud.city import City
 from rhinecloud.engines.board import BEAT, Board
 from rhinecloud.engines.handover import WorkerHandover
 from rhinecloud.files import Files
 from rhinecloud.gateways import Gateways
+from rhinecloud.installation import Installation
 from rhinecloud.jobs import Jobs
 from rhinecloud.listening import BoundedProtocol
 from rhinecloud.mail import Mail
@@ -158,7 +158,9 @@ async def serve(handover: WorkerHandover) -> None:
     mail.open()
     await jobs.open()  # whoever has jobs has registered them by now
     backups.open()
-    city = City(settings, broker, bus, gateways, handover.mqtt_url, jobs, files, mail, people, backups)
+    city = Installation(
+        settings, broker, bus, gateways, handover.mqtt_url, jobs, files, mail, people, backups
+    )
     pages = _pages(city)
     services = Services(broker, gateways.devices, gateways.profiles, gateways.unmapped, gateways.push)
     tls = Tls(settings.tls_cert, settings.tls_key) if settings.tls_cert and settings.tls_key else None
@@ -224,7 +226,7 @@ async def _end_live_views(server: uvicorn.Server, pages: WebApp | PlainTextRespo
         pages.close()
 
 
-def _pages(city: City) -> WebApp | PlainTextResponse:
+def _pages(city: Installation) -> WebApp | PlainTextResponse:
     """The pages; where their assets were never built, a sentence that says so: the APIs serve all the same."""
     try:
         return create_app(city)

@@ -214,6 +214,11 @@ class Bus:
 
         return await self.client.subscribe(subject, queue=queue, cb=on_message)
 
+    async def tell(self, subject: str, payload: bytes) -> None:
+        """Say it to whoever listens now; it may be lost."""
+        with contextlib.suppress(NatsError, OSError):
+            await self.client.publish(subject, payload)
+
     async def wake(self, name: str) -> None:
         """Wake whoever waits under this name, in any worker. May be lost: sleepers also look now and then."""
         try:

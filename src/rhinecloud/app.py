@@ -1,0 +1,158 @@
+"""The contract of a city app: one `App` object, found through the entry-point group `rhinecloud.apps`.
+
+An app is a package with fixed files: `__init__.py` (says what it is for, offers `app`), `app.py` (the `App` object),
+`pages.py` and `api.py` (handlers), `sql/` (migrations of its own schema), `templates/`, `locale/de.po`, and tests
+beside it. docs/reference/apps.md describes each part; `rhinecloud app new NAME` writes a complete one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from rhinecloud.jobs import Attempt, GiveUp, Later
+from rhinecloud.jobs.schedule import check as check_cron
+from rhinecloud.people import PUBLIC, Permission
+from rhinecloud.people.register import PersonalData, problems
+
+from .city import City
+
+Text = tuple[str, str]  # German, English
+Handler = Callable[[City, Request], Awaitable[Response]]
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
+_PATH = re.compile(r"(/[A-Za-z0-9_.{}:-]+)*")
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+
+class Page(msgspec.Struct, frozen=True):
+    """A page, or what a form posts to. `path` is below /NAME, "" for the first page; {names} are `request.path_params`.
+    `permission` is the name of one of the app's, or of the house's (`public` for everybody)."""
+
+    path: str
+    handler: Handler
+    permission: str
+    method: str = "GET"
+
+
+class Endpoint(msgspec.Struct, frozen=True):
+    """An operation of the app's API. `path` is below /api/NAME; `largest_body` in bytes."""
+
+    path: str
+    handler: Handler
+    permission: str
+    method: str = "GET"
+    largest_body: int = 2**20
+
+
+class Place(msgspec.Struct, frozen=True):
+    """An entry of the navigation. `path` as of a page; `group`: where it stands (apps, data, operations,
+    administration, or "" for the first row), `order` among the others there."""
+
+    label: Text
+    permission: str
+    path: str = ""
+    group: str = "apps"
+    order: int = 50
+
+
+class Job(msgspec.Struct, frozen=True):
+    """Queued or timed work: `await handler(city, payload, attempt)`, at least once, in any worker. `cron` (minute hour
+    day month weekday, in the city's time zone) queues it by the clock; `timeout` in seconds (docs/reference/jobs.md).
+    """
+
+    name: str
+    handler: Callable[[City, Any, Attempt], Awaitable[None]]
+    payload: Any = Any
+    cron: str | None = None
+    attempts: int = 8
+    timeout: float = 600.0
+
+
+class Task(msgspec.Struct, frozen=True):
+    """Work that goes on for as long as the city is served: `await run(city)`, begun again when it ends or fails. In one
+    elected worker, or with `everywhere` in each."""
+
+    name: str
+    run: Callable[[City], Awaitable[None]]
+    everywhere: bool = False
+
+
+class App(msgspec.Struct, frozen=True, kw_only=True):
+    """An app. `name` is that of its schema (app_NAME), its addresses (/NAME, /api/NAME), its jobs and its entry point;
+    `package` is where its sql/, templates/ and locale/ lie. `settings` is a struct whose fields are read from
+    RHINECLOUD_NAME_FIELD."""
+
+    name: str
+    package: str
+    title: Text
+    permissions: tuple[Permission, ...] = ()
+    pages: tuple[Page, ...] = ()
+    endpoints: tuple[Endpoint, ...] = ()
+    places: tuple[Place, ...] = ()
+    jobs: tuple[Job, ...] = ()
+    tasks: tuple[Task, ...] = ()
+    personal_data: PersonalData = PersonalData()
+    settings: type[msgspec.Struct] | None = None
+
+    def problems(self, known: Callable[[str], bool]) -> Iterator[str]:
+        """What contradicts the contract. `known`: whether there is a permission of this name besides the app's own."""
+        if _NAME.fullmatch(self.name) is None:
+            yield f"its name is a lower-case letter, then at most 30 of these, digits and _, not {self.name!r}"
+        if not all(self.title):
+            yield "its title has to be there in German and in English"
+        own = {permission.name for permission in self.permissions}
+        for name in sorted(own):
+            if not name.startswith(f"{self.name}."):
+                yield f"the permission {name} has to begin with {self.name}."
+        for what, permission in self._permitted():
+            if permission not in own and not known(permission):
+                yield f"{what} names the permission {permission!r}, which does not exist"
+        routes = [("page", page.method, page.path) for page in self.pages]
+        routes += [("endpoint", endpoint.method, endpoint.path) for endpoint in self.endpoints]
+        for kind, method, path in routes:
+            if method not in METHODS or _PATH.fullmatch(path) is None:
+                yield f"the {kind} {method} {path!r} is no method and path (/this/{{that}}, without a slash at the end)"
+        names = [f"the {kind} {method} {path!r}" for kind, method, path in routes]
+        names += [f"the job {job.name}" for job in self.jobs] + [
+            f"the task {task.name}" for task in self.tasks
+        ]
+        yield from (f"{twice} is there twice" for twice in sorted({n for n in names if names.count(n) > 1}))
+        for job in self.jobs:
+            try:
+                if job.cron is not None:
+                    check_cron(job.cron)
+            except ValueError as error:
+                yield f"the job {job.name}: {error}"
+        yield from problems(self.personal_data)
+
+    def _permitted(self) -> Iterator[tuple[str, str]]:
+        for page in self.pages:
+            yield f"the page /{self.name}{page.path}", page.permission
+        for endpoint in self.endpoints:
+            yield f"the endpoint /api/{self.name}{endpoint.path}", endpoint.permission
+        for place in self.places:
+            yield f"the place {place.label[1]}", place.permission
+
+
+__all__ = [
+    "PUBLIC",
+    "App",
+    "Attempt",
+    "Endpoint",
+    "GiveUp",
+    "Handler",
+    "Job",
+    "Later",
+    "Page",
+    "Permission",
+    "PersonalData",
+    "Place",
+    "Task",
+    "Text",
+]

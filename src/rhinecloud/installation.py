@@ -1,0 +1,79 @@
+"""Everything that one worker serves, under one handle: what the pages are given. Apps are given a City."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from rhinecloud.backups import Backups
+from rhinecloud.broker import Broker, Transaction
+from rhinecloud.bus import Bus
+from rhinecloud.clock import Clock
+from rhinecloud.files import Files
+from rhinecloud.gateways import Gateways
+from rhinecloud.jobs import Jobs
+from rhinecloud.mail import Mail
+from rhinecloud.people.service import People
+from rhinecloud.settings import Settings
+
+
+class Installation:
+    """`broker` (read, write and watch the graph), `bus`, `jobs`, `mail`, `files`, `settings`,
+    `clock`, `transaction()`; `people` (accounts, organisations, sign-in); `devices` (registry,
+    credentials, commands, alarms), `profiles`, `unmapped`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        broker: Broker,
+        bus: Bus,
+        gateways: Gateways,
+        mqtt_url: str | None,
+        jobs: Jobs,
+        files: Files,
+        mail: Mail,
+        people: People,
+        backups: Backups,
+    ) -> None:
+        self.settings = settings
+        self.broker = broker
+        self.bus = bus
+        self.jobs = jobs
+        self.files = files
+        self.mail = mail
+        self.people = people
+        self.clock = Clock()
+        self.devices = gateways.devices
+        self.profiles = gateways.profiles
+        self.unmapped = gateways.unmapped
+        self._gateways = gateways
+        self._backups = backups
+        self.mqtt_url = mqtt_url
+        self._started = time.monotonic()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """Rows of the city (through `connection`), writes to the graph, the changes to be told and audit lines:
+        committed together when the block ends, rolled back together when it raises."""
+        async with self.broker.transaction() as transaction:
+            yield transaction
+
+    async def health(self) -> dict[str, Any]:
+        """Figures of the engines, of the way from device to graph to bus, and of this process.
+
+        Raises one of broker.Unavailable while PostgreSQL is away.
+        """
+        gateways = await self._gateways.health()
+        return {
+            **await self.broker.health(),
+            "nats": self.bus.health(),
+            **gateways,
+            "mqtt": {"url": self.mqtt_url, **gateways["mqtt"]},
+            "jobs": await self.jobs.health(),
+            "files": await self.files.health(),
+            "mail": await self.mail.health(),
+            "backups": await self._backups.health(),
+            "worker": {"uptime_seconds": round(time.monotonic() - self._started, 1)},
+        }
