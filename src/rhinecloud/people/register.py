@@ -125,8 +125,9 @@ Erasure = Delete | Anonymise | Keep
 
 class Table(msgspec.Struct, frozen=True):
     """Rows of a table. `found`: by what a person is found, as SQL over the row (`account`: bigint; the others: text,
-    `mail` in lower case). `text` names the rows to people. `impersonal` are its other columns, which tell nothing of
-    a person."""
+    `mail` in lower case). `mentions`: texts (SQL) in which a mail address may stand, so that a row with one of the
+    person's is theirs. `text` names the rows to people. `impersonal` are its other columns, which tell nothing of a
+    person."""
 
     name: str
     text: Text
@@ -135,6 +136,7 @@ class Table(msgspec.Struct, frozen=True):
     retention: Retention
     erasure: Erasure = Delete()
     impersonal: tuple[str, ...] = ()
+    mentions: tuple[str, ...] = ()
 
 
 class Entities(msgspec.Struct, frozen=True):
@@ -158,13 +160,6 @@ class Uploads(msgspec.Struct, frozen=True):
     app: str = ""
 
 
-class Messages(msgspec.Struct, frozen=True):
-    """Messages of a person's devices that could not be mapped, and those that name one of the addresses."""
-
-    text: Text
-    retention: Retention
-
-
 class Passing(msgspec.Struct, frozen=True):
     """A stream or a log that cannot be searched for a person and forgets by itself; `how` says when and why that
     is soon enough."""
@@ -185,7 +180,7 @@ class Custom(msgspec.Struct, frozen=True):
     erase: Callable[[Any, Person], Awaitable[int]]
 
 
-Holding = Table | Entities | Uploads | Messages | Passing | Custom
+Holding = Table | Entities | Uploads | Passing | Custom
 
 
 class Activity(msgspec.Struct, frozen=True, kw_only=True):
@@ -221,7 +216,7 @@ class PersonalData(msgspec.Struct, frozen=True):
 
 
 class Declared(msgspec.Struct, frozen=True):
-    """One room's or app's declaration; `schema` is where its tables are: `tenant` or `people` for the house's own
+    """One room's or app's declaration; `schema` is where its tables are: `tenant` or `room_people` for the house's own
     rooms, `app_NAME` for an app."""
 
     owner: str
