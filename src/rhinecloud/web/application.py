@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
@@ -23,12 +24,13 @@ from .security import SecurityHeaders, content_security_policy
 from .shell import City, Shell
 
 _log = logging.getLogger(__name__)
+AppRoutes = Callable[[Shell, Sequence[BaseRoute]], list[BaseRoute]]
 
 
 class WebApp:
     """The pages; `close` ends the live views when the server stops."""
 
-    def __init__(self, city: City) -> None:
+    def __init__(self, city: City, apps: AppRoutes | None = None) -> None:
         self.shell = Shell(city, Assets())
         shell = self.shell
         pages = Starlette(
@@ -49,6 +51,8 @@ class WebApp:
                 Exception: self._failure,
             },
         )
+        if apps is not None:
+            pages.router.routes += apps(shell, pages.router.routes)
         own = OwnForms(pages, self._refused, _hosts(city.settings))
         # Outside of Starlette's own handling of failures, so that the page of a failure has the headers too.
         self._app = SecurityHeaders(own, content_security_policy(city.settings.map_style_url))
@@ -102,9 +106,9 @@ async def _robots(request: Request) -> Response:
     return PlainTextResponse("User-agent: *\nDisallow: /live/\nDisallow: /map/\n")
 
 
-def create_app(city: City) -> WebApp:
-    """The pages of a city. Raises NotBuilt if there are no assets."""
-    return WebApp(city)
+def create_app(city: City, apps: AppRoutes | None = None) -> WebApp:
+    """The pages of a city. `apps` gives those of the apps, told which there are. Raises NotBuilt if there are no assets."""
+    return WebApp(city, apps)
 
 
 def create_routes(city: City) -> list[BaseRoute]:

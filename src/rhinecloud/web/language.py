@@ -27,13 +27,13 @@ _LARGE = 1e15  # from here on a number is shown with an exponent
 
 
 class Language:
-    """The texts, numbers and dates of one language."""
+    """The texts, numbers and dates of one language. `catalogues`: folders with texts of apps, asked before our own."""
 
-    def __init__(self, code: str, zone: tzinfo = UTC) -> None:
+    def __init__(self, code: str, zone: tzinfo = UTC, catalogues: tuple[Path, ...] = ()) -> None:
         self.code = code
         self.zone = zone
         self.locale = Locale.parse("en_GB" if code == "en" else code)
-        self.translations = _translations(code)
+        self.translations = _translations(code, catalogues)
         self.gettext = self.translations.gettext
         self.ngettext = self.translations.ngettext
 
@@ -71,9 +71,9 @@ class Language:
         return f"{self.number(count, 1)} TB"
 
 
-def tongues(time_zone: str) -> dict[str, Language]:
+def tongues(time_zone: str, catalogues: tuple[Path, ...] = ()) -> dict[str, Language]:
     """All languages by their codes, the first one first, with times in a zone."""
-    return {code: Language(code, zone(time_zone)) for code in LANGUAGES}
+    return {code: Language(code, zone(time_zone), catalogues) for code in LANGUAGES}
 
 
 def instant(text: Any) -> datetime | None:
@@ -109,10 +109,23 @@ def choose(request: Request) -> str:
 
 
 @cache
-def _translations(code: str) -> gettext.NullTranslations:
+def _translations(code: str, catalogues: tuple[Path, ...]) -> gettext.NullTranslations:
     if code == "en":
         return gettext.NullTranslations()
-    with (CATALOGUES / f"{code}.po").open("rb") as file:
+    if not catalogues:
+        return _read(CATALOGUES / f"{code}.po", code)
+    *others, last = catalogues
+    before = _translations(code, tuple(others))
+    path = last / f"{code}.po"
+    if not path.exists():
+        return before
+    translations = _read(path, code)
+    translations.add_fallback(before)
+    return translations
+
+
+def _read(path: Path, code: str) -> gettext.GNUTranslations:
+    with path.open("rb") as file:
         catalogue = read_po(file, locale=code)
     compiled = io.BytesIO()
     write_mo(compiled, catalogue)

@@ -27,7 +27,8 @@ _YEAR = 31_536_000
 
 
 class Renderer:
-    """Renders pages and their parts. `folders`: templates of apps, looked through before the shell's own."""
+    """Renders pages and their parts. `folders` with templates and `catalogues` with texts are an app's, looked through
+    before the shell's own."""
 
     def __init__(
         self,
@@ -36,14 +37,20 @@ class Renderer:
         time_zone: str = "Europe/Berlin",
         navigation: Navigation | None = None,
         folders: Sequence[Path] = (),
+        catalogues: Sequence[Path] = (),
     ) -> None:
+        self._shared = (assets, city_name, time_zone, navigation)
         zone = languages.zone(time_zone)
-        self._languages = {code: Language(code, zone) for code in LANGUAGES}
+        self._languages = {code: Language(code, zone, tuple(catalogues)) for code in LANGUAGES}
         self._environments = {
             code: self._environment(spoken, assets, city_name, folders)
             for code, spoken in self._languages.items()
         }
         self._navigation = navigation or Navigation()
+
+    def beside(self, templates: Path, catalogue: Path) -> Renderer:
+        """One for an app: its templates and texts in the same shell."""
+        return Renderer(*self._shared, [templates], [catalogue])
 
     def language(self, code: str) -> Language:
         """The language of a code of `LANGUAGES`."""
