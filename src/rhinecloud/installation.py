@@ -10,6 +10,7 @@ from typing import Any
 from rhinecloud.backups import Backups
 from rhinecloud.broker import Broker, Transaction
 from rhinecloud.bus import Bus
+from rhinecloud.certificates.health import health as certificate_health
 from rhinecloud.clock import Clock
 from rhinecloud.files import Files
 from rhinecloud.gateways import Gateways
@@ -75,5 +76,6 @@ class Installation:
             "files": await self.files.health(),
             "mail": await self.mail.health(),
             "backups": await self._backups.health(),
+            **certificate_health(self.settings),
             "worker": {"uptime_seconds": round(time.monotonic() - self._started, 1)},
         }

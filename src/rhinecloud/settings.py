@@ -55,6 +55,28 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Path | None, Meta(description="Certificate chain (PEM) to serve HTTPS; needs tls-key too.")
     ] = None
     tls_key: Annotated[Path | None, Meta(description="Private key (PEM) of the certificate.")] = None
+    acme_domain: Annotated[
+        str,
+        Meta(
+            description="Names (separated by blanks) for which certificates are got and renewed by ACME, in place of "
+            "tls-cert; who sets it agrees to the authority's terms."
+        ),
+    ] = ""
+    acme_email: Annotated[
+        str | None, Meta(description="Where the ACME authority writes to when something is wrong.")
+    ] = None
+    acme_directory: Annotated[
+        str, Meta(pattern="^https://", description="Directory of the ACME authority.")
+    ] = "https://acme-v02.api.letsencrypt.org/directory"
+    acme_port: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=65535,
+            description="Port that the authority's questions (HTTP-01) arrive at; it asks at port 80. Others are led "
+            "to HTTPS.",
+        ),
+    ] = 80
     open: Annotated[
         bool,
         Meta(
@@ -294,10 +316,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str | None, Meta(description="Style (MapLibre JSON) of the city's own base map.")
     ] = None
 
+    @property
+    def acme_names(self) -> tuple[str, ...]:
+        """The names of `acme_domain`; the first is the one to lead people to."""
+        return tuple(self.acme_domain.replace(",", " ").lower().split())
+
     def validate(self) -> None:
         """Raise SettingsError for combinations that make no sense."""
         if (self.tls_cert is None) != (self.tls_key is None):
             raise SettingsError("tls_cert and tls_key belong together: set both, or neither.")
+        if self.acme_names and self.tls_cert is not None:
+            raise SettingsError("acme_domain and tls_cert are two ways to a certificate: set one of them.")
+        for name in self.acme_names:
+            if _is_network(name) or "." not in name or not _HOST.fullmatch(name):
+                raise SettingsError(f"acme_domain: {name!r} is no name that an authority certifies.")
         if self.mail_server is not None and self.mail_from is None:
             raise SettingsError("mail_server needs mail_from: who does the mail come from?")
         if self.files_url is not None and not self.files_url.startswith("s3://"):
@@ -339,10 +371,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _is_host_or_network(entry: str) -> bool:
+    return _is_network(entry) or _HOST.fullmatch(entry) is not None
+
+
+def _is_network(entry: str) -> bool:
     try:
         ipaddress.ip_network(entry)
     except ValueError:
-        return _HOST.fullmatch(entry) is not None
+        return False
     return True
 
 

@@ -17,9 +17,11 @@ from urllib.parse import urlsplit
 import msgspec
 
 from rhinecloud import bridge_address
+from rhinecloud.certificates import Expiry, Folder
 from rhinecloud.engines import binaries
 from rhinecloud.engines.access import Access, database
 from rhinecloud.engines.account import EngineError, user_name
+from rhinecloud.engines.certificate import Certificate
 from rhinecloud.engines.folder import DataFolder, unreachable_parent
 from rhinecloud.engines.nats import port_problem
 from rhinecloud.engines.postgresql import data_major
@@ -67,6 +69,7 @@ def check(settings: Settings) -> Iterator[Finding]:
             yield from check_folder(folder, serving)
     if serving is None:
         yield from check_ports(settings)
+    yield from check_certificate(settings)
     yield from check_postgresql(settings, folder, serving)
     yield from check_nats(settings, folder, serving)
     yield from check_bridges(settings)
@@ -142,6 +145,8 @@ def filesystem(path: Path) -> str:
 def check_ports(settings: Settings) -> Iterator[Finding]:
     """Whether the ports are to be had; asked only when the installation is not being served."""
     ports = {"HTTP": (settings.port, "--port")}
+    if settings.acme_names:
+        ports["ACME"] = (settings.acme_port, "--acme-port")
     if settings.nats_url is None:
         ports["MQTT"] = (settings.mqtt_port, "--mqtt-port")
     for name, (port, flag) in ports.items():
@@ -152,6 +157,31 @@ def check_ports(settings: Settings) -> Iterator[Finding]:
             yield wrong(
                 f"{name} cannot listen on {settings.host}:{port}: {problem}. Choose another by {flag}."
             )
+
+
+def check_certificate(settings: Settings) -> Iterator[Finding]:
+    """Whether there is one, whether it can be used, and for how long."""
+    chain, key = settings.tls_cert, settings.tls_key
+    if settings.acme_names:
+        folder = Folder(settings.data)
+        chain, key = folder.chain, folder.key
+        if folder.state.problem is not None:
+            yield wrong(f"No certificate was issued. {folder.state.problem}")
+        if not chain.exists():
+            yield note(
+                f"A certificate for {settings.acme_domain} will be asked for at {settings.acme_directory}."
+            )
+            return
+    if chain is None or key is None:
+        return
+    try:
+        Certificate(chain, key).contents()
+        expiry = Expiry.of_file(chain)
+    except (EngineError, OSError, ValueError) as error:
+        yield wrong(str(error))
+        return
+    level = {"good": good, "soon": note}.get(expiry.urgency(), wrong)
+    yield level(expiry.sentence())
 
 
 def check_postgresql(settings: Settings, folder: DataFolder | None, serving: int | None) -> Iterator[Finding]:

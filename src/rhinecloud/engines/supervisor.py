@@ -11,14 +11,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, date, datetime
 from types import FrameType
 
+import msgspec
+
+from rhinecloud.certificates import Expiry, Folder
 from rhinecloud.engines.account import EngineError, spawn
 from rhinecloud.engines.board import Board
 from rhinecloud.engines.certificate import Certificate
 from rhinecloud.engines.child import Child, Say
 from rhinecloud.engines.engines import Engines
 from rhinecloud.engines.handover import VARIABLE, WorkerHandover
+from rhinecloud.engines.renewing import Renewing
 from rhinecloud.engines.systemd import Systemd
 from rhinecloud.settings import Settings
 
@@ -122,8 +127,8 @@ class Companion(Child):
         return True
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """The socket that all workers share. EngineError says why it cannot be had."""
+def listen(host: str, port: int, flag: str = "--port") -> socket.socket:
+    """The socket that all workers share. EngineError says why it cannot be had, and names the flag of the port."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -133,7 +138,7 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         reason = (error.strerror or str(error)).lower()
-        raise EngineError(f"Cannot listen on {host}:{port}: {reason}. Choose another with --port.") from None
+        raise EngineError(f"Cannot listen on {host}:{port}: {reason}. Choose another with {flag}.") from None
     listener.setblocking(False)
     return listener
 
@@ -152,11 +157,17 @@ class Supervisor:
         on_ready: Callable[[Supervisor], None],
         companion: Callable[[Supervisor], Companion | None] | None = None,
     ) -> None:
+        self.certificates = Folder(settings.data) if settings.acme_names else None
+        if self.certificates is not None:  # from here on they are files like any others
+            settings = msgspec.structs.replace(
+                settings, tls_cert=self.certificates.chain, tls_key=self.certificates.key
+            )
         self.settings = settings
         self.say = say
         self.engines = Engines(settings, say, hold_mqtt=True)
         self.workers: list[Worker] = []
         self.companion: Companion | None = None
+        self.renewing: Renewing | None = None
         self._make_companion = companion
         self._on_ready = on_ready
         self._stop_requests = 0
@@ -166,20 +177,31 @@ class Supervisor:
         self._listener: socket.socket | None = None
         self._board = Board.make(settings.workers)
         self._systemd = Systemd()
-        self._certificate = Certificate(settings.tls_cert, settings.tls_key)
+        self._certificate: Certificate
+        self._told_of_expiry: date | None = None
 
     @property
     def url(self) -> str:
         """Where this machine reaches the pages, with the real port."""
         assert self._listener is not None
-        host, port = self._listener.getsockname()[:2]
+        host, port = self._listener.getsockname()[0], self._port
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
         scheme = "https" if self.settings.tls_cert else "http"
         return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
+    @property
+    def _port(self) -> int:
+        assert self._listener is not None
+        port: int = self._listener.getsockname()[1]
+        return port
+
     def run(self) -> int:
         """Serve until asked to stop; 0 after a clean stop. Raises EngineError when the start fails."""
-        with self._signals() as wake, listen(self.settings.host, self.settings.port) as self._listener:
+        with (
+            self._signals() as wake,
+            listen(self.settings.host, self.settings.port) as self._listener,
+            self._certified(),
+        ):
             try:
                 self.engines.start(cancelled=lambda: self._stop_requests > 0)
                 self._start_workers()
@@ -187,6 +209,21 @@ class Supervisor:
             finally:
                 self._stop()
         return 0
+
+    @contextlib.contextmanager
+    def _certified(self) -> Iterator[None]:
+        """A certificate is there before anybody listens with it, and kept good while the city is served."""
+        if self.certificates is None:
+            self._certificate = Certificate(self.settings.tls_cert, self.settings.tls_key)
+            yield
+            return
+        self.certificates.prepare(self.settings.acme_names)
+        self._certificate = Certificate(self.settings.tls_cert, self.settings.tls_key)
+        https = self.settings.public_url or f"https://{self.settings.acme_names[0]}:{self._port}"
+        with listen(self.settings.host, self.settings.acme_port, "--acme-port") as listener:
+            self.renewing = Renewing(self.settings, listener, https, self.say)
+            self.renewing.start()
+            yield
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[socket.socket]:
@@ -252,8 +289,9 @@ class Supervisor:
             self.engines.poll()
             for worker in self.workers:
                 worker.poll()
-            if self.companion is not None:
-                self.companion.poll()
+            for other in (self.companion, self.renewing):
+                if other is not None:
+                    other.poll()
             ready = self.engines.devices_may_come and all(worker.is_ready for worker in self.workers)
             if not announced and ready:
                 announced = True
@@ -278,6 +316,9 @@ class Supervisor:
     def _look_at_certificate(self) -> None:
         """Who is connected by HTTPS stays connected; new connections are shown the new one."""
         asked, self._reload = self._reload, False
+        if asked and self.renewing is not None:
+            self.renewing.send(signal.SIGHUP)
+        self._tell_of_expiry()
         try:
             renewed = self._certificate.was_renewed(at_once=asked)
         except EngineError as error:
@@ -288,10 +329,22 @@ class Supervisor:
                 worker.send(signal.SIGHUP)
             self.say("HTTPS shows the renewed certificate." if renewed else "The certificate is the same.")
 
+    def _tell_of_expiry(self) -> None:
+        """Once a day, as long as somebody has to do something about it."""
+        now = datetime.now(UTC)
+        if self.settings.tls_cert is None or self._told_of_expiry == now.date():
+            return
+        self._told_of_expiry = now.date()
+        with contextlib.suppress(OSError, ValueError):
+            expiry = Expiry.of_file(self.settings.tls_cert)
+            if expiry.urgency(now) != "good":
+                self.say(expiry.sentence(now))
+
     def _stop(self) -> None:
         """Companion, workers, engines: in this order, so that each finds what it needs until its end."""
         self._systemd.tell("STOPPING=1")
-        groups: list[list[Child]] = [[self.companion] if self.companion else [], list(self.workers)]
+        beside: list[Child] = [child for child in (self.companion, self.renewing) if child is not None]
+        groups: list[list[Child]] = [beside, list(self.workers)]
         for children in groups:
             for child in children:
                 child.request_stop()

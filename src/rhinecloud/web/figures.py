@@ -181,6 +181,19 @@ PARTS: dict[str, Known] = {
         "/jobs",
         ("late",),
     ),
+    "certificate": Known(
+        _n("Certificate"),
+        {
+            "names": _n("names"),
+            "ends": _n("good until"),
+            "days_left": _n("days left"),
+            "issuer": _n("issued by"),
+            "problem": _n("problem"),
+            "look": _n("has to be renewed"),
+        },
+        None,
+        ("look",),
+    ),
     "worker": Known(_n("This process"), {"uptime_seconds": _n("running for"), "memory_bytes": _n("memory")}),
 }
 
