@@ -10,6 +10,7 @@ Fixtures: `engines`, `database_url`, `module_database_url`, `nats`, `module_nats
 from __future__ import annotations
 
 import asyncio
+import atexit
 import functools
 import inspect
 import os
@@ -288,6 +289,19 @@ class Server:
 Serve = Callable[..., Server]
 
 
+@functools.cache
+def _started_once() -> Path:
+    """The data of an installation that was started and stopped again: a copy saves each server its first start."""
+    folder = new_folder()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    factory = server_factory(None)
+    server = next(factory)(data=folder / "data")
+    assert server.stop() == 0
+    for _ in factory:
+        pass
+    return server.data
+
+
 def server_factory(database_url: str | None) -> Iterator[Serve]:
     """One `serve`; all that it started are stopped when it goes on."""
     started: list[Server] = []
@@ -305,6 +319,9 @@ def server_factory(database_url: str | None) -> Iterator[Serve]:
         if data is None:
             folders.append(new_folder())
             data = folders[-1] / "data"
+            if wait and command == "serve" and not (EXTERNAL_DATABASE or EXTERNAL_NATS or own):
+                # As `shutil.copytree`, but whoever owns the files keeps them.
+                subprocess.run(["cp", "-a", _started_once(), data], check=True)
         folders.append(new_folder())
         log = folders[-1] / "log"
         arguments = [sys.executable, "-m", "rhinecloud.cli", command, f"--data={data}"]
