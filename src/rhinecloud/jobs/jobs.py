@@ -233,6 +233,10 @@ class Jobs:
             raise NotDead(f"there is no dead job {job}")
         return found[0]
 
+    async def dead(self) -> tuple[int, datetime | None]:
+        """How many jobs failed for good, and when the first of them did."""
+        return await records.dead(self._database.pool)
+
     async def health(self) -> dict[str, Any]:
         """Figures of the queue, of this worker's part in it, and of CPU work. Raises one of store.Unavailable."""
         return {

@@ -49,6 +49,9 @@ _FORGET = (
 )
 
 
+_DEAD = "SELECT count(*), min(updated) FROM pgqueuer WHERE status = 'failed'"
+
+
 class NotDead(Exception):
     """There is no dead job of this id: it was run again or given up already, or it never was."""
 
@@ -158,3 +161,9 @@ async def give_back(pool: asyncpg.Pool, jobs: Sequence[int]) -> None:
 async def forget(pool: asyncpg.Pool, age: timedelta) -> None:
     """Delete what is told of jobs that ended longer ago than `age`. Dead jobs keep theirs."""
     await pool.execute(_FORGET, age)
+
+
+async def dead(pool: asyncpg.Pool) -> tuple[int, datetime | None]:
+    """How many jobs failed for good, and when the first of them did."""
+    count, since = await pool.fetchrow(_DEAD)
+    return count, since

@@ -203,6 +203,10 @@ class Mail:
             await asyncio.to_thread(self._mailbox.mark, [uid for uid, _ in unread])
         return known
 
+    async def lost(self, within: timedelta) -> tuple[int, datetime | None]:
+        """How many letters were refused, given up or came back within this time, and when the first of them."""
+        return await records.lost(self._database.pool, within)
+
     async def health(self) -> dict[str, Any]:
         """Figures for the page of operations."""
         figures: dict[str, Any] = {

@@ -242,3 +242,13 @@ async def figures(pool: asyncpg.Pool) -> dict[str, Any]:
 
 def _count(tag: str) -> int:
     return int(tag.rpartition(" ")[2])
+
+
+async def lost(pool: asyncpg.Pool, within: timedelta) -> tuple[int, datetime | None]:
+    """How many letters were refused, given up or came back within this time, and when the first of them."""
+    count, since = await pool.fetchrow(
+        "SELECT count(*), min(ended_at) FROM mail "
+        "WHERE state IN ('refused', 'expired', 'bounced') AND ended_at > now() - $1::interval",
+        within,
+    )
+    return count, since

@@ -17,7 +17,7 @@ from rhinecloud.broker import Overloaded, Unavailable
 from rhinecloud.model import NgsiLdError
 from rhinecloud.settings import Settings
 
-from . import city_map, health, object_pages, operations, start
+from . import audit_log, city_map, desk_sources, health, object_pages, operations, start
 from .assets import Assets
 from .forms import OwnForms
 from .security import SecurityHeaders, content_security_policy
@@ -33,6 +33,7 @@ class WebApp:
     def __init__(self, city: City, apps: AppRoutes | None = None) -> None:
         self.shell = Shell(city, Assets())
         shell = self.shell
+        desk_sources.add_to(shell.desk)
         pages = Starlette(
             routes=[
                 *start.routes(shell),
@@ -40,6 +41,7 @@ class WebApp:
                 *object_pages.routes(shell),
                 *health.routes(shell),
                 *operations.routes(shell),
+                *audit_log.routes(shell),
                 Route("/static/{path:path}", shell.assets.serve),
                 Route("/robots.txt", _robots),
             ],
@@ -107,7 +109,7 @@ async def _robots(request: Request) -> Response:
 
 
 def create_app(city: City, apps: AppRoutes | None = None) -> WebApp:
-    """The pages of a city. `apps` gives those of the apps, told which there are. Raises NotBuilt if there are no assets."""
+    """The pages of a city; `apps` gives those of the apps. Raises NotBuilt if there are no assets."""
     return WebApp(city, apps)
 
 

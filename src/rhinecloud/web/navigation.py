@@ -61,6 +61,7 @@ ENTRIES = (
     Entry("/subscriptions", ("Abonnements", "Subscriptions"), "subscriptions.see", "operations", 50),
     Entry("/jobs", ("Aufträge", "Jobs"), "jobs.see", "operations", 60),
     Entry("/mail", ("E-Mail", "Mail"), "mail.see", "operations", 70),
+    Entry("/audit", ("Protokoll", "Audit log"), "audit.see", "administration", 90),
 )
 
 

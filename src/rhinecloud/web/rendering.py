@@ -118,6 +118,7 @@ class Renderer:
             local=local_part,
             segment=lambda text: quote(text, safe=":"),
             json=lambda value: Markup(_safe_json(value)),
+            pair=lambda one: (one, one),
             opening=lambda text: text[:1].upper() + text[1:],
             plain=lambda value: msgspec.json.encode(value, enc_hook=str).decode(),
         )

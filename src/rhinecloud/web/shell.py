@@ -17,6 +17,7 @@ from rhinecloud.people.service import People
 from rhinecloud.settings import Settings
 
 from .assets import Assets
+from .desk import Desk
 from .follower import Follower
 from .live import Live
 from .navigation import Navigation
@@ -86,6 +87,7 @@ class Shell:
         self.broker = city.broker
         self.settings = city.settings
         self.navigation = Navigation()
+        self.desk = Desk()
         self.renderer = Renderer(
             assets,
             city.settings.city_name,

@@ -1,4 +1,4 @@
-"""The start page: what the city's cloud is right now."""
+"""The start page: what the city's cloud is right now, and what whoever looks after it should look at."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from .layers import LAYERS
 from .live import Channel, Fragment, StreamRoute
 from .names import short
 from .shell import Shell
-from .sight import PermittedRoute, sight_of
+from .sight import PermittedRoute, actor_of, sight_of
 
 _SHOWN_TYPES = 8
+_DESK_EVERY = 10.0  # seconds between two looks while somebody looks
 # Types of the Smart Data Models that have no look of their own on the map: German, English.
 _NAMES = {
     "AirQualityObserved": ("Luftqualität", "Air quality"),
@@ -58,7 +59,21 @@ def routes(shell: Shell) -> list[BaseRoute]:
     """`/` and its live part."""
 
     async def page(request: Request) -> Response:
-        return shell.renderer.page(request, "start.html", **await figures(shell))
+        actor = actor_of(request)
+        desk = await shell.desk.notices(shell.city, actor) if shell.desk.has_something_for(actor) else None
+        return shell.renderer.page(request, "start.html", desk=desk, **await figures(shell))
+
+    def desk_channel(request: Request) -> Channel:
+        code, actor = languages.choose(request), actor_of(request)
+        # Who asks is in the key: another may be shown something else.
+        key = f"desk:{code}:{actor.id}:{hash(actor.permissions)}"
+
+        async def render() -> str:
+            shell.live.notify_later(key, _DESK_EVERY)
+            found = await shell.desk.notices(shell.city, actor)
+            return shell.renderer.part("parts/desk.html", code, desk=found)
+
+        return shell.live.channel(sight_of(request), key, lambda: Fragment(render), rate=1.0)
 
     def channel(request: Request) -> Channel:
         code = languages.choose(request)
@@ -73,4 +88,5 @@ def routes(shell: Shell) -> list[BaseRoute]:
     return [
         PermittedRoute("/", page, "graph.see"),
         StreamRoute("/live/start", shell.live, channel, "graph.see"),
+        StreamRoute("/live/desk", shell.live, desk_channel, "graph.see"),
     ]
