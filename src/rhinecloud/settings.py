@@ -51,6 +51,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str | None,
         Meta(description="The address that people and systems use, if a proxy stands in front."),
     ] = None
+    proxies: Annotated[
+        str,
+        Meta(
+            description="Addresses and networks (CIDR), separated by blanks, of proxies in front whose X-Forwarded-For is "
+            "believed, to count attempts by client; with public_url this machine is one."
+        ),
+    ] = ""
     tls_cert: Annotated[
         Path | None, Meta(description="Certificate chain (PEM) to serve HTTPS; needs tls-key too.")
     ] = None
@@ -227,6 +234,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             description="Days for which the content of removed files stays, so that backups find it (days).",
         ),
     ] = 7
+    erasure_ledger: Annotated[
+        Path | None,
+        Meta(
+            description="File with the ledger of erasures, best on another disk than the data; "
+            "without it erasures.jsonl in the data folder."
+        ),
+    ] = None
     backup_every: Annotated[
         str,
         Meta(
@@ -350,6 +364,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 raise SettingsError(
                     f"outbound_allow: {entry!r} is no host, address or network (10.1.0.0/16)."
                 )
+
+        for entry in self.proxies.split():
+            try:
+                ipaddress.ip_network(entry, strict=False)
+            except ValueError:
+                raise SettingsError(f"proxies: {entry!r} is no address or network (10.1.0.0/16).") from None
 
     def _validate_backups(self) -> None:
         if self.backup_every != "never" and not (self.backup_to and self.backup_recipient):

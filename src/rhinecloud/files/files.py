@@ -13,7 +13,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -201,6 +201,17 @@ class Files:
         )
         return File(**record)
 
+    async def adopt(self, name: str, kind: str, path: Path) -> Upload:
+        """Store a file that we made ourselves, of any kind and size; `path` may be gone afterwards. Follow with `keep`.
+
+        Raises StorageUnavailable, StorageFull, or one of broker.Unavailable.
+        """
+        file_id = uuid4()
+        size, digest = await asyncio.to_thread(_weigh, path)
+        await self._database.pool.execute("INSERT INTO file_arriving (id) VALUES ($1)", file_id)
+        await self.storage.put(file_id, path)
+        return Upload(file_id, name, kind, size, digest, None, None)
+
     async def remove(self, connection: asyncpg.Connection, file_id: UUID, *, at_once: bool = False) -> bool:
         """Remove a file, when the caller's transaction commits; false if there is none.
 
@@ -232,6 +243,21 @@ class Files:
             subject,
         )
         return [File(**record) for record in records]
+
+    async def by(self, actors: Sequence[str], app: str = "") -> list[File]:
+        """The files that somebody uploaded, of one app or of all, in the order in which they came."""
+        records = await self._database.pool.fetch(
+            f"SELECT {_COLUMNS} FROM file WHERE created_by = ANY($1::text[]) AND ($2 = '' OR app = $2) "
+            "ORDER BY created_at, id",
+            list(actors),
+            app,
+        )
+        return [File(**record) for record in records]
+
+    async def uploaders(self) -> list[str]:
+        """Who uploaded something that is still there."""
+        records = await self._database.pool.fetch("SELECT DISTINCT created_by FROM file")
+        return [record[0] for record in records]
 
     def read(self, file: File, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         """The content from `start` to before `end`. Raises storage.Missing, StorageUnavailable."""

@@ -1,0 +1,434 @@
+"""What follows from the register: a person's rights (Art. 15 to 17 and 20 GDPR), and retention.
+
+A request is a row; erasing and copying are jobs, so that they outlive whatever happens on the way. An erasure stands in
+the ledger (people/ledger.py) before it begins, and is carried out again where a restore brought the person back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import tempfile
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final, Literal
+from uuid import UUID, uuid5
+
+import asyncpg
+import msgspec
+
+from rhinecloud.broker import Broker
+from rhinecloud.files import Files
+from rhinecloud.files.files import File
+from rhinecloud.jobs import Attempt, Jobs
+from rhinecloud.settings import Settings
+
+from . import copies, holdings, organisations
+from .copies import Held
+from .holdings import Reach
+from .ledger import FILE, Entry, Ledger, trace, traces
+from .organisations import LastAdministrator
+from .register import Declared, Holding, Person, Register, Table, Uploads
+from .secrets import digest, draw
+from .service import People
+
+Kind = Literal["access", "export", "correction", "erasure"]
+KINDS: Final[tuple[Kind, ...]] = ("access", "export", "correction", "erasure")
+_ERASE, _COPY, _FORGET, _RETAIN = "privacy.erase", "privacy.copy", "privacy.forget", "privacy.retention"
+_VALID = timedelta(days=1)
+_LOCK = 0x52696768  # "Righ": one repetition at a time over all workers
+_NAMES = UUID("6f4f8f5e-39a1-4b7e-9d39-0f6f1b1f8a54")  # in which requests have names
+_SYSTEM = "system"
+_log = logging.getLogger(__name__)
+
+
+class Request(msgspec.Struct, frozen=True):
+    """Somebody's request. Who it was is known until it is closed."""
+
+    id: int
+    kind: Kind
+    opened_at: datetime
+    opened_by: str
+    account: int | None
+    mails: tuple[str, ...]
+    devices: tuple[str, ...]
+    identity: str
+    closed_at: datetime | None
+    counts: dict[str, int] | None
+
+    @property
+    def person(self) -> Person:
+        """Whose data it is about."""
+        return Person(self.account, self.mails, self.devices)
+
+
+class Task(msgspec.Struct, frozen=True):
+    """What a job is told: never who, only which request."""
+
+    request: int
+
+
+class Rights:
+    """Rights and retention over everything that is registered. Make it before the jobs are opened."""
+
+    def __init__(
+        self,
+        people: People,
+        broker: Broker,
+        files: Files,
+        jobs: Jobs,
+        register: Register,
+        settings: Settings,
+        app_pools: Mapping[str, asyncpg.Pool] | None = None,
+    ) -> None:
+        self.register = register
+        self.ledger = Ledger(settings.erasure_ledger or settings.data / FILE)
+        self._people = people
+        self._files = files
+        self._jobs = jobs
+        pools = {"tenant": broker.database.pool, "room_people": people.room.pool, **(app_pools or {})}
+        self._reach = Reach(pools, broker, files, settings)
+        jobs.register(_ERASE, self._erase_job, Task, timeout=3_600)
+        jobs.register(_COPY, self._copy_job, Task, timeout=3_600)
+        jobs.register(_FORGET, self._forget_job, Task)
+        jobs.register(_RETAIN, self._retain_job, timeout=3_600)
+        jobs.schedule(_RETAIN, "40 3 * * *")
+        people.on_departure(self._departed)
+
+    # What there is -----------------------------------------------------------------------------------------------
+
+    async def person(self, account: int) -> Person:
+        """Somebody with an account, and the address that they proved to be theirs."""
+        mail = await self._people.room.pool.fetchval("SELECT mail FROM account WHERE id = $1", account)
+        return Person(account, (mail,) if mail else ())
+
+    async def held(self, person: Person, limit: int = holdings.MOST) -> list[Held]:
+        """All that is kept of a person, by what it is for (Art. 15 GDPR)."""
+        return [
+            Held(one.owner, activity, holding, await self._rows(one, holding, person, limit))
+            for one, activity, holding in self.register.holdings()
+        ]
+
+    async def _rows(
+        self, one: Declared, holding: Holding, person: Person, limit: int
+    ) -> list[dict[str, Any]]:
+        if one.schema not in self._reach.pools:
+            raise LookupError(f"the schema {one.schema} of {one.owner} is not within reach")
+        return await holdings.rows(self._reach, one.schema, holding, person, limit)
+
+    # Requests ----------------------------------------------------------------------------------------------------
+
+    async def open(
+        self, kind: Kind, person: Person, actor: str, identity: str = ""
+    ) -> tuple[int, str | None]:
+        """Take a request; its number, and for a copy the secret of the link under which it can be fetched for a day.
+
+        Raises LastAdministrator where an erasure would leave nobody who can manage the installation.
+        """
+        secret = draw() if kind == "export" else None
+        async with self._people.transaction() as transaction:
+            connection = transaction.connection
+            if kind == "erasure" and person.account is not None:
+                await _keep_an_administrator(connection, person.account)
+            request = await _open(connection, kind, person, actor, identity)
+            if secret is not None:
+                await connection.execute(
+                    "INSERT INTO data_copy (request, hash, expires_at) VALUES ($1, $2, now() + $3)",
+                    request,
+                    digest(secret),
+                    _VALID,
+                )
+            async with transaction.of_city() as city:
+                if kind == "erasure":
+                    await self._jobs.enqueue(city, _ERASE, Task(request), key=str(request))
+                elif kind == "export":
+                    await self._jobs.enqueue(city, _COPY, Task(request), key=str(request))
+                    at = datetime.now(UTC) + _VALID
+                    await self._jobs.enqueue(city, _FORGET, Task(request), at=at)
+            await transaction.audit(
+                actor, f"privacy.{kind}", f"request:{request}", {"identity": bool(identity)}
+            )
+        return request, secret
+
+    async def close(self, request: int, actor: str) -> bool:
+        """A request is answered: who it was is forgotten. False if it was closed before."""
+        async with self._people.transaction() as transaction:
+            if not await _close(transaction.connection, request):
+                return False
+            await transaction.audit(actor, "privacy.close", f"request:{request}", {})
+        return True
+
+    async def request(self, request: int) -> Request | None:
+        """A request, or None."""
+        record = await self._people.room.pool.fetchrow(f"{_SELECT} WHERE id = $1", request)
+        return _request(record) if record is not None else None
+
+    async def requests(self, before: int | None, limit: int) -> list[Request]:
+        """Requests, the newest first; those with a number below `before`."""
+        records = await self._people.room.pool.fetch(
+            f"{_SELECT} WHERE $1::bigint IS NULL OR id < $1 ORDER BY id DESC LIMIT $2", before, limit
+        )
+        return [_request(record) for record in records]
+
+    # Correction --------------------------------------------------------------------------------------------------
+
+    async def correct(self, person: Person, table: str, column: str, old: str, new: str, actor: str) -> int:
+        """Put another text where a person's data are wrong (Art. 16 GDPR); how many rows. Raises LookupError for what
+        may not be corrected in this way."""
+        for one, _, holding in self.register.holdings():
+            if isinstance(holding, Table) and holding.name == table:
+                if not any(known.name == column and known.correctable for known in holding.columns):
+                    break
+                where, values = holdings.condition(holding, person)
+                count = 0
+                if where:
+                    status = await self._reach.pools[one.schema].execute(
+                        f'UPDATE "{table}" SET "{column}" = ${len(values) + 1} '
+                        f'WHERE ({where}) AND "{column}" = ${len(values) + 2}',
+                        *values,
+                        new,
+                        old,
+                    )
+                    count = int(status.rpartition(" ")[2])
+                async with self._people.transaction() as transaction:
+                    detail = {"table": table, "column": column, "rows": count}
+                    await transaction.audit(actor, "privacy.correct", table, detail)
+                return count
+        raise LookupError(f"{table}.{column} is not to be corrected here")
+
+    # Copies ------------------------------------------------------------------------------------------------------
+
+    async def copy(self, secret: str) -> tuple[bool, File | None]:
+        """Whether a link is valid, and the copy, once it is made."""
+        record = await self._people.room.pool.fetchrow(
+            "SELECT file FROM data_copy WHERE hash = $1 AND expires_at > now()", digest(secret)
+        )
+        if record is None:
+            return False, None
+        return True, await self._files.get(record["file"]) if record["file"] is not None else None
+
+    async def _copy_job(self, task: Task, attempt: Attempt) -> None:
+        request = await self.request(task.request)
+        if request is None or request.closed_at is not None:
+            return
+        held = await self.held(request.person)
+        uploaded = [
+            file
+            for one in held
+            if isinstance(one.holding, Uploads)
+            for file in await self._files.by(request.person.values("actor"), one.holding.app)
+        ]
+        with tempfile.TemporaryDirectory(prefix="rhinecloud-copy-") as folder:
+            path = Path(folder) / "copy.zip"
+            await copies.write(path, held, self._files, uploaded)
+            name = f"meine-daten-{request.opened_at:%Y-%m-%d}.zip"
+            upload = await self._files.adopt(name, "application/zip", path)
+        async with self._people.transaction() as transaction:
+            async with transaction.of_city() as city:
+                file = await self._files.keep(
+                    city, upload, app="privacy", subject=f"request:{request.id}", actor=_SYSTEM
+                )
+            left = await transaction.connection.fetchval(
+                "UPDATE data_copy SET file = $2 WHERE request = $1 AND file IS NULL RETURNING request",
+                request.id,
+                file.id,
+            )
+            if left is None:  # erased meanwhile, or another attempt came to its end
+                async with transaction.of_city() as city:
+                    await self._files.remove(city, file.id, at_once=True)
+
+    async def _forget_job(self, task: Task, attempt: Attempt) -> None:
+        await self._drop_copies("request = $1", task.request)
+        async with self._people.room.transaction() as connection:
+            await _close(connection, task.request)
+
+    async def _drop_copies(self, condition: str, *values: Any) -> None:
+        async with self._people.transaction() as transaction:
+            records = await transaction.connection.fetch(
+                f"DELETE FROM data_copy WHERE {condition} RETURNING file", *values
+            )
+            async with transaction.of_city() as city:
+                for record in records:
+                    if record["file"] is not None:
+                        await self._files.remove(city, record["file"], at_once=True)
+
+    # Erasure -----------------------------------------------------------------------------------------------------
+
+    async def _departed(self, transaction: Any, account: int) -> None:
+        """Whoever deletes their account is erased everywhere, not only from the tables of accounts."""
+        mail = await transaction.connection.fetchval("SELECT mail FROM account WHERE id = $1", account)
+        person = Person(account, (mail,) if mail else ())
+        actor = f"person:{account}"
+        request = await _open(transaction.connection, "erasure", person, actor, "")
+        async with transaction.of_city() as city:
+            await self._jobs.enqueue(city, _ERASE, Task(request), key=str(request))
+
+    async def _erase_job(self, task: Task, attempt: Attempt) -> None:
+        request = await self.request(task.request)
+        if request is None or request.closed_at is not None:
+            return
+        entry = Entry(
+            uuid5(_NAMES, f"{request.id} {request.opened_at.isoformat()}"),
+            datetime.now(UTC),
+            traces(await self._key(), request.person),
+        )
+        if entry.id not in self.ledger.read():
+            self.ledger.add([entry])
+        await self._erase(entry, request.person, request.id)
+
+    async def _erase(self, entry: Entry, person: Person, request: int | None) -> dict[str, int]:
+        condition = "request IN (SELECT id FROM data_request WHERE account = $1 OR mails && $2::text[])"
+        await self._drop_copies(condition, person.account, person.values("mail"))
+        counts: dict[str, int] = {}
+        for one, activity, holding in self.register.holdings():
+            # The request itself comes last: until then a second attempt must know who it is about.
+            if isinstance(holding, Table) and holding.name == "data_request":
+                continue
+            if count := await holdings.erase(self._reach, one.schema, holding, person):
+                counts[activity.key] = counts.get(activity.key, 0) + count
+        encoded = msgspec.json.encode(counts).decode()
+        async with self._people.transaction() as transaction:
+            connection = transaction.connection
+            await connection.execute(
+                "INSERT INTO erasure (id, at, traces, counts) VALUES ($1, $2, $3, $4::jsonb) ON CONFLICT DO NOTHING",
+                entry.id,
+                entry.at,
+                list(entry.traces),
+                encoded,
+            )
+            await connection.execute(
+                f"{_FORGET_WHO}, opened_by = $4, closed_at = coalesce(closed_at, now()), counts = $3::jsonb "
+                "WHERE account = $1 OR mails && $2::text[] OR id = $5",
+                person.account,
+                person.values("mail"),
+                encoded,
+                _SYSTEM,
+                request,
+            )
+            await transaction.audit(_SYSTEM, "privacy.erased", f"erasure:{entry.id}", {"counts": counts})
+        return counts
+
+    async def repeat(self) -> int:
+        """Erase again whom a restored backup brought back; returns how many erasures were carried out. At the start,
+        before anything is served, and of all workers one after the other."""
+        pool = self._people.room.pool
+        async with pool.acquire() as connection:
+            await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
+            try:
+                in_file = self.ledger.read()
+                done = {
+                    record["id"]: Entry(record["id"], record["at"], tuple(record["traces"]))
+                    for record in await pool.fetch("SELECT id, at, traces FROM erasure")
+                }
+                self.ledger.add([entry for number, entry in done.items() if number not in in_file])
+                missing = [entry for number, entry in in_file.items() if number not in done]
+                if missing:
+                    found = await self._who(missing)
+                    for entry in missing:
+                        await self._erase(entry, found.get(entry.id, Person()), None)
+                    _log.warning("rights: %s erasures were carried out again after a restore", len(missing))
+                return len(missing)
+            finally:
+                with contextlib.suppress(asyncpg.InterfaceError, asyncpg.PostgresConnectionError):
+                    await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK)
+
+    async def _who(self, entries: Sequence[Entry]) -> dict[UUID, Person]:
+        """Whom entries are about, as far as they are in the database: everybody in it is held against the traces."""
+        key = await self._key()
+        wanted: dict[bytes, list[UUID]] = {}
+        for entry in entries:
+            for one in entry.traces:
+                wanted.setdefault(one, []).append(entry.id)
+        found: dict[UUID, Person] = {}
+        for declared, _, holding in self.register.holdings():
+            async for by, value in holdings.known(self._reach, declared.schema, holding):
+                for number in wanted.get(trace(key, by, value), ()):
+                    found[number] = _and(found.get(number, Person()), by, value)
+        for number, person in found.items():
+            if person.account is not None:  # an address that the account had then
+                for mail in (await self.person(person.account)).mails:
+                    found[number] = _and(found[number], "mail", mail.lower())
+        return found
+
+    async def _key(self) -> bytes:
+        return bytes(await self._people.room.pool.fetchval("SELECT key FROM erasure_key"))
+
+    # Retention ---------------------------------------------------------------------------------------------------
+
+    async def retain(self) -> dict[str, int]:
+        """Let go what is older than was declared; how many rows of which table, which is what the audit log has."""
+        counts: dict[str, int] = {}
+        for one, _, holding in self.register.holdings():
+            if isinstance(holding, Table) and (
+                count := await holdings.expire(self._reach, one.schema, holding)
+            ):
+                counts[f"{one.schema}.{holding.name}"] = count
+        if counts:
+            async with self._people.transaction() as transaction:
+                await transaction.audit(_SYSTEM, "privacy.retention", "register", {"deleted": counts})
+        return counts
+
+    async def _retain_job(self, payload: None, attempt: Attempt) -> None:
+        await self.retain()
+
+
+async def _keep_an_administrator(connection: asyncpg.Connection, account: int) -> None:
+    await organisations.alone(connection)
+    before = await organisations.administrators(connection)
+    others = await connection.fetchval(
+        "SELECT count(DISTINCT a.id) FROM account a JOIN membership m ON m.account = a.id "
+        "WHERE m.role = 'administrator' AND a.blocked_at IS NULL AND a.id <> $1",
+        account,
+    )
+    if before and not others:
+        raise LastAdministrator
+
+
+_COLUMNS = (
+    "id, kind, opened_at, opened_by, account, mails, devices, identity, closed_at, counts::text AS counts"
+)
+_SELECT = f"SELECT {_COLUMNS} FROM data_request"
+_FORGET_WHO = "UPDATE data_request SET account = NULL, mails = '{}', devices = '{}', identity = ''"
+
+
+async def _open(connection: asyncpg.Connection, kind: Kind, person: Person, actor: str, identity: str) -> int:
+    return int(
+        await connection.fetchval(
+            "INSERT INTO data_request (kind, opened_by, account, mails, devices, identity) "
+            "VALUES ($1, $2, $3, $4, $5, $6) RETURNING id",
+            kind,
+            actor,
+            person.account,
+            person.values("mail"),
+            list(person.devices),
+            identity,
+        )
+    )
+
+
+async def _close(connection: asyncpg.Connection, request: int) -> bool:
+    status = await connection.execute(
+        f"{_FORGET_WHO}, closed_at = now() WHERE id = $1 AND closed_at IS NULL", request
+    )
+    return bool(status != "UPDATE 0")
+
+
+def _request(record: asyncpg.Record) -> Request:
+    counts = record["counts"]
+    return Request(
+        **{
+            **record,
+            "mails": tuple(record["mails"]),
+            "devices": tuple(record["devices"]),
+            "counts": msgspec.json.decode(counts, type=dict[str, int]) if counts else None,
+        }
+    )
+
+
+def _and(person: Person, by: str, value: Any) -> Person:
+    if by == "account":
+        return msgspec.structs.replace(person, account=int(value))
+    if by == "mail":
+        return msgspec.structs.replace(person, mails=tuple(dict.fromkeys((*person.mails, str(value)))))
+    return msgspec.structs.replace(person, devices=tuple(dict.fromkeys((*person.devices, str(value)))))
