@@ -177,6 +177,7 @@ class City:
         jobs: Jobs,
         mail: Mail,
         files: Files,
+        clock: Clock | None = None,
         settings: Any = None,
     ) -> None:
         self.app = app
@@ -188,7 +189,7 @@ class City:
         self.mail = OwnMail(mail, app)
         self.files = OwnFiles(files, app)
         self.people = Asking()
-        self.clock = Clock()
+        self.clock = clock or Clock()
         self.settings = settings
         self._renderer: Renderer | None = None
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from rhinecloud.backups import Backups
 from rhinecloud.broker import Broker, Transaction
@@ -45,7 +46,7 @@ class Installation:
         self.files = files
         self.mail = mail
         self.people = people
-        self.clock = Clock()
+        self.clock = Clock(ZoneInfo(settings.time_zone))
         self.devices = gateways.devices
         self.profiles = gateways.profiles
         self.unmapped = gateways.unmapped

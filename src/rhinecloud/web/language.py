@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gettext
 import io
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, date, datetime, tzinfo
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel import Locale
 from babel.core import negotiate_locale
-from babel.dates import format_datetime, format_timedelta
+from babel.dates import format_date, format_datetime, format_timedelta
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal, format_scientific
@@ -57,6 +57,10 @@ class Language:
         return format_datetime(
             at.astimezone(self.zone), pattern + (":ss" if seconds else ""), locale=self.locale
         )
+
+    def day(self, at: date) -> str:
+        """A day."""
+        return format_date(at, "dd.MM.y" if self.code == "de" else "d MMM y", locale=self.locale)
 
     def span(self, seconds: float) -> str:
         """A duration in words, roughly."""

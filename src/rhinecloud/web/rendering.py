@@ -111,6 +111,7 @@ class Renderer:
         environment.filters.update(
             number=spoken.number,
             moment=spoken.moment,
+            day=spoken.day,
             span=spoken.span,
             size=spoken.size,
             label=spoken.pick,

@@ -1,10 +1,12 @@
 """The texts of the pages, as they stand in templates and code, for the catalogues: `python -m rhinecloud.web.texts`.
 
 Adds what is new to `locale/*.po` (untranslated), and drops what is gone; the tests fail until it is translated.
+`rhinecloud app texts FOLDER` does the same for an app.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
@@ -22,10 +24,10 @@ _JINJA = {"trim_blocks": "true", "lstrip_blocks": "true", "newstyle_gettext": "t
 _OPTIONS = {"templates/**.html": _JINJA, "templates/**.txt": _JINJA}
 
 
-def extract() -> Catalog:
-    """All texts, without translations."""
+def extract(rooms: Sequence[Path] = _ROOMS) -> Catalog:
+    """All texts of these folders, without translations."""
     catalogue = Catalog(charset="utf-8")
-    for room in _ROOMS:
+    for room in rooms:
         for name, _line, message, _comments, context in extract_from_dir(
             str(room), method_map=_METHODS, options_map=_OPTIONS, keywords=_KEYWORDS, directory_filter=_wanted
         ):
@@ -37,15 +39,23 @@ def _wanted(folder: str) -> bool:
     return Path(folder).name not in ("frontend", "static", "locale", "__pycache__")
 
 
-def main() -> None:
-    """Bring the catalogues up to date."""
-    for path in sorted(CATALOGUES.glob("*.po")):
+def update(path: Path, rooms: Sequence[Path] = _ROOMS) -> list[str]:
+    """Bring a catalogue up to date with the texts of these folders; returns those that have no translation."""
+    catalogue = Catalog(locale=path.stem, charset="utf-8")
+    if path.exists():
         with path.open("rb") as file:
             catalogue = read_po(file, locale=path.stem)
-        catalogue.update(extract(), no_fuzzy_matching=True)
-        catalogue.obsolete.clear()
-        with path.open("wb") as file:
-            write_po(file, catalogue, omit_header=False, sort_output=True, no_location=True, width=110)
+    catalogue.update(extract(rooms), no_fuzzy_matching=True)
+    catalogue.obsolete.clear()
+    with path.open("wb") as file:
+        write_po(file, catalogue, omit_header=False, sort_output=True, no_location=True, width=110)
+    return [str(message.id) for message in catalogue if message.id and not message.string]
+
+
+def main() -> None:
+    """Bring the house's catalogues up to date."""
+    for path in sorted(CATALOGUES.glob("*.po")):
+        update(path)
 
 
 if __name__ == "__main__":
