@@ -25,6 +25,7 @@ from starlette.responses import PlainTextResponse
 from rhinecloud.api.management import ManagementApi, Services
 from rhinecloud.api.ngsi_ld import NgsiLdApi
 from rhinecloud.backups import Backups
+from rhinecloud.backups.before import back_up_before_one_way
 from rhinecloud.broker import Broker
 from rhinecloud.broker import caretaker as caring
 from rhinecloud.broker.caretaker import Caretaker
@@ -35,6 +36,7 @@ from rhinecloud.broker.tenants import Served, Tenants
 from rhinecloud.broker.upkeep import keep
 from rhinecloud.bus import Bus, BusUnavailable
 from rhinecloud.engines.board import BEAT, Board
+from rhinecloud.engines.account import EngineError
 from rhinecloud.engines.handover import WorkerHandover
 from rhinecloud.files import Files
 from rhinecloud.gateways import Gateways
@@ -51,7 +53,9 @@ from rhinecloud.store import (
     Registry,
     RoomDatabase,
     Rooms,
+    TooNew,
     Unavailable,
+    graph_migrations,
     migrations_in,
 )
 from rhinecloud.tasks import stop
@@ -89,7 +93,7 @@ async def serve(handover: WorkerHandover) -> None:
     credentials: dict[str, Any] = handover.nats_credentials.options()
     bus = await Bus.connect(handover.nats_url, name=f"worker-{handover.worker_index}", **credentials)
     share = Share.of(settings)
-    database = await _open(handover.database_url, share)
+    database = await _open(settings, handover.database_url, share)
     rooms = Rooms(handover.database_url)
     room_connections = Connections(handover.database_url, share.of_rooms)
     people_room = await rooms.prepare("room_people", migrations_in("rhinecloud.people"))
@@ -255,13 +259,15 @@ class Share(msgspec.Struct, frozen=True):
         return cls(of_city, of_queries, min(max(left - of_rooms, 2), 16), of_rooms)
 
 
-async def _open(url: str, share: Share) -> Database:
+async def _open(settings: Settings, url: str, share: Share) -> Database:
     """Connect as soon as PostgreSQL answers: it may be recovering, which takes as long as it takes."""
     while True:
         try:
+            people = {"room_people": migrations_in("rhinecloud.people")}
+            await back_up_before_one_way(settings, url, graph_migrations() | people)
             return await Database.open(url, size=share.of_city, queries=share.of_queries)
-        except NotPossible as error:
-            raise SystemExit(f"The tenants cannot be served: {error}") from None
+        except (NotPossible, TooNew, EngineError) as error:
+            raise SystemExit(f"The data cannot be served: {error}") from None
         except Unavailable as error:
             _log.warning("waiting for PostgreSQL: %s", error)
         except asyncpg.PostgresError as error:

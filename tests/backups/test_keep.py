@@ -25,7 +25,7 @@ def test_rules_are_read() -> None:
 def test_a_year_of_nights() -> None:
     nights = [NOW - timedelta(days=n) for n in range(400)]
     stay = kept(nights, parse("7 daily 4 weekly 12 monthly"), BERLIN)
-    assert {night for night in nights[:7]} <= stay
+    assert set(nights[:7]) <= stay
     # The last night of each of twelve months, the Sundays of the weeks before; some are among the seven.
     assert len({(one.year, one.month) for one in stay}) == 12
     assert len(stay) == 7 + 2 + 11

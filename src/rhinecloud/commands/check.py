@@ -11,12 +11,15 @@ import asyncio
 from rhinecloud.backups.examination import examine_backups
 from rhinecloud.commands.options import add_settings, settings_from
 from rhinecloud.commands.serve import say
+from rhinecloud.engines.access import database
+from rhinecloud.engines.account import EngineError
 from rhinecloud.engines.checks import Finding, check
+from rhinecloud.engines.folder import DataFolder
 from rhinecloud.files.examination import examine_files
 from rhinecloud.gateways.devices.checking import check_door
 from rhinecloud.mail.examination import examine_mail
 from rhinecloud.settings import Settings
-from rhinecloud.store.examination import examine_tenants
+from rhinecloud.store.examination import examine_tenants, examine_version
 
 _SIGNS = {"good": "   ", "note": " ! ", "wrong": " ✗ "}
 
@@ -50,10 +53,18 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _tenants(settings: Settings) -> list[Finding]:
-    """The embedded PostgreSQL has what they need."""
+    """The version of the data; of a city's own PostgreSQL also whether it has what tenants need. Nothing is started."""
     if settings.database_url is None:
-        return []
-    return [Finding(level, text) async for level, text in examine_tenants(settings.database_url)]
+        try:
+            if DataFolder(settings.data).supervisor() is None:
+                return []
+            with database(settings, say) as access:
+                return [Finding(level, text) async for level, text in examine_version(access.url)]
+        except EngineError:
+            return []  # told by who looks at PostgreSQL itself
+    url = settings.database_url
+    found = [Finding(level, text) async for level, text in examine_version(url)]
+    return found + [Finding(level, text) async for level, text in examine_tenants(url)]
 
 
 async def _at_the_door(settings: Settings) -> list[Finding]:

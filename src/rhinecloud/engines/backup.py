@@ -120,7 +120,11 @@ def read_manifest(source: Path, shown: Path | None = None) -> Manifest:
     shown = shown or source
     try:
         with tarfile.open(source, "r:") as tar:
-            manifest = msgspec.json.decode(_member(tar, MANIFEST).read(), type=Manifest)
+            # It comes first, and is looked for no further: what is cut off later is told by who reads on.
+            entry = tar.next()
+            if entry is None or entry.name != MANIFEST:
+                raise KeyError(f"no {MANIFEST}")
+            manifest = msgspec.json.decode(_member(tar, MANIFEST, entry).read(), type=Manifest)
     except (OSError, tarfile.TarError, KeyError, msgspec.DecodeError) as error:
         raise EngineError(f"{shown} is not a backup of Rhine Cloud: {error}") from None
     if manifest.format > FORMAT:
@@ -359,8 +363,8 @@ def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
     tar.addfile(entry, io.BytesIO(content))
 
 
-def _member(tar: tarfile.TarFile, name: str) -> IO[bytes]:
-    file = tar.extractfile(name)
+def _member(tar: tarfile.TarFile, name: str, entry: tarfile.TarInfo | None = None) -> IO[bytes]:
+    file = tar.extractfile(entry or name)
     if file is None:
         raise KeyError(name)
     return file

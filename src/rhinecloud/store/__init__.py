@@ -10,10 +10,11 @@ a transaction of its own unless its name says so: the caller decides what commit
 
 from .connections import Connections
 from .database import Database, Unavailable
-from .migrations import NotMigrated, is_current
+from .migrations import NotMigrated, graph_migrations, is_current
 from .roles import NotLetIn, NotPossible
 from .rooms import Joint, Room, RoomDatabase, Rooms, migrations_in
 from .tenants import DEFAULT, BeingRemoved, Registry, Tenant
+from .versions import TooNew
 
 __all__ = [
     "DEFAULT",
@@ -29,7 +30,9 @@ __all__ = [
     "RoomDatabase",
     "Rooms",
     "Tenant",
+    "TooNew",
     "Unavailable",
+    "graph_migrations",
     "is_current",
     "migrations_in",
 ]

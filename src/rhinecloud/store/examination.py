@@ -7,9 +7,42 @@ from collections.abc import AsyncIterator
 import asyncpg
 
 from .database import Unavailable
+from .migrations import graph_migrations
 from .roles import NotPossible, sign_in
 from .rooms import Rooms
 from .tenants import Registry
+from .versions import TooNew, installed, last_served, refuse_newer
+
+
+async def examine_version(url: str) -> AsyncIterator[tuple[str, str]]:
+    """A level ("good", "note" or "wrong") and a sentence: whether this program may serve these data."""
+    try:
+        connection = await asyncpg.connect(url)
+    except (*Unavailable, asyncpg.PostgresError):
+        return
+    try:
+        version = await last_served(connection)
+        platform, tenant = ([name for name, _ in files] for files in graph_migrations().values())
+        tables = await connection.fetch(
+            "SELECT table_schema AS schema FROM information_schema.columns WHERE table_name = 'migration' "
+            "AND column_name = 'one_way' AND (table_schema = 'rhinecloud' OR table_schema LIKE 'tenant\\_%')"
+        )
+        for table in tables:
+            known = platform if table["schema"] == "rhinecloud" else tenant
+            await refuse_newer(connection, f"{table['schema']}.migration", known)
+    except TooNew as error:
+        yield "wrong", str(error)[0].upper() + str(error)[1:]
+        return
+    except asyncpg.InsufficientPrivilegeError:
+        return  # told by who looks at roles
+    finally:
+        await connection.close()
+    if version is None:
+        return
+    if version == installed():
+        yield "good", f"The data were served by this version, {version}"
+    else:
+        yield "note", f"The data were last served by Rhine Cloud {version}; this is {installed()}, which may serve them."
 
 
 async def examine_tenants(url: str) -> AsyncIterator[tuple[str, str]]:

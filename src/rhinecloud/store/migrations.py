@@ -9,9 +9,8 @@ from importlib import resources
 
 import asyncpg
 
-from . import entities
-
-Migration = tuple[str, str]  # the name of the file, its SQL
+from . import entities, versions
+from .versions import Migration
 
 LOCK = 0x5268696E  # "Rhin": one migration at a time over all workers
 
@@ -41,14 +40,19 @@ async def migrate_platform(connection: asyncpg.Connection) -> list[str]:
         CREATE EXTENSION IF NOT EXISTS btree_gist WITH SCHEMA public;
         """
     )
+    await versions.keep_record(connection, "rhinecloud.migration")
+    known = _files("platform_")
+    await versions.refuse_newer(connection, "rhinecloud.migration", _names(known), "scope = ''")
     done = await connection.fetch("SELECT name FROM rhinecloud.migration WHERE scope = ''")
-    return await _apply(
+    applied = await _apply(
         connection,
-        _files("platform_"),
+        known,
         {record["name"] for record in done},
         "rhinecloud",
-        "INSERT INTO rhinecloud.migration (scope, name) VALUES ('', $1)",
+        "INSERT INTO rhinecloud.migration (scope, name, one_way, rhinecloud) VALUES ('', $1, $2, $3)",
     )
+    await versions.note_served(connection)
+    return applied
 
 
 async def migrate_tenant(connection: asyncpg.Connection, schema: str) -> list[str]:
@@ -60,14 +64,11 @@ async def migrate_tenant(connection: asyncpg.Connection, schema: str) -> list[st
         )
         """
     )
+    await versions.keep_record(connection, f"{schema}.migration")
+    known = _files("tenant_")
+    await versions.refuse_newer(connection, f"{schema}.migration", _names(known))
     done = await connection.fetch("SELECT name FROM migration")
-    return await _apply(
-        connection,
-        _files("tenant_"),
-        {record["name"] for record in done},
-        schema,
-        f"INSERT INTO {schema}.migration (name) VALUES ($1)",
-    )
+    return await _apply(connection, known, {record["name"] for record in done}, schema, _record_in(schema))
 
 
 async def migrate_room(
@@ -89,7 +90,10 @@ async def migrate_room(
         f"SET lock_timeout = {_LOCK_TIMEOUT}; SET statement_timeout = {int(statement_seconds * 1000)};"
         "CREATE TABLE IF NOT EXISTS migration (name text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())"
     )
+    await versions.keep_record(connection, f"{schema}.migration")
     done = {record["name"] for record in await connection.fetch("SELECT name FROM migration")}
+    if migrations:
+        await versions.refuse_newer(connection, f"{schema}.migration", _names(migrations))
     applied: list[str] = []
     for migration in migrations:
         applied += await _apply_patiently(connection, migration, done, schema)
@@ -101,9 +105,7 @@ async def _apply_patiently(
 ) -> list[str]:
     for attempt in range(1, _TRIES + 1):
         try:
-            return await _apply(
-                connection, [migration], done, schema, f"INSERT INTO {schema}.migration (name) VALUES ($1)"
-            )
+            return await _apply(connection, [migration], done, schema, _record_in(schema))
         except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError) as error:
             if attempt == _TRIES:
                 raise NotMigrated(
@@ -120,12 +122,15 @@ async def _apply_patiently(
 
 
 async def is_current(connection: asyncpg.Connection) -> bool:
-    """Whether all migrations of the tenant that signed in have been applied."""
+    """Whether all migrations of the tenant that signed in have been applied, and none that only newer programs know and
+    can live with; false as well for a tenant of a time when that was not written down."""
+    known = _files("tenant_")
     try:
+        await versions.refuse_newer(connection, "migration", _names(known))
         done = {record["name"] for record in await connection.fetch("SELECT name FROM migration")}
-    except asyncpg.UndefinedTableError:
+    except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError):
         return False
-    return all(name in done for name, _ in _files("tenant_"))
+    return all(name in done for name in _names(known))
 
 
 async def _apply(
@@ -140,9 +145,22 @@ async def _apply(
             await connection.execute(text)
             if name in _THEN:
                 await _THEN[name](connection)
-            await connection.execute(record, name)
+            await connection.execute(record, name, versions.one_way(text), versions.installed())
         applied.append(name)
     return applied
+
+
+def _record_in(schema: str) -> str:
+    return f"INSERT INTO {schema}.migration (name, one_way, rhinecloud) VALUES ($1, $2, $3)"
+
+
+def _names(migrations: Sequence[Migration]) -> list[str]:
+    return [name for name, _ in migrations]
+
+
+def graph_migrations() -> dict[str, Sequence[Migration]]:
+    """The migrations of the graph by the schemas that they belong to, as `versions.pending_one_way` asks for them."""
+    return {"rhinecloud": _files("platform_"), r"tenant\_%": _files("tenant_")}
 
 
 def _files(prefix: str) -> list[tuple[str, str]]:

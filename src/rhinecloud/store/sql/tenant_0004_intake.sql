@@ -1,3 +1,4 @@
+-- Not one way: older programs still find what they write.
 -- Messages that could not be mapped: of what kind, by which profile, of which device; what came of replaying them.
 
 -- `pattern` is the topic filter of the profile's pattern (of the first level where no profile has the topic), `cause` the

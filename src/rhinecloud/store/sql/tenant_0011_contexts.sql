@@ -1,3 +1,4 @@
+-- One way: the table of contexts is made anew in another form.
 -- The @contexts that the broker keeps (CIM 009 §5.13): Cached ones under the URL they came from, Hosted and
 -- ImplicitlyCreated ones under their id alone. A document is kept as it was written, so it is no jsonb.
 CREATE SEQUENCE context_version;
