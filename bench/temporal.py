@@ -19,6 +19,7 @@ import numpy as np
 
 from rhinecloud.broker import Broker, Query, Wanted
 from rhinecloud.model import TypeSelection
+from rhinecloud.model.sight import EVERYTHING
 from rhinecloud.model.temporal_aggregates import parse_aggregation
 from rhinecloud.model.temporal_query import parse_temporal_query
 from rhinecloud.store import Database
@@ -128,7 +129,7 @@ async def _hourly_means(database: Database) -> Callable[[], Coroutine[Any, Any, 
     wanted = Wanted(parse_temporal_query(_BETWEEN), aggregation=parse_aggregation("avg", "PT1H"))
 
     async def ask() -> int:
-        page = await broker.evolution(f"{LAMP}:0000001", wanted)
+        page = await broker.evolution(f"{LAMP}:0000001", wanted, sight=EVERYTHING)
         return len(page.evolutions[0].aggregated[ATTRIBUTE][0].figures.periods)
 
     return ask
@@ -148,7 +149,7 @@ async def _means(database: Database) -> Callable[[], Coroutine[Any, Any, int]]:
     query = Query(types=TypeSelection(((METER,),)))
 
     async def ask() -> int:
-        found = await broker.statistics(query, Wanted())
+        found = await broker.statistics(query, Wanted(), sight=EVERYTHING)
         return len([total / count for total, count in zip(found.totals, found.counts, strict=True)])
 
     return ask

@@ -8,6 +8,7 @@ import msgspec
 
 from rhinecloud.broker import Broker, Operation, Verdict
 from rhinecloud.model import CORE, parse_attribute, parse_entity, parse_fragment, render
+from rhinecloud.model.sight import EVERYTHING
 
 LAMP = "urn:ngsi-ld:Lamp:1"
 SCOPE = "https://uri.etsi.org/ngsi-ld/scope"
@@ -54,13 +55,13 @@ async def one(broker: Broker, operation: Operation) -> Verdict:
 
 async def shown(broker: Broker, entity_id: str = LAMP, *, format: Any = "concise") -> dict[str, Any]:
     """The entity as a document, without id."""
-    document = render(await broker.retrieve(entity_id), CORE, format=format)
+    document = render(await broker.retrieve(entity_id, sight=EVERYTHING), CORE, format=format)
     document.pop("id")
     return document
 
 
 async def values(broker: Broker, name: str = "power", entity_id: str = LAMP, **options: Any) -> list[Any]:
-    return (await broker.history(entity_id, iri(name), **options)).values
+    return (await broker.history(entity_id, iri(name), **options, sight=EVERYTHING)).values
 
 
 async def told(broker: Broker) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from rhinecloud.broker import Applied, Broker, Operation, rfc3339
 from rhinecloud.broker.temporal import Wanted
 from rhinecloud.model import NgsiLdError, ResourceNotFound, instance_id
+from rhinecloud.model.sight import EVERYTHING
 from rhinecloud.store import history, partitions
 from rhinecloud.store.history import decode_chunk, micros
 
@@ -135,7 +136,7 @@ async def test_state_and_history_are_those_of_a_naive_graph(shared_broker: Broke
         rows = await stored(broker, entity_id)
         assert sorted(in_groups(rows), key=repr) == sorted(naive.history(), key=repr), kind
         try:
-            entity = await broker.retrieve(entity_id)
+            entity = await broker.retrieve(entity_id, sight=EVERYTHING)
         except ResourceNotFound:
             assert naive.state() is None
         else:
@@ -291,7 +292,7 @@ async def test_several_at_one_instant_are_told_apart_before_and_after_compaction
             await compact(broker)
         left = sorted(["red", 5, 7, 3, "blue", 5], key=str)
         while left:
-            page = await broker.evolution(entity_id, Wanted())
+            page = await broker.evolution(entity_id, Wanted(), sight=EVERYTHING)
             shown = page.evolutions[0].events[POWER]
             assert sorted([event.instance["value"] for event in shown], key=str) == left
             victim = shown[len(shown) // 2].instance
@@ -321,7 +322,7 @@ async def test_operations_of_one_transaction_see_each_other(shared_broker: Broke
     assert [isinstance(verdict, Applied) for verdict in verdicts] == [True] * 5 + [False] * 2
     left = [(row.attribute, row.instance["value"]) for row in await stored(broker, entity_id)]
     assert left == [(POWER, 4), (COLOUR, "red")]
-    assert (await broker.retrieve(entity_id)).attributes[POWER][0]["value"] == 4
+    assert (await broker.retrieve(entity_id, sight=EVERYTHING)).attributes[POWER][0]["value"] == 4
 
 
 async def test_what_changes_is_told_and_what_is_old_is_not(broker: Broker) -> None:
@@ -353,4 +354,4 @@ async def test_an_app_rolls_a_correction_back_with_the_rest(shared_broker: Broke
     except ZeroDivisionError:
         pass
     assert await stored(broker, entity_id) == rows
-    assert (await broker.retrieve(entity_id)).attributes[POWER][0]["value"] == 2
+    assert (await broker.retrieve(entity_id, sight=EVERYTHING)).attributes[POWER][0]["value"] == 2

@@ -8,6 +8,7 @@ import pytest
 
 from rhinecloud.broker import Applied, Broker, Operation, Query
 from rhinecloud.model import AlreadyExists, BadRequestData, NgsiLdError, ResourceNotFound
+from rhinecloud.model.sight import EVERYTHING
 
 from .graph import LAMP, SCOPE, attribute, iri, one, part, shown, told, values, whole
 
@@ -30,7 +31,7 @@ async def test_create(broker: Broker) -> None:
     assert fails(await one(broker, whole("create", power=6)), AlreadyExists)
     assert (await shown(broker))["power"] == 5
     assert fails(await one(broker, Operation("create", "urn:x:1")), BadRequestData)
-    stored = await broker.retrieve(LAMP)
+    stored = await broker.retrieve(LAMP, sight=EVERYTHING)
     assert stored.created_at == stored.modified_at
     (instance,) = stored.attributes[iri("power")]
     assert instance["createdAt"] == instance["modifiedAt"] == stored.created_at
@@ -40,12 +41,12 @@ async def test_replace_and_upsert_replace_the_whole_but_keep_created_at(broker: 
     """§5.6.18, §5.6.8"""
     assert fails(await one(broker, whole("replace", power=1)), ResourceNotFound)
     assert (await one(broker, whole("upsert", power=1, scope="/A", height=3))).created  # type: ignore[union-attr]
-    before = await broker.retrieve(LAMP)
+    before = await broker.retrieve(LAMP, sight=EVERYTHING)
     for kind, power in (("upsert", 2), ("replace", 3)):
         verdict = await one(broker, whole(kind, type="Post", power=power))
         assert verdict == Applied(updated=(iri("power"),))
         assert await shown(broker) == {"type": "Post", "power": power}
-    after = await broker.retrieve(LAMP)
+    after = await broker.retrieve(LAMP, sight=EVERYTHING)
     assert after.created_at == before.created_at
     assert after.modified_at > before.modified_at  # type: ignore[operator]
     changes = await told(broker)
@@ -58,11 +59,11 @@ async def test_append_overwrites_or_not_by_dataset(broker: Broker) -> None:
     """§5.6.3"""
     assert fails(await one(broker, part("append", power=1)), ResourceNotFound)
     await created(broker, power=1, scope="/A")
-    before = await broker.retrieve(LAMP)
+    before = await broker.retrieve(LAMP, sight=EVERYTHING)
     verdict = await one(broker, part("append", type="Post", power=2, height=7, scope="/B"))
     assert verdict == Applied(updated=(iri("power"), iri("height")))
     assert await shown(broker) == {"type": ["Lamp", "Post"], "scope": "/B", "power": 2, "height": 7}
-    after = await broker.retrieve(LAMP)
+    after = await broker.retrieve(LAMP, sight=EVERYTHING)
     assert after.attributes[iri("power")][0]["createdAt"] == before.attributes[iri("power")][0]["createdAt"]
     other = {"value": 9, "datasetId": "urn:x:1"}
     verdict = await one(
@@ -140,10 +141,10 @@ async def test_partial_update_of_one_attribute(broker: Broker) -> None:
 async def test_replace_attribute(broker: Broker) -> None:
     """§5.6.19"""
     await created(broker, power={"value": 1, "unitCode": "WTT"})
-    before = (await broker.retrieve(LAMP)).attributes[iri("power")][0]
+    before = (await broker.retrieve(LAMP, sight=EVERYTHING)).attributes[iri("power")][0]
     assert isinstance(await one(broker, attribute("replace_attribute", "power", {"value": 2})), Applied)
     assert (await shown(broker))["power"] == 2
-    after = (await broker.retrieve(LAMP)).attributes[iri("power")][0]
+    after = (await broker.retrieve(LAMP, sight=EVERYTHING)).attributes[iri("power")][0]
     assert after["createdAt"] == before["createdAt"]
     other = {"value": 2, "datasetId": "urn:x:1"}
     assert fails(await one(broker, attribute("replace_attribute", "power", other)), ResourceNotFound)
@@ -179,7 +180,7 @@ async def test_merge(broker: Broker) -> None:
     await one(broker, part("merge", unknown=NULL))
     assert len(await told(broker)) == before
     await one(broker, part("merge", color={"value": "blue", "datasetId": "urn:x:1"}))
-    assert len((await broker.retrieve(LAMP)).attributes[iri("color")]) == 2
+    assert len((await broker.retrieve(LAMP, sight=EVERYTHING)).attributes[iri("color")]) == 2
 
 
 async def test_delete_attribute(broker: Broker) -> None:
@@ -206,7 +207,7 @@ async def test_delete(broker: Broker) -> None:
     assert await broker.database.pool.fetchval("SELECT count(*) FROM place") == 1
     assert isinstance(await one(broker, Operation("delete", LAMP)), Applied)
     with pytest.raises(ResourceNotFound):
-        await broker.retrieve(LAMP)
+        await broker.retrieve(LAMP, sight=EVERYTHING)
     assert await broker.database.pool.fetchval("SELECT count(*) FROM place") == 0
     change = (await told(broker))[-1]
     assert (change["operation"], change["types"], "entity" in change) == ("delete", [iri("Lamp")], False)
@@ -221,10 +222,10 @@ async def test_a_geometry_is_found_where_it_is_now(broker: Broker, kind: Any) ->
         broker,
         part(kind, location={"type": "GeoProperty", "value": {"type": "Point", "coordinates": [2, 2]}}),
     )
-    points = await broker.points([], [])
+    points = await broker.points([], [], sight=EVERYTHING)
     assert [point[2:4] for point in points] == [(2.0, 2.0)]
     await one(broker, part("update", location={"type": "Property", "value": "nowhere"}))
-    assert await broker.points([], []) == []
+    assert await broker.points([], [], sight=EVERYTHING) == []
 
 
 async def test_every_kind_of_attribute_is_stored_as_it_came(broker: Broker) -> None:
@@ -260,10 +261,10 @@ async def test_a_purge_of_everything(broker: Broker) -> None:
     many = [whole("create", f"urn:x:{n}", power=n, height=1) for n in range(1_201)]
     assert all(isinstance(verdict, Applied) for verdict in await broker.apply(many))
     height = frozenset({iri("height")})
-    assert await broker.purge(Query(attrs=tuple(height)), height) == 1_201
-    assert await broker.purge(Query(), height) == 0
-    assert await broker.purge(Query(), frozenset({iri("power")}), keep=True) == 0
-    page = await broker.query(Query(limit=2_000, count=True))
+    assert await broker.purge(Query(attrs=tuple(height)), height, sight=EVERYTHING) == 1_201
+    assert await broker.purge(Query(), height, sight=EVERYTHING) == 0
+    assert await broker.purge(Query(), frozenset({iri("power")}), keep=True, sight=EVERYTHING) == 0
+    page = await broker.query(Query(limit=2_000, count=True), sight=EVERYTHING)
     assert {tuple(entity.attributes) for entity in page.entities} == {(iri("power"),)}
-    assert await broker.purge(Query()) == 1_201
-    assert (await broker.query(Query(count=True))).count == 0
+    assert await broker.purge(Query(), sight=EVERYTHING) == 1_201
+    assert (await broker.query(Query(count=True), sight=EVERYTHING)).count == 0

@@ -30,6 +30,7 @@ from rhinecloud.model import (
 )
 from rhinecloud.model.context import CORE
 from rhinecloud.model.evolution import SCOPE
+from rhinecloud.model.sight import EVERYTHING
 from rhinecloud.model.temporal_aggregates import parse_aggregation
 from rhinecloud.model.temporal_query import TemporalQuery, parse_temporal_query
 from rhinecloud.model.temporal_representation import EntityTemporal, render_temporal
@@ -245,9 +246,9 @@ async def test_aggregates_are_those_of_the_naive_reading(
         )
         if not in_window(timerel, at, end, written):
             with pytest.raises(ResourceNotFound):
-                await shared_broker.evolution(entity_id, wanted)
+                await shared_broker.evolution(entity_id, wanted, sight=EVERYTHING)
             continue
-        page = await shared_broker.evolution(entity_id, wanted)
+        page = await shared_broker.evolution(entity_id, wanted, sight=EVERYTHING)
         (shown,) = page.evolutions
         document = render_temporal(shown, CORE, format="aggregatedValues")[POWER]
         months, rest = DURATIONS[duration]
@@ -352,7 +353,7 @@ async def test_an_instance_keeps_its_identity_when_it_grows_cold(shared_broker: 
     await remember(shared_broker, entity_id, POWER, [(at, 1), (at, 2), (at + timedelta(seconds=1), 3)])
 
     async def identities() -> dict[str, Any]:
-        page = await shared_broker.evolution(entity_id, Wanted())
+        page = await shared_broker.evolution(entity_id, Wanted(), sight=EVERYTHING)
         return {
             event.instance["instanceId"]: event.instance["value"]
             for event in page.evolutions[0].events[POWER]
@@ -409,23 +410,25 @@ async def test_which_entities_a_query_is_about(shared_broker: Broker) -> None:
     types = TypeSelection(((kind,),))
 
     async def ids(query: Query, wanted: Wanted | None = None) -> list[str]:
-        page = await broker.evolutions(query, wanted or Wanted(window))
+        page = await broker.evolutions(query, wanted or Wanted(window), sight=EVERYTHING)
         return [one.entity.id for one in page.evolutions]
 
     assert await ids(Query(types=types)) == [inside, hot]
     assert await ids(Query(types=types), Wanted(window, attributes=(LEVEL,))) == [hot]
     assert await ids(Query(types=types, ids=(gap, hot))) == [hot]
     assert await ids(Query(types=types, id_pattern=f"{inside}$")) == [inside]
-    first = await broker.evolutions(Query(types=types, limit=1, count=True), Wanted(window))
+    first = await broker.evolutions(Query(types=types, limit=1, count=True), Wanted(window), sight=EVERYTHING)
     assert (first.more, first.count, len(first.evolutions)) == (True, 2, 1)
-    second = await broker.evolutions(Query(types=types, limit=1, offset=1), Wanted(window))
+    second = await broker.evolutions(Query(types=types, limit=1, offset=1), Wanted(window), sight=EVERYTHING)
     assert (second.more, [one.entity.id for one in second.evolutions]) == (False, [hot])
     # q is about the instances within the window: 50 came later.
     assert await ids(Query(types=types, q=parse_q("urn:x:power>10", CORE))) == []
     assert await ids(Query(types=types, q=parse_q("urn:x:power==5", CORE))) == [inside]
     assert await ids(Query(types=types, q=parse_q('urn:x:level=="high"', CORE))) == [hot]
     counted = await broker.evolutions(
-        Query(types=types, q=parse_q("urn:x:power|urn:x:level", CORE), count=True, limit=1), Wanted(window)
+        Query(types=types, q=parse_q("urn:x:power|urn:x:level", CORE), count=True, limit=1),
+        Wanted(window),
+        sight=EVERYTHING,
     )
     assert (counted.count, counted.more) == (2, True)
     with pytest.raises(BadRequestData):
@@ -462,7 +465,7 @@ async def test_places_and_scopes_of_the_past(shared_broker: Broker) -> None:
     window = Wanted(asked("between", noon - timedelta(hours=1), noon + timedelta(hours=1)))
 
     async def ids(**conditions: Any) -> list[str]:
-        page = await broker.evolutions(Query(types=types, **conditions), window)
+        page = await broker.evolutions(Query(types=types, **conditions), window, sight=EVERYTHING)
         return [one.entity.id for one in page.evolutions]
 
     assert await ids() == [here, there]
@@ -487,7 +490,7 @@ async def test_times_other_than_that_of_the_observation(shared_broker: Broker) -
     )
 
     async def attributes(**query: Any) -> set[str]:
-        page = await broker.evolution(entity_id, Wanted(parse_temporal_query(query)))
+        page = await broker.evolution(entity_id, Wanted(parse_temporal_query(query)), sight=EVERYTHING)
         return set(page.evolutions[0].events)
 
     assert await attributes() == {POWER, LEVEL}
@@ -506,11 +509,15 @@ async def test_times_other_than_that_of_the_observation(shared_broker: Broker) -
     assert await attributes(timeproperty="createdAt", **lately) == {LEVEL}
     # The evolution outlives the entity.
     await broker.do(Operation("delete", entity_id))
-    page = await broker.evolution(entity_id, Wanted(parse_temporal_query({"timeproperty": "observedAt"})))
+    page = await broker.evolution(
+        entity_id, Wanted(parse_temporal_query({"timeproperty": "observedAt"})), sight=EVERYTHING
+    )
     assert page.evolutions[0].deleted_at is not None
     assert page.evolutions[0].entity.types == ("urn:x:Lamp",)
     found = await broker.evolutions(
-        Query(ids=(entity_id,)), Wanted(parse_temporal_query({"timeproperty": "deletedAt", **lately}))
+        Query(ids=(entity_id,)),
+        Wanted(parse_temporal_query({"timeproperty": "deletedAt", **lately})),
+        sight=EVERYTHING,
     )
     assert {name for one in found.evolutions for name in one.events} == {POWER, LEVEL}
 
@@ -520,7 +527,9 @@ async def test_units_are_not_added_to_each_other(shared_broker: Broker) -> None:
     at = datetime(2026, 5, 1, 12, tzinfo=UTC)
     await remember(shared_broker, entity_id, POWER, [(at, 500)], unit="WTT")
     await remember(shared_broker, entity_id, POWER, [(at, 2)], unit="KWT")
-    page = await shared_broker.evolution(entity_id, Wanted(aggregation=parse_aggregation("sum", None)))
+    page = await shared_broker.evolution(
+        entity_id, Wanted(aggregation=parse_aggregation("sum", None)), sight=EVERYTHING
+    )
     shown = render_temporal(page.evolutions[0], CORE)[POWER]
     assert {(one["unitCode"], one["sum"][0][0]) for one in shown} == {("WTT", 500.0), ("KWT", 2.0)}
 
@@ -533,9 +542,11 @@ async def test_an_attribute_that_is_asked_for_must_be_eligible(shared_broker: Br
     average = parse_aggregation("avg", None)
     with pytest.raises(InvalidRequest):
         await shared_broker.evolution(
-            entity_id, Wanted(attributes=(NAME,), aggregation=average, named=frozenset({NAME}))
+            entity_id,
+            Wanted(attributes=(NAME,), aggregation=average, named=frozenset({NAME})),
+            sight=EVERYTHING,
         )
-    page = await shared_broker.evolution(entity_id, Wanted(aggregation=average))
+    page = await shared_broker.evolution(entity_id, Wanted(aggregation=average), sight=EVERYTHING)
     assert list(page.evolutions[0].aggregated) == [POWER]
 
 
@@ -553,7 +564,7 @@ async def test_statistics_of_many_series(shared_broker: Broker, edges: bool) -> 
         await remember(broker, entity_id, POWER, values[9:])
     since, until = first + timedelta(days=4), first + timedelta(days=26)
     wanted = Wanted(asked("between", since, until) if edges else TemporalQuery())
-    found = await broker.statistics(Query(types=TypeSelection(((kind,),))), wanted)
+    found = await broker.statistics(Query(types=TypeSelection(((kind,),))), wanted, sight=EVERYTHING)
     for index, entity_id in enumerate(found.entities):
         kept = [v for at, v in expected.pop(entity_id) if not edges or since <= at < until]
         assert (found.counts[index], found.totals[index]) == (len(kept), pytest.approx(sum(kept)))

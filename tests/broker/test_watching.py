@@ -17,6 +17,7 @@ from rhinecloud.broker import Broker, Change, Operation
 from rhinecloud.broker import feed as feeding
 from rhinecloud.broker.relay import READER
 from rhinecloud.bus.connection import CHANGES
+from rhinecloud.model.sight import EVERYTHING
 from rhinecloud.tasks import stop
 
 from ..conftest import EXTERNAL_NATS, NatsServer, wait_for
@@ -38,7 +39,7 @@ class Watcher:
     def __init__(self, broker: Broker, name: str | None = None, types: tuple[str, ...] = ()) -> None:
         self.changes: list[Change] = []
         self.delay = 0.0
-        self._task = asyncio.create_task(self._run(broker.watch(name, types)))
+        self._task = asyncio.create_task(self._run(broker.watch(name, types, sight=EVERYTHING)))
 
     async def _run(self, watch: AsyncIterator[list[Change]]) -> None:
         async for changes in watch:
@@ -273,7 +274,7 @@ async def test_what_is_read_once_a_watch_has_begun_leaves_no_gap(
     begun = asyncio.Event()
 
     async def follow() -> None:
-        async for changes in broker.watch(None, begun=begun):
+        async for changes in broker.watch(None, begun=begun, sight=EVERYTHING):
             seen.extend(change.entity_id for change in changes)
 
     following = asyncio.create_task(follow())

@@ -13,6 +13,7 @@ from rhinecloud.broker import writer as writing
 from rhinecloud.broker.gathering import Gathering
 from rhinecloud.broker.writer import Writer
 from rhinecloud.model import AlreadyExists, BadRequestData, NgsiLdError, ResourceNotFound
+from rhinecloud.model.sight import EVERYTHING
 from rhinecloud.store import Connections, RoomDatabase, Rooms
 
 from .conftest import MakeBroker
@@ -42,15 +43,15 @@ async def test_a_batch_has_a_verdict_for_each_item_in_order(broker: Broker) -> N
 async def test_delete_and_make_again_in_one_batch(broker: Broker) -> None:
     at = {"type": "Point", "coordinates": [1, 2]}
     await one(broker, whole("create", power=1, location=at, scope="/A"))
-    before = await broker.retrieve(LAMP)
+    before = await broker.retrieve(LAMP, sight=EVERYTHING)
     verdicts = await broker.apply(
         [Operation("delete", LAMP), whole("create", type="Post", power=2), Operation("delete", "urn:x:2")]
     )
     assert [type(verdict) for verdict in verdicts] == [Applied, Applied, ResourceNotFound]
     assert await shown(broker) == {"type": "Post", "power": 2}
-    after = await broker.retrieve(LAMP)
+    after = await broker.retrieve(LAMP, sight=EVERYTHING)
     assert after.created_at > before.created_at  # type: ignore[operator]
-    assert await broker.points([], []) == []
+    assert await broker.points([], [], sight=EVERYTHING) == []
     assert [c["operation"] for c in await told(broker)] == ["create", "delete", "create"]
     verdicts = await broker.apply(
         [whole("create", "urn:x:2", location=at), Operation("delete", "urn:x:2"), Operation("delete", LAMP)]
@@ -104,14 +105,14 @@ async def test_the_same_delivery_twice_at_the_same_time_counts_once(make_broker:
 
 async def test_an_older_measurement_goes_to_history_only(broker: Broker) -> None:
     await one(broker, measured(2, "2026-01-01T00:00:02Z"))
-    before = await broker.retrieve(LAMP)
+    before = await broker.retrieve(LAMP, sight=EVERYTHING)
     changes = len(await told(broker))
     late = whole(
         "measure",
         power={"value": 1, "observedAt": "2026-01-01T00:00:01.5Z"},
     )
     assert await one(broker, late) == Applied(history_only=(iri("power"),))
-    assert await broker.retrieve(LAMP) == before
+    assert await broker.retrieve(LAMP, sight=EVERYTHING) == before
     assert len(await told(broker)) == changes
     assert await values(broker) == [1, 2]
     mixed = whole("measure", power={"value": 0, "observedAt": "2025-12-31T00:00:00Z"}, height=4)
@@ -124,7 +125,7 @@ async def test_equal_times_are_all_kept(broker: Broker) -> None:
     at = "2026-01-01T00:00:00Z"
     await broker.apply([measured(n, at) for n in (3, 1, 2)])
     await one(broker, measured(1, at))
-    series = await broker.history(LAMP, iri("power"))
+    series = await broker.history(LAMP, iri("power"), sight=EVERYTHING)
     assert (series.times, sorted(series.values)) == ([at] * 4, [1, 1, 2, 3])
     assert (await shown(broker))["power"]["value"] == 1  # the last to arrive
 
@@ -152,13 +153,19 @@ async def test_history_by_dataset_unit_window_and_limit(broker: Broker) -> None:
             ),
         )
     await one(broker, whole("measure", power={"value": "broken", "observedAt": "2026-01-01T00:00:05Z"}))
-    series = await broker.history(LAMP, iri("power"), limit=3)
+    series = await broker.history(LAMP, iri("power"), limit=3, sight=EVERYTHING)
     assert series.times[0] == "2026-01-01T00:00:03Z"
     assert series.values[:2] == [3, 4]
     assert series.values[2]["value"] == "broken"
     assert series.unit == "WTT"
-    assert (await broker.history(LAMP, iri("power"), dataset="urn:x:1")).values == [0, -1, -2, -3, -4]
-    assert (await broker.history("urn:x:none", iri("power"))).values == []
+    assert (await broker.history(LAMP, iri("power"), dataset="urn:x:1", sight=EVERYTHING)).values == [
+        0,
+        -1,
+        -2,
+        -3,
+        -4,
+    ]
+    assert (await broker.history("urn:x:none", iri("power"), sight=EVERYTHING)).values == []
 
 
 async def test_two_workers_write_the_same_new_entities_at_once(make_broker: MakeBroker) -> None:

@@ -20,6 +20,7 @@ from rhinecloud.gateways import MqttGateway
 from rhinecloud.gateways.profiles import Confirmation, FixedProfiles, Profiles
 from rhinecloud.gateways.taking import operations_of
 from rhinecloud.model import BadRequestData
+from rhinecloud.model.sight import EVERYTHING
 
 from ..conftest import EXTERNAL_NATS, NatsServer
 
@@ -287,8 +288,8 @@ async def test_a_redelivery_changes_nothing(
 
 
 async def state(broker: Broker) -> dict[str, Any]:
-    entity = await broker.retrieve("urn:ngsi-ld:TrafficFlowObserved:moers")
-    series = await broker.history(entity.id, DEFAULT + "vehicleSpeed")
+    entity = await broker.retrieve("urn:ngsi-ld:TrafficFlowObserved:moers", sight=EVERYTHING)
+    series = await broker.history(entity.id, DEFAULT + "vehicleSpeed", sight=EVERYTHING)
     pool = broker.database.pool
     return {
         "entity": entity,
@@ -304,9 +305,9 @@ async def test_values_without_a_time_keep_their_order(nats: NatsServer, bus: Bus
         for n in range(200):
             await client.publish("json/Lamp/1", json.dumps({"n": n}), qos=1)
         await eventually(lambda: gateway.counters.applied == 200)
-    entity = await broker.retrieve("urn:ngsi-ld:Lamp:1")
+    entity = await broker.retrieve("urn:ngsi-ld:Lamp:1", sight=EVERYTHING)
     assert entity.attributes[DEFAULT + "n"][0]["value"] == 199
-    assert (await broker.history(entity.id, DEFAULT + "n")).values == list(range(200))
+    assert (await broker.history(entity.id, DEFAULT + "n", sight=EVERYTHING)).values == list(range(200))
 
 
 # Profiles
@@ -414,4 +415,6 @@ async def test_a_profile_that_is_saved_is_heard_with_qos_0(
             await asyncio.sleep(0.01)
     await gateway.close()
     await profiles.close()
-    assert (await broker.retrieve("urn:ngsi-ld:Thing:7")).attributes[DEFAULT + "a"][0]["value"] == 1
+    assert (await broker.retrieve("urn:ngsi-ld:Thing:7", sight=EVERYTHING)).attributes[DEFAULT + "a"][0][
+        "value"
+    ] == 1

@@ -19,6 +19,7 @@ from rhinecloud.bus import Bus
 from rhinecloud.gateways.profiles import ProfileError, Profiles, Unmappable
 from rhinecloud.gateways.taking import MOST_KEPT, Counters, Incoming, Taking
 from rhinecloud.gateways.unmapped import Unmapped
+from rhinecloud.model.sight import EVERYTHING
 from rhinecloud.store import intake
 
 DEFAULT = "https://uri.etsi.org/ngsi-ld/default-context/"
@@ -61,7 +62,7 @@ class Kit:
         return await self.taking.take(messages)
 
     async def values(self, entity_id: str, name: str = "a") -> list[Any]:
-        return (await self.broker.history(entity_id, DEFAULT + name)).values
+        return (await self.broker.history(entity_id, DEFAULT + name, sight=EVERYTHING)).values
 
     async def audit(self) -> list[tuple[str, str, str]]:
         records = await self.broker.database.pool.fetch(
@@ -266,7 +267,7 @@ async def test_values_are_observed_when_they_arrived_not_when_they_were_replayed
     after = datetime.now(UTC)
     await kit.profiles.save(OWN, "operator")
     await kit.unmapped.replay(actor="operator")
-    (at,) = (await kit.broker.history("urn:ngsi-ld:Thing:7", DEFAULT + "a")).times
+    (at,) = (await kit.broker.history("urn:ngsi-ld:Thing:7", DEFAULT + "a", sight=EVERYTHING)).times
     assert before - timedelta(milliseconds=1) <= datetime.fromisoformat(at) <= after
 
 
@@ -330,7 +331,7 @@ async def test_a_clock_that_lies_is_flagged_and_does_not_move_the_state(kit: Kit
     await kit.send(
         "json/Lamp/7", {"a": 2, "observedAt": "1970-01-01T00:01:00Z"}, {"a": 3, "observedAt": future}
     )
-    state = await kit.broker.retrieve("urn:ngsi-ld:Lamp:7")
+    state = await kit.broker.retrieve("urn:ngsi-ld:Lamp:7", sight=EVERYTHING)
     assert state.attributes[DEFAULT + "a"][0]["value"] == 1
     assert await kit.values("urn:ngsi-ld:Lamp:7") == [1]
     assert [(device, kind) for device, kind, _ in kit.flags] == [("7", "clock")]  # once, though twice
@@ -340,7 +341,7 @@ async def test_a_clock_that_lies_is_flagged_and_does_not_move_the_state(kit: Kit
     assert (replayed.mapped, replayed.still) == (2, 0)
     assert sorted(await kit.values("urn:ngsi-ld:Lamp:7")) == [1, 2, 3]
     now = datetime.now(UTC)
-    for at in (await kit.broker.history("urn:ngsi-ld:Lamp:7", DEFAULT + "a")).times:
+    for at in (await kit.broker.history("urn:ngsi-ld:Lamp:7", DEFAULT + "a", sight=EVERYTHING)).times:
         assert abs(datetime.fromisoformat(at) - now) < timedelta(minutes=5)
 
 

@@ -38,6 +38,7 @@ from rhinecloud.model import (
     parse_type_selection,
 )
 from rhinecloud.model.query_tree import PATH_MEMBERS
+from rhinecloud.model.sight import EVERYTHING
 from rhinecloud.store import Database, geo, queries
 from rhinecloud.store.entities import to_entity
 from rhinecloud.store.queries import Query
@@ -68,11 +69,14 @@ async def hold(database: Database, entities: Sequence[Entity]) -> None:
 
 
 async def ids(database: Database, query: Query) -> list[str]:
-    return [stored.id for stored in (await queries.run(database.pool, query))[0]]
+    return [stored.id for stored in (await queries.run(database.pool, query, sight=EVERYTHING))[0]]
 
 
 async def everything(database: Database) -> list[Entity]:
-    return [to_entity(stored) for stored in (await queries.run(database.pool, Query(limit=1_000)))[0]]
+    return [
+        to_entity(stored)
+        for stored in (await queries.run(database.pool, Query(limit=1_000), sight=EVERYTHING))[0]
+    ]
 
 
 # ---- q: queries that are likely to meet the entities, for they are made of what stands in them
@@ -182,7 +186,9 @@ async def test_sql_answers_what_the_plain_reading_answers(
     for q in terms:
         expected = [entity.id for entity in stored if matches(q, entity)]
         assert await ids(shared, Query(q=q, limit=1_000)) == expected, q
-        page, count = await queries.run(shared.pool, Query(q=q, limit=1, offset=1, count=True))
+        page, count = await queries.run(
+            shared.pool, Query(q=q, limit=1, offset=1, count=True), sight=EVERYTHING
+        )
         assert [row.id for row in page] == expected[1:2]
         assert count == len(expected)
 
@@ -279,7 +285,7 @@ async def test_types_ids_patterns_attributes_paging(shared: Database) -> None:
     seen = []
     for offset in range(0, 6, 2):
         page, count = await queries.run(
-            shared.pool, Query(types=selection, limit=2, offset=offset, count=True)
+            shared.pool, Query(types=selection, limit=2, offset=offset, count=True), sight=EVERYTHING
         )
         assert count == 4
         seen += [row.id for row in page]
@@ -364,7 +370,9 @@ async def test_a_geo_query_goes_with_the_other_conditions_and_pages(shared: Data
 
     await hold(shared, [*(post(n) for n in range(9)), lamp(10, n=3)])
     near = GeoQuery("near", {"type": "Point", "coordinates": [6.76, 51.43]}, LOCATION, 350.0)
-    page, count = await queries.run(shared.pool, Query(geo=near, limit=2, offset=1, count=True))
+    page, count = await queries.run(
+        shared.pool, Query(geo=near, limit=2, offset=1, count=True), sight=EVERYTHING
+    )
     assert ([row.id for row in page], count) == ([f"urn:ngsi-ld:Lamp:{n}" for n in (1, 2)], 6)
     for text in ("n>3", "n!=4;n>3"):  # the second needs the plain reading
         q = parse_q(text, CORE)
@@ -392,13 +400,13 @@ async def test_points_for_maps(shared: Database) -> None:
         ],
     )
     lamps, power = CORE.expand_name("Lamp"), CORE.expand_name("power")
-    found = await queries.points(shared.pool, [lamps], [power, "urn:x:none"], LOCATION)
+    found = await queries.points(shared.pool, [lamps], [power, "urn:x:none"], LOCATION, sight=EVERYTHING)
     assert found == [
         ("urn:ngsi-ld:Lamp:1", (lamps,), 6.5, 51.5, ["on", None]),
         ("urn:ngsi-ld:Lamp:2", (lamps,), 7.0, 52.0, [None, None]),
     ]
-    assert await queries.points(shared.pool, ["urn:x:Other"], [], LOCATION) == []
-    assert len(await queries.points(shared.pool, [], [], LOCATION)) == 2
+    assert await queries.points(shared.pool, ["urn:x:Other"], [], LOCATION, sight=EVERYTHING) == []
+    assert len(await queries.points(shared.pool, [], [], LOCATION, sight=EVERYTHING)) == 2
 
 
 async def test_positions_next_to_zero_do_not_keep_others_from_being_stored(shared: Database) -> None:

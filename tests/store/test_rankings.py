@@ -27,6 +27,7 @@ from rhinecloud.model import (
     parse_scope_q,
 )
 from rhinecloud.model.query_tree import AttributePath
+from rhinecloud.model.sight import EVERYTHING
 from rhinecloud.store import Database, queries, rankings
 from rhinecloud.store.entities import to_entity
 from rhinecloud.store.queries import Query
@@ -67,7 +68,7 @@ def paths_of(q: Q) -> list[AttributePath]:
 
 
 async def ids(database: Database, query: Query, known: Rankings) -> list[str]:
-    return [stored.id for stored in (await queries.run(database.queries, query, known))[0]]
+    return [stored.id for stored in (await queries.run(database.queries, query, known, sight=EVERYTHING))[0]]
 
 
 async def test_every_kind_of_term_before_and_after_a_change(shared: Database) -> None:
@@ -127,7 +128,7 @@ async def test_with_rankings_sql_answers_what_the_plain_reading_answers(
         expected = [entity.id for entity in ordered(stored, keys)]
         assert await ids(shared, Query(order_by=keys, limit=100), known) == expected, keys
         page, count = await queries.run(
-            shared.queries, Query(order_by=keys, limit=1, offset=1, count=True), known
+            shared.queries, Query(order_by=keys, limit=1, offset=1, count=True), known, sight=EVERYTHING
         )
         assert ([one.id for one in page], count) == (expected[1:2], len(expected))
     await forget_all(shared)
@@ -221,7 +222,9 @@ async def test_nothing_that_is_written_meanwhile_is_missed(shared: Database) -> 
 
 
 async def whole(database: Database) -> list[Entity]:
-    return [to_entity(one) for one in (await queries.run(database.pool, Query(limit=5_000)))[0]]
+    return [
+        to_entity(one) for one in (await queries.run(database.pool, Query(limit=5_000), sight=EVERYTHING))[0]
+    ]
 
 
 async def test_measurements_are_heap_only_and_facts_follow_what_is_not_measured(shared: Database) -> None:
@@ -248,7 +251,7 @@ async def test_measurements_are_heap_only_and_facts_follow_what_is_not_measured(
     assert await update(10, a={"value": 2, "observedAt": "2026-01-02T00:00:00Z"}) == (10, 10)
     updated, heap_only = await update(10, b=2)
     assert (updated, heap_only) == (10, 0)
-    found = await queries.run(shared.queries, Query(q=parse_q("b==2", CORE)))
+    found = await queries.run(shared.queries, Query(q=parse_q("b==2", CORE)), sight=EVERYTHING)
     assert len(found[0]) == 10
 
 
@@ -280,7 +283,7 @@ async def test_scope_queries_answer_as_the_plain_reading(
     await hold(shared, entities)
     for text in SCOPE_QUERIES:
         query = parse_scope_q(text)
-        found, _ = await queries.run(shared.queries, Query(scope_q=query, limit=100))
+        found, _ = await queries.run(shared.queries, Query(scope_q=query, limit=100), sight=EVERYTHING)
         assert [one.id for one in found] == [e.id for e in entities if query.matches(e.scopes)], text
 
 
@@ -303,7 +306,9 @@ async def test_the_migration_brings_what_is_there_along(database: Database, data
     try:
         after = await again.pool.fetch("SELECT id, facts FROM entity ORDER BY id")
         assert [tuple(one) for one in after] == [tuple(one) for one in before]
-        found, _ = await queries.run(again.queries, Query(scope_q=parse_scope_q("/A/#"), limit=100))
+        found, _ = await queries.run(
+            again.queries, Query(scope_q=parse_scope_q("/A/#"), limit=100), sight=EVERYTHING
+        )
         assert len(found) == len(TRICKY)
     finally:
         await again.close()

@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+from rhinecloud.model.sight import EVERYTHING, Sight
 from rhinecloud.web.follower import Follower
 from rhinecloud.web.live import Channel, Fragment, Live, StreamRoute, event
-from rhinecloud.web.sight import EVERYTHING
 
 
 class Counting:
@@ -176,11 +176,13 @@ class SlowBroker:
     def __init__(self) -> None:
         self.order: list[str] = []
 
-    async def types(self) -> list[tuple[str, int]]:
+    async def types(self, *, sight: Sight) -> list[tuple[str, int]]:
         self.order.append("read")
         return []
 
-    async def watch(self, name: str | None, *, begun: asyncio.Event) -> AsyncIterator[list[Any]]:
+    async def watch(
+        self, name: str | None, *, sight: Sight, begun: asyncio.Event
+    ) -> AsyncIterator[list[Any]]:
         await asyncio.sleep(0.1)
         self.order.append("begun")
         begun.set()
@@ -193,6 +195,6 @@ async def test_pages_read_the_graph_when_their_watch_has_begun() -> None:
     broker: Any = SlowBroker()
     follower = Follower(broker)
     async with asyncio.timeout(10):
-        await follower.ready()
+        await follower.ready(EVERYTHING)
     assert broker.order == ["begun", "read"]
     follower.close()

@@ -11,9 +11,11 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from rhinecloud.model.sight import EVERYTHING, Grant, Sight
+from rhinecloud.people import Actor
 from rhinecloud.web import create_app, live, sight
 from rhinecloud.web.live import Fragment, Live
-from rhinecloud.web.sight import EVERYTHING, PermittedRoute, Sight
+from rhinecloud.web.sight import PermittedRoute
 
 from .test_errors import Broken
 
@@ -27,12 +29,12 @@ async def _nothing() -> str:
 
 def test_views_of_two_sights_are_two() -> None:
     views = Live()
-    other = Sight("district-north", "somebody")
+    other = Sight((Grant(scopes=frozenset({"/North"})),))
     mine = views.channel(EVERYTHING, "map", lambda: Fragment(_nothing))
     theirs = views.channel(other, "map", lambda: Fragment(_nothing))
     assert mine is not theirs
     assert views.channel(EVERYTHING, "map", lambda: Fragment(_nothing)) is mine
-    assert views.channel(Sight("district-north", "somebody"), "map", lambda: Fragment(_nothing)) is theirs
+    assert views.channel(Sight((Grant(scopes=frozenset({"/North"})),)), "map", lambda: Fragment(_nothing)) is theirs
     views.notify("map")
     assert mine._dirty.is_set() and theirs._dirty.is_set()
 
@@ -66,7 +68,7 @@ def test_every_page_names_a_permission_and_is_documented() -> None:
 
 async def test_a_live_part_asks_for_its_permission(monkeypatch: pytest.MonkeyPatch) -> None:
     app = create_app(Broken(RuntimeError()))
-    monkeypatch.setattr(live, "sight_of", lambda request: Sight("nobody", "nobody"))
+    monkeypatch.setattr(live, "actor_of", lambda request: Actor("nobody", "anonymous"))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://city") as client:
         for path, _ in _routes():
             if path.startswith("/live/"):
@@ -80,5 +82,5 @@ async def test_a_route_asks_for_its_permission(monkeypatch: pytest.MonkeyPatch) 
     app = Starlette(routes=[PermittedRoute("/devices", page, "devices.see")])
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://city") as client:
         assert (await client.get("/devices")).status_code == 200
-        monkeypatch.setattr(sight, "sight_of", lambda request: Sight("nobody", "nobody"))
+        monkeypatch.setattr(sight, "actor_of", lambda request: Actor("nobody", "anonymous"))
         assert (await client.get("/devices")).status_code == 403

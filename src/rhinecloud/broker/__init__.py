@@ -13,6 +13,7 @@ from rhinecloud.store.queries import Query
 from .broker import Broker, Page, Series, Transaction
 from .gathering import Overloaded
 from .operations import Applied, Change, Kind, Merging, NotUpdated, Operation, Verdict
+from .seeing import seen_change
 from .temporal import Statistics, TemporalPage, Wanted
 
 __all__ = [
@@ -35,4 +36,5 @@ __all__ = [
     "Verdict",
     "Wanted",
     "rfc3339",
+    "seen_change",
 ]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -14,6 +14,7 @@ import msgspec
 from rhinecloud.model import Entity, NgsiLdError, ResourceNotFound
 from rhinecloud.model.linked import Join
 from rhinecloud.model.projection import Projection
+from rhinecloud.model.sight import Sight
 from rhinecloud.store import (
     Database,
     Joint,
@@ -24,6 +25,7 @@ from rhinecloud.store import (
     intake,
     queries,
     rankings,
+    temporal_selection,
 )
 from rhinecloud.store.discovery import AttributeInfo, TypeInfo
 from rhinecloud.store.entities import StoredEntity, rfc3339, to_entity
@@ -34,6 +36,7 @@ from .feed import Feed, Subscriber
 from .gathering import Gathering
 from .operations import Applied, Change, Operation, Verdict
 from .relay import READER, Publisher, Relay, caretaker_of
+from .seeing import seen_change
 from .subscriptions import Subscriptions
 from .temporal import Statistics, TemporalPage, Wanted
 from .writer import SeriesNumbers, Writer, write
@@ -107,7 +110,11 @@ class Transaction:
 
 
 class Broker:
-    """Provide, consume and watch the graph of one tenant (CIM 009 §5.6, §5.7)."""
+    """Provide, consume and watch the graph of one tenant (CIM 009 §5.6, §5.7).
+
+    Whoever reads says for whom: `sight` is what they may read, and what it leaves out is as if it were not there.
+    `sight.EVERYTHING` is for what the program itself does. It has no default, so that nobody can forget it.
+    """
 
     def __init__(
         self, database: Database, bus: Bus, *, temporal_page: int = 1_000, cared_for: bool = False
@@ -170,7 +177,12 @@ class Broker:
         return verdict
 
     async def purge(
-        self, query: queries.Query, attributes: frozenset[str] | None = None, *, keep: bool = False
+        self,
+        query: queries.Query,
+        attributes: frozenset[str] | None = None,
+        *,
+        keep: bool = False,
+        sight: Sight,
     ) -> int:
         """Delete all entities that match (CIM 009 §5.6.21), or only these attributes of theirs, or with `keep` all
         others; returns how many entities it changed.
@@ -178,7 +190,7 @@ class Broker:
         It goes on in portions, each a transaction of its own: what raises has left those before it done.
         """
         changed = 0
-        async for ids in queries.every(self.database.queries, query):
+        async for ids in queries.every(self.database.queries, query, sight=sight):
             operations = [
                 Operation("delete", entity_id, only=query.types)
                 if attributes is None
@@ -214,36 +226,37 @@ class Broker:
 
     # Consume --------------------------------------------------------------------------------------------------
 
-    async def retrieve(self, entity_id: str) -> Entity:
+    async def retrieve(self, entity_id: str, *, sight: Sight) -> Entity:
         """An entity (CIM 009 §5.7.1). Raises ResourceNotFound."""
         stored = await self._reader.submit(entity_id)
-        if stored is None:
+        entity = None if stored is None else sight.of(to_entity(stored))
+        if entity is None:
             raise ResourceNotFound(f"there is no entity {entity_id}")
-        return to_entity(stored)
+        return entity
 
-    async def query(self, query: queries.Query) -> Page:
+    async def query(self, query: queries.Query, *, sight: Sight) -> Page:
         """Entities that match (CIM 009 §5.7.2), in the order of their ids."""
-        found, count = await queries.run(self.database.queries, query, self._rankings)
-        return Page([to_entity(stored) for stored in found], count)
+        found, count = await queries.run(self.database.queries, query, self._rankings, sight=sight)
+        return Page([entity for stored in found if (entity := sight.of(to_entity(stored)))], count)
 
     async def linked(
-        self, linking: Sequence[Entity], projection: Projection, join: Join
+        self, linking: Sequence[Entity], projection: Projection, join: Join, *, sight: Sight
     ) -> dict[str, Entity | None]:
         """The entities that Relationships of these lead to, with these (CIM 009 §4.5.23): see joining.linked."""
-        return await joining.linked(self.database, linking, projection, join)
+        return await joining.linked(self.database, linking, projection, join, sight)
 
-    async def evolution(self, entity_id: str, wanted: Wanted) -> TemporalPage:
+    async def evolution(self, entity_id: str, wanted: Wanted, *, sight: Sight) -> TemporalPage:
         """The temporal evolution of an entity (CIM 009 §5.7.3). Raises ResourceNotFound."""
-        return await temporal.retrieve(self.database.queries, entity_id, wanted, self._temporal_page)
+        return await temporal.retrieve(self.database.queries, entity_id, wanted, self._temporal_page, sight)
 
-    async def evolutions(self, query: queries.Query, wanted: Wanted) -> TemporalPage:
+    async def evolutions(self, query: queries.Query, wanted: Wanted, *, sight: Sight) -> TemporalPage:
         """The temporal evolutions of the entities that match (CIM 009 §5.7.4)."""
-        return await temporal.query(self.database.queries, query, wanted, self._temporal_page)
+        return await temporal.query(self.database.queries, query, wanted, self._temporal_page, sight)
 
-    async def statistics(self, query: queries.Query, wanted: Wanted) -> Statistics:
+    async def statistics(self, query: queries.Query, wanted: Wanted, *, sight: Sight) -> Statistics:
         """How many numbers there are, their sum, the smallest and the largest, of each series of all entities that
         ids and types of a query select, however many: see temporal.statistics."""
-        return await temporal.statistics(self.database.queries, query, wanted)
+        return await temporal.statistics(self.database.queries, query, wanted, sight)
 
     async def history(
         self,
@@ -253,10 +266,16 @@ class Broker:
         until: datetime = FOREVER,
         limit: int = 1_000,
         dataset: str = "",
+        *,
+        sight: Sight,
     ) -> Series:
         """The newest `limit` values of an attribute's instance with since <= time < until, oldest first; where it was
         deleted there is no value."""
         async with self.database.pool.acquire() as connection:
+            if not sight.everything:
+                candidate = await temporal_selection.find(connection, entity_id, sight)
+                if candidate is None or not candidate.shows(attribute, sight):
+                    return Series([], [], None)
             series = {
                 number: key
                 for number, key in (await history.find_series(connection, entity_id, attribute)).items()
@@ -270,41 +289,53 @@ class Broker:
         told = [v for v in values if not (isinstance(v[1], dict) and "deletedAt" in v[1])]
         return Series([at for at, _ in told], [value for _, value in told], units[-1] if units else None)
 
-    async def types(self) -> list[tuple[str, int]]:
+    async def types(self, *, sight: Sight) -> list[tuple[str, int]]:
         """Entity types with the number of their entities, most first."""
-        return await discovery.types(self.database.pool)
+        return await discovery.types(self.database.pool, sight)
 
-    async def attributes_of_types(self) -> list[tuple[str, list[str]]]:
+    async def attributes_of_types(self, *, sight: Sight) -> list[tuple[str, list[str]]]:
         """Entity types with the attributes that their entities have, in the order of the types' names."""
-        return await discovery.attributes_of_types(self.database.pool)
+        return await discovery.attributes_of_types(self.database.pool, sight)
 
-    async def types_of_attributes(self) -> list[tuple[str, list[str]]]:
+    async def types_of_attributes(self, *, sight: Sight) -> list[tuple[str, list[str]]]:
         """Attributes with the types of the entities that have them, in the order of the attributes' names."""
-        return await discovery.types_of_attributes(self.database.pool)
+        return await discovery.types_of_attributes(self.database.pool, sight)
 
-    async def type_info(self, iri: str) -> TypeInfo | None:
+    async def type_info(self, iri: str, *, sight: Sight) -> TypeInfo | None:
         """What is known of a type (CIM 009 §5.7.7); None if no entity is of it."""
-        return await discovery.type_info(self.database.pool, iri)
+        return await discovery.type_info(self.database.pool, iri, sight)
 
-    async def attribute_info(self, iri: str) -> AttributeInfo | None:
+    async def attribute_info(self, iri: str, *, sight: Sight) -> AttributeInfo | None:
         """What is known of an attribute (CIM 009 §5.7.10); None if no entity has it."""
-        return await discovery.attribute_info(self.database.pool, iri)
+        return await discovery.attribute_info(self.database.pool, iri, sight)
 
     async def points(
-        self, types: Sequence[str], attributes: Sequence[str], geometry: str = queries.LOCATION
+        self,
+        types: Sequence[str],
+        attributes: Sequence[str],
+        geometry: str = queries.LOCATION,
+        *,
+        sight: Sight,
     ) -> list[tuple[str, tuple[str, ...], float, float, list[Any]]]:
         """(id, types, lon, lat, values) of every entity of these types that has a position, for maps.
 
         `values` are those of the default instances of `attributes` (None where missing), lon and lat the centre of
         the geometry's bounds in degrees.
         """
-        return await queries.points(self.database.queries, types, attributes, geometry)
+        return await queries.points(self.database.queries, types, attributes, geometry, sight=sight)
 
     def watch(
-        self, name: str | None = None, types: Sequence[str] = (), *, begun: asyncio.Event | None = None
+        self,
+        name: str | None = None,
+        types: Sequence[str] = (),
+        *,
+        sight: Sight,
+        begun: asyncio.Event | None = None,
     ) -> AsyncIterator[list[Change]]:
-        """Changes as they are committed: see Feed.watch."""
-        return self.feed.watch(name, types, begun=begun)
+        """Changes as they are committed: see Feed.watch. What comes into sight is told as created, what goes out of
+        sight as deleted."""
+        changes = self.feed.watch(name, types, begun=begun)
+        return changes if sight.everything else _seen(changes, sight)
 
     async def health(self) -> dict[str, Any]:
         """Figures of this process and of the tenant's way from commit to bus."""
@@ -350,3 +381,10 @@ class Broker:
     async def _read(self, ids: list[str]) -> list[StoredEntity | None | Exception]:
         found = await entities.read(self.database.pool, set(ids))
         return [found.get(entity_id) for entity_id in ids]
+
+
+async def _seen(lists: AsyncGenerator[list[Change], None], sight: Sight) -> AsyncIterator[list[Change]]:
+    async with aclosing(lists):
+        async for changes in lists:
+            if found := [seen for change in changes if (seen := seen_change(change, sight))]:
+                yield found

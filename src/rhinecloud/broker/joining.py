@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from rhinecloud.model import Entity
 from rhinecloud.model.linked import Join, missing
 from rhinecloud.model.projection import Projection
+from rhinecloud.model.sight import Sight
 from rhinecloud.store import Database, entities
 from rhinecloud.store.entities import to_entity
 
@@ -15,9 +16,10 @@ _PORTION = 500
 
 
 async def linked(
-    database: Database, linking: Iterable[Entity], projection: Projection, join: Join
+    database: Database, linking: Iterable[Entity], projection: Projection, join: Join, sight: Sight
 ) -> dict[str, Entity | None]:
-    """All entities that the join leads to from these, and these themselves; None for those that are not there.
+    """All entities that the join leads to from these, and these themselves; None for those that are not there
+    or not seen.
 
     One statement a level. Raises TooManyResults for more than an answer can hold.
     """
@@ -27,6 +29,6 @@ async def linked(
         for begin in range(0, len(ids), _PORTION):
             portion = ids[begin : begin + _PORTION]
             found = await entities.read(database.queries, portion)
-            known |= {one: to_entity(found[one]) if one in found else None for one in portion}
+            known |= {one: sight.of(to_entity(found[one])) if one in found else None for one in portion}
             await asyncio.sleep(0)
     return known

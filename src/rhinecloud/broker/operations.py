@@ -108,11 +108,19 @@ class Head(msgspec.Struct, frozen=True, rename="camel"):
     attributes: tuple[str, ...] = ()
 
 
+class Filed(msgspec.Struct, frozen=True):
+    """Where an entity belongs: by this it is decided who may read it."""
+
+    types: tuple[str, ...]
+    scopes: tuple[str, ...]
+
+
 class Change(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """A committed change as it is told to watches, pages and subscribers.
 
     `entity` is the state after the change (None after a deletion), `old` the previous instances of the attributes
-    in `attributes`. `id` orders all changes of a tenant and is what a consumer drops repetitions by.
+    in `attributes`, `was` its types and scopes before if they were others. `id` orders all changes of a tenant and is
+    what a consumer drops repetitions by.
     """
 
     entity_id: str
@@ -123,5 +131,6 @@ class Change(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     old: Instances = {}
     scopes: tuple[str, ...] = ()  # of an entity that was deleted; else they stand in `entity`
     created_at: str | None = None  # likewise
+    was: Filed | None = None
     id: int = 0
     at: str = ""

@@ -317,6 +317,9 @@ class Plan:
         }
         if old:
             change["old"] = old
+        if operation == "update" and state.filed != (state.types, state.scopes):
+            change["was"] = {"types": state.filed[0], "scopes": state.filed[1]}
+        state.filed = (state.types, state.scopes)
         if state.exists:
             assert state.created_at is not None
             change["entity"] = {

@@ -39,6 +39,7 @@ class State:
         "attributes",
         "created_at",
         "exists",
+        "filed",
         "id",
         "scopes",
         "types",
@@ -51,6 +52,7 @@ class State:
         self.exists = stored is not None
         self.types: tuple[str, ...] = stored.types if stored else ()
         self.scopes: tuple[str, ...] = stored.scopes if stored else ()
+        self.filed = (self.types, self.scopes)  # as the last change told it
         self._before: Instances = _decode_attributes(stored.attributes) if stored else {}
         self.attributes: Instances = dict(self._before)
         self.created_at = stored.created_at if stored else None

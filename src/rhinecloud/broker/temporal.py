@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 
 from rhinecloud.model import ResourceNotFound, instance_id
+from rhinecloud.model.sight import Sight
 from rhinecloud.model.temporal_aggregates import Aggregation, Part, Sums, total
 from rhinecloud.model.temporal_query import TemporalQuery
 from rhinecloud.model.temporal_representation import EntityTemporal, Event, texts
@@ -64,22 +65,24 @@ class TemporalPage(msgspec.Struct, frozen=True):
     range: Range | None = None
 
 
-async def retrieve(pool: asyncpg.Pool, entity_id: str, wanted: Wanted, most: int) -> TemporalPage:
+async def retrieve(
+    pool: asyncpg.Pool, entity_id: str, wanted: Wanted, most: int, sight: Sight
+) -> TemporalPage:
     """The evolution of one entity (§5.7.3), with about `most` instances. Raises ResourceNotFound if it is unknown or
     has none that is asked for."""
     async with temporal.snapshot(pool) as connection:
-        candidate = await temporal_selection.find(connection, entity_id)
+        candidate = await temporal_selection.find(connection, entity_id, sight)
         if candidate is None:
             raise ResourceNotFound(f"there is no temporal evolution of {entity_id}")
-        page = await _page(connection, [candidate], wanted, most)
+        page = await _page(connection, [candidate], wanted, most, sight)
         if not page.evolutions:
             raise ResourceNotFound(f"{entity_id} has no instances such as are asked for")
         return page
 
 
-async def query(pool: asyncpg.Pool, asked: Query, wanted: Wanted, most: int) -> TemporalPage:
+async def query(pool: asyncpg.Pool, asked: Query, wanted: Wanted, most: int, sight: Sight) -> TemporalPage:
     """The evolutions of a page of entities (§5.7.4), in the query's order, with about `most` instances in all."""
-    selection = Selection(asked, wanted.window, wanted.attributes or None, wanted.datasets)
+    selection = Selection(asked, sight, wanted.window, wanted.attributes or None, wanted.datasets)
     async with temporal.snapshot(pool) as connection:
         if asked.q is not None or asked.geo is not None or asked.scope_q is not None:
             end = None if asked.count else asked.offset + asked.limit + 1
@@ -89,7 +92,7 @@ async def query(pool: asyncpg.Pool, asked: Query, wanted: Wanted, most: int) -> 
         else:
             count = await temporal_selection.count(connection, selection) if asked.count else None
             found = await temporal_selection.select(connection, selection, asked.limit + 1, asked.offset)
-        page = await _page(connection, found[: asked.limit], wanted, most)
+        page = await _page(connection, found[: asked.limit], wanted, most, sight)
     return msgspec.structs.replace(page, more=len(found) > asked.limit, count=count)
 
 
@@ -107,11 +110,11 @@ class Statistics(msgspec.Struct, frozen=True):
     largest: list[float]
 
 
-async def statistics(pool: asyncpg.Pool, asked: Query, wanted: Wanted) -> Statistics:
+async def statistics(pool: asyncpg.Pool, asked: Query, wanted: Wanted, sight: Sight) -> Statistics:
     """Of all entities that ids and types of a query select, whatever their number: from the stored sums, but for the
     chunks over the edges of the window, which is one of observation."""
     window = Window("observedAt", wanted.temporal.since, wanted.temporal.until)
-    selection = Selection(asked, window, wanted.attributes, wanted.datasets)
+    selection = Selection(asked, sight, window, wanted.attributes, wanted.datasets)
     async with temporal.snapshot(pool) as connection:
         series = await temporal_selection.series_of(connection, selection)
         ids = [one[0] for one in series]
@@ -135,7 +138,7 @@ async def statistics(pool: asyncpg.Pool, asked: Query, wanted: Wanted) -> Statis
 
 
 async def _page(
-    connection: asyncpg.Connection, candidates: Sequence[Candidate], wanted: Wanted, most: int
+    connection: asyncpg.Connection, candidates: Sequence[Candidate], wanted: Wanted, most: int, sight: Sight
 ) -> TemporalPage:
     if wanted.attributes == ():
         return TemporalPage([EntityTemporal(one.entity, one.deleted_at) for one in candidates])
@@ -143,6 +146,8 @@ async def _page(
     series = await temporal.find_series(
         connection, list(by_id), wanted.window, wanted.attributes, wanted.datasets
     )
+    if not sight.everything:
+        series = [one for one in series if by_id[one.entity_id].shows(one.attribute, sight)]
     if wanted.omitted:
         series = [one for one in series if one.attribute not in wanted.omitted]
     if wanted.aggregation is not None:

@@ -45,8 +45,7 @@ async def sift(
     kept: list[Candidate] = []
     for start in range(0, len(candidates), _PORTION):
         portion = candidates[start : start + _PORTION]
-        ids = [one.entity.id for one in portion]
-        instances = await _instances(connection, ids, selection.window, names, timed)
+        instances = await _instances(connection, portion, selection, names, timed)
         if query.scope_q is not None:
             portion = await _in_scope(connection, portion, query.scope_q, asked)
         kept += [one for one in portion if _meets(one.entity, instances[one.entity.id], query.q, query.geo)]
@@ -74,11 +73,23 @@ def _meets(entity: Entity, instances: Evolution, q: Q | None, geo: GeoQuery | No
 
 
 async def _instances(
-    connection: asyncpg.Connection, ids: Sequence[str], window: Window, names: set[str], timed: bool
+    connection: asyncpg.Connection,
+    candidates: Sequence[Candidate],
+    selection: Selection,
+    names: set[str],
+    timed: bool,
 ) -> dict[str, Evolution]:
-    """Entity → the instances of these attributes; of plain numbers each once, unless their times matter."""
+    """Entity → the instances of these attributes that are seen; of plain numbers each once, unless their times
+    matter."""
     found: dict[str, Evolution] = defaultdict(lambda: defaultdict(list))
-    series = {one.id: one for one in await temporal.find_series(connection, ids, window, sorted(names))}
+    by_id = {one.entity.id: one for one in candidates}
+    assert selection.window is not None
+    window = selection.window
+    series = {
+        one.id: one
+        for one in await temporal.find_series(connection, list(by_id), window, sorted(names))
+        if selection.sight.everything or by_id[one.entity_id].shows(one.attribute, selection.sight)
+    }
     if not series:
         return found
     async for portion in temporal_numbers.portions(connection, list(series.values()), window):

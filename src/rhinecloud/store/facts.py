@@ -140,6 +140,11 @@ def of_attributes(names: Iterable[str]) -> Facts:
     return frozenset(_number("?", name) for name in names)
 
 
+def of_scopes(scopes: Iterable[str]) -> Facts:
+    """One of these is a fact of each entity with one of the scopes, or with one beneath."""
+    return frozenset(_number("#", *scope.removeprefix("/").split("/")) for scope in scopes)
+
+
 def of_path(path: AttributePath) -> Facts:
     """The fact that an entity has the attribute, or sub-attribute, of a path; empty for a member of the entity."""
     return _has(path)[0][0] if path.attribute not in ENTITY_MEMBERS else frozenset()

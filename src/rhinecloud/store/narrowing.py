@@ -28,6 +28,7 @@ from rhinecloud.model.query_tree import (
 from . import facts
 from .parameters import Parameters
 from .rankings import MODIFIED_AT, Rankings
+from .seeing import Seen
 
 _TEXT = 256  # characters of a text that a ranking knows
 _LITERAL_BEGINNING = re.compile(r"\^([^\\^$.|?*+()\[\]{}]+)")
@@ -53,12 +54,12 @@ def by_facts(
     ]
 
 
-async def by_rankings(q: Q, parameters: Parameters, rankings: Rankings) -> list[str]:
-    """Where the rankings say that values lie. Asking for them may have a ranking made."""
+async def by_rankings(q: Q, parameters: Parameters, rankings: Rankings, seen: Seen) -> list[str]:
+    """Where the rankings say that values lie. Asking for them may have one made, but not of what is never seen."""
     terms = q.terms if isinstance(q, And) else (q,)
     # Beside an equality, which is likely to leave little, an order is not worth a ranking of its own.
     alone = not any(_is_equality(term) for term in terms)
-    found = [await _ranked(term, rankings, ask=alone or _is_equality(term)) for term in terms]
+    found = [await _ranked(term, rankings, seen, ask=alone or _is_equality(term)) for term in terms]
     return [
         f"e.id IN ({' UNION ALL '.join(_selected(number, term, parameters) for number, term in among)})"
         for among in found
@@ -81,26 +82,26 @@ def _selected(number: int | None, term: Q, parameters: Parameters) -> str:
     return f"SELECT r.entity_id FROM ranked r WHERE r.ranking = {number} AND {within}"
 
 
-async def _ranked(q: Q, rankings: Rankings, *, ask: bool) -> list[_Where] | None:
+async def _ranked(q: Q, rankings: Rankings, seen: Seen, *, ask: bool) -> list[_Where] | None:
     """Rankings and what they are asked, in one of which each match stands; or None. Of alternatives some may be left
     to the facts."""
     match q:
         case And(terms):
             for term in terms:
-                found = await _ranked(term, rankings, ask=ask)
+                found = await _ranked(term, rankings, seen, ask=ask)
                 if found is not None:
                     return found
         case Or(terms):
             among: list[_Where] = []
             for term in terms:
-                found = await _ranked(term, rankings, ask=ask)
+                found = await _ranked(term, rankings, seen, ask=ask)
                 if found is None and not facts.of_query(term):
                     return None
                 among += [(None, term)] if found is None else found
             return among
         case Comparison(path, op, value):
             # What no ranking could answer does not ask for one.
-            if bounds(path, op, value, Parameters()) is not None:
+            if seen.gives(path.attribute) and bounds(path, op, value, Parameters()) is not None:
                 number = await rankings.number(path, ask=ask, measured=_is_equality(q))
                 return None if number is None else [(number, q)]
     return None

@@ -32,6 +32,7 @@ from rhinecloud.model.query_tree import (
 )
 
 from .parameters import Parameters
+from .seeing import Seen
 
 # The members that hold values; an instance has one of them. Links have no order (§4.9).
 _STRUCTURED = ("value", "json")
@@ -72,15 +73,24 @@ def scope_condition(selection: ScopeQuery, parameters: Parameters) -> str:
     return "(" + " OR ".join(f"({one})" for one in alternatives) + ")"
 
 
-def condition(q: Q, parameters: Parameters) -> Condition:
-    """A query as a condition."""
-    if not isinstance(q, And | Or) and q.path.linked is not None:
-        return _linked(q, q.path.attribute, q.path.linked, parameters)
+def condition(q: Q, parameters: Parameters, seen: Seen) -> Condition:
+    """A query as a condition. What is not seen is not there: a term about it does not hold."""
     match q:
         case And(terms):
-            return _joined(" AND ", [condition(term, parameters) for term in terms])
+            return _joined(" AND ", [condition(term, parameters, seen) for term in terms])
         case Or(terms):
-            return _joined(" OR ", [condition(term, parameters) for term in terms])
+            return _joined(" OR ", [condition(term, parameters, seen) for term in terms])
+    if not seen.gives(q.path.attribute):
+        return Condition("false", True)
+    found = _term(q, parameters, seen)
+    visible = seen.attribute(q.path.attribute)
+    return found if visible is None else Condition(f"({found.sql} AND {visible})", found.exact)
+
+
+def _term(q: Comparison | Exists, parameters: Parameters, seen: Seen) -> Condition:
+    if q.path.linked is not None:
+        return _linked(q, q.path.attribute, q.path.linked, parameters, seen)
+    match q:
         case Exists(path):
             return _exists(path, parameters)
         case Comparison(path, op, value):
@@ -92,10 +102,10 @@ def _joined(word: str, parts: list[Condition]) -> Condition:
 
 
 def _linked(
-    term: Comparison | Exists, relationship: str, linked: LinkedPath, parameters: Parameters
+    term: Comparison | Exists, relationship: str, linked: LinkedPath, parameters: Parameters, seen: Seen
 ) -> Condition:
     """The term holds for an entity that the Relationship leads to. Within the parentheses that one is e."""
-    inner = condition(msgspec.structs.replace(term, path=linked.path), parameters)
+    inner = condition(msgspec.structs.replace(term, path=linked.path), parameters, seen)
     links = " UNION ALL ".join(
         f"SELECT jsonb_path_query(e.attributes, {parameters.add(f'$.{json.dumps(relationship)}[*].{member}[*]')}"
         "::jsonpath, silent => true)"
@@ -104,7 +114,7 @@ def _linked(
     hint = f"e.types && {parameters.add(list(linked.types))}::text[] AND " if linked.types else ""
     return Condition(
         f"EXISTS (SELECT FROM ({links}) AS link (id) JOIN entity AS e ON e.id = link.id #>> '{{}}' "
-        f"WHERE {hint}{inner.sql})",
+        f"WHERE {hint}{' AND '.join((inner.sql, *seen.entity()))})",
         inner.exact,
     )
 

@@ -26,12 +26,14 @@ from rhinecloud.model import (
     ordered,
 )
 from rhinecloud.model.query_matching import unknown_links
+from rhinecloud.model.sight import Sight
 from rhinecloud.model.subscription import Selector
 
 from . import entities, following, geo, narrowing, q_sql, sorting
 from .entities import StoredEntity, to_entity
 from .parameters import Parameters
 from .rankings import Rankings
+from .seeing import Seen
 
 _PORTION = 500
 _MOST_AT_ONCE = 4_000
@@ -58,29 +60,31 @@ class Query(msgspec.Struct, frozen=True):
 
 
 async def run(
-    pool: asyncpg.Pool, query: Query, rankings: Rankings | None = None
+    pool: asyncpg.Pool, query: Query, rankings: Rankings | None = None, *, sight: Sight
 ) -> tuple[list[StoredEntity], int | None]:
-    """The entities of one page in the order of the query, and the number of all if asked for.
+    """The entities of one page in the order of the query, and the number of all if asked for, as they stand there: what
+    `sight` leaves out of them is for the caller to take away, but has no part in which they are.
 
     `rankings` are the tenant's. Raises BadRequestData for a pattern that PostgreSQL cannot read.
     """
     parameters = Parameters()
-    conditions, exact = _conditions(query, parameters)
+    seen = Seen(sight, parameters)
+    conditions, exact = _conditions(query, parameters, seen)
     if query.q is not None and rankings is not None:
-        conditions += await narrowing.by_rankings(query.q, parameters, rankings)
+        conditions += await narrowing.by_rankings(query.q, parameters, rankings, seen)
     if query.q is not None:
-        conditions += await following.by_links(pool, query.q, parameters, rankings)
+        conditions += await following.by_links(pool, query.q, parameters, rankings, sight)
     try:
         if query.geo is not None:
             ids = await geo.matching(pool, query.geo, conditions, parameters)
             if exact and not query.order_by:
                 return await _page_of_ids(pool, ids, query)
-            return await _sift(pool, _these(pool, ids), query, exact)
+            return await _sift(pool, _these(pool, ids), query, exact, sight)
         where, given = " AND ".join(conditions) or "true", list(parameters.values)
-        order = await sorting.order(query.order_by, rankings) if exact else None
+        order = await sorting.order(query.order_by, rankings, seen) if exact else None
         if order is None:
             few = _PORTION if query.count or query.order_by else 4 * (query.offset + query.limit)
-            return await _sift(pool, _all(pool, where, given, min(few, _PORTION)), query, exact)
+            return await _sift(pool, _all(pool, where, given, min(few, _PORTION)), query, exact, sight)
         count = None
         if query.count:
             count = await pool.fetchval(f"SELECT count(*) FROM entity e WHERE {where}", *given)
@@ -91,14 +95,14 @@ async def run(
             *parameters.values,
         )
         if order.partial and len(records) < query.limit:  # what has no place in the ranking comes after
-            return await _sift(pool, _all(pool, where, given), query, exact)
+            return await _sift(pool, _all(pool, where, given), query, exact, sight)
     except asyncpg.InvalidRegularExpressionError as error:
         raise BadRequestData(f"not a regular expression: {error}") from None
     return [entities.row(record) for record in records], count
 
 
 async def every(
-    pool: asyncpg.Pool, query: Query, rankings: Rankings | None = None
+    pool: asyncpg.Pool, query: Query, rankings: Rankings | None = None, *, sight: Sight
 ) -> AsyncIterator[list[str]]:
     """The ids of all entities that match, in their order and in portions, whatever the page and the order of the query.
 
@@ -106,19 +110,22 @@ async def every(
     cannot read.
     """
     parameters = Parameters()
-    conditions, exact = _conditions(query, parameters)
+    seen = Seen(sight, parameters)
+    conditions, exact = _conditions(query, parameters, seen)
     if query.q is not None and rankings is not None:
-        conditions += await narrowing.by_rankings(query.q, parameters, rankings)
+        conditions += await narrowing.by_rankings(query.q, parameters, rankings, seen)
     try:
         if query.geo is not None:
             portions = _these(pool, await geo.matching(pool, query.geo, conditions, parameters))
         else:
             portions = _all(pool, " AND ".join(conditions) or "true", list(parameters.values))
         async for portion in portions:
-            meets = [True] * len(portion)
-            if not exact and query.q is not None:
-                meets = await _meets(pool, query.q, [to_entity(stored) for stored in portion])
-            yield [stored.id for stored, meet in zip(portion, meets, strict=True) if meet]
+            if exact or query.q is None:
+                yield [stored.id for stored in portion]
+                continue
+            candidates = [entity for stored in portion if (entity := sight.of(to_entity(stored)))]
+            meets = await _meets(pool, query.q, candidates, sight)
+            yield [entity.id for entity, meet in zip(candidates, meets, strict=True) if meet]
     except asyncpg.InvalidRegularExpressionError as error:
         raise BadRequestData(f"not a regular expression: {error}") from None
 
@@ -161,7 +168,7 @@ async def _all(pool: asyncpg.Pool, where: str, given: Sequence[Any], limit: int 
 
 
 async def _sift(
-    pool: asyncpg.Pool, portions: _Portions, query: Query, exact: bool
+    pool: asyncpg.Pool, portions: _Portions, query: Query, exact: bool, sight: Sight
 ) -> tuple[list[StoredEntity], int | None]:
     """Where SQL was wider than the query, or cannot order: hold each candidate against the plain reading of q, and
     keep the best of them. In the order of ids it stops when the page is full, unless all must be counted."""
@@ -169,10 +176,10 @@ async def _sift(
     number = 0
     best: list[tuple[Entity, StoredEntity]] = []
     async for portion in portions:
-        candidates = [(to_entity(stored), stored) for stored in portion]
+        candidates = [(entity, stored) for stored in portion if (entity := sight.of(to_entity(stored)))]
         if not exact:
             assert query.q is not None
-            meets = await _meets(pool, query.q, [entity for entity, _ in candidates])
+            meets = await _meets(pool, query.q, [entity for entity, _ in candidates], sight)
             candidates = [one for one, meet in zip(candidates, meets, strict=True) if meet]
         number += len(candidates)
         best += candidates
@@ -188,30 +195,45 @@ async def _sift(
     return [stored for _, stored in best[query.offset : end]], number if query.count else None
 
 
-async def _meets(pool: asyncpg.Pool, q: Q, candidates: list[Entity]) -> list[bool]:
+async def _meets(pool: asyncpg.Pool, q: Q, candidates: list[Entity], sight: Sight) -> list[bool]:
     """Whether entities meet q by its plain reading. Linked entities that it looks at are read, a level at a time."""
     known: dict[str, Entity | None] = {}
     while missing := unknown_links(q, candidates, known, known.get):
         found = await entities.read(pool, missing)
-        known |= {one: to_entity(found[one]) if one in found else None for one in missing}
+        known |= {one: sight.of(to_entity(found[one])) if one in found else None for one in missing}
     return [matches(q, entity, known.get) for entity in candidates]
 
 
-def _conditions(query: Query, parameters: Parameters) -> tuple[list[str], bool]:
+def _conditions(query: Query, parameters: Parameters, seen: Seen) -> tuple[list[str], bool]:
     """SQL conditions, and whether they say exactly what the query says. Those about facts are what the index knows:
     they only narrow, and each has its exact condition beside it. Exact ones are functions, not operators, for the
     planner takes an operator on jsonb to leave next to nothing, on top of what it rightly expects of the facts."""
     conditions = narrowing.by_facts(query.attrs, query.scope_q, query.q, parameters)
     conditions += head_conditions(query, parameters)
+    conditions += seen.entity()
     exact = True
     if query.attrs:
-        conditions.append(f"jsonb_exists_any(e.attributes, {parameters.add(list(query.attrs))}::text[])")
+        conditions.append(_has_any(query.attrs, parameters, seen))
     if query.scope_q is not None:
         conditions.append(q_sql.scope_condition(query.scope_q, parameters))
     if query.q is not None:
-        sql, exact = q_sql.condition(query.q, parameters)
+        sql, exact = q_sql.condition(query.q, parameters, seen)
         conditions.append(sql)
+    if query.geo is not None and (visible := seen.attribute(query.geo.property)) is not None:
+        conditions.append(visible)
     return conditions, exact
+
+
+def _has_any(attributes: Sequence[str], parameters: Parameters, seen: Seen) -> str:
+    """That the entity has one of the attributes, which are seen of some entities only, or of none."""
+    by_visible: dict[str | None, list[str]] = {}
+    for name in attributes:
+        by_visible.setdefault(seen.attribute(name), []).append(name)
+    parts = []
+    for visible, names in by_visible.items():
+        has = f"jsonb_exists_any(e.attributes, {parameters.add(names)}::text[])"
+        parts.append(has if visible is None else f"({has} AND {visible})")
+    return parts[0] if len(parts) == 1 else f"({' OR '.join(parts)})"
 
 
 def head_conditions(query: Query, parameters: Parameters) -> list[str]:
@@ -242,17 +264,21 @@ def _selected(selectors: Sequence[Selector], parameters: Parameters) -> str:
 
 
 async def points(
-    pool: asyncpg.Pool, types: Sequence[str], attributes: Sequence[str], geometry: str
+    pool: asyncpg.Pool, types: Sequence[str], attributes: Sequence[str], geometry: str, *, sight: Sight
 ) -> list[tuple[str, tuple[str, ...], float, float, list[Any]]]:
     """(id, types, lon, lat, values) of entities with a geometry, in the order of their ids."""
     parameters = Parameters()
     where = [f"p.attribute = {parameters.add(geometry)}"]
     if types:
         where.append(f"e.types && {parameters.add(list(types))}::text[]")
+    seen = Seen(sight, parameters)
+    where += seen.entity()
+    if (visible := seen.attribute(geometry)) is not None:
+        where.append(visible)
     values = "".join(
         ", (SELECT coalesce(i->'value', i->'object', i->'vocab', i->'json', i->'languageMap') "
         f"FROM jsonb_array_elements(e.attributes->{parameters.add(name)}::text) AS i "
-        "WHERE NOT i ? 'datasetId' LIMIT 1)::text"
+        f"WHERE NOT i ? 'datasetId'{_and(seen.attribute(name))} LIMIT 1)::text"
         for name in attributes
     )
     records = await pool.fetch(
@@ -265,3 +291,7 @@ async def points(
         (r[0], tuple(r[1]), r[2], r[3], [None if v is None else decode(v) for v in tuple(r)[4:]])
         for r in records
     ]
+
+
+def _and(condition: str | None) -> str:
+    return "" if condition is None else f" AND {condition}"

@@ -9,11 +9,14 @@ import asyncpg
 import msgspec
 
 from rhinecloud.model import BadRequestData, Entity, ordered
+from rhinecloud.model.evolution import SCOPE
+from rhinecloud.model.sight import Sight
 
 from . import queries
 from .entities import StoredEntity, rfc3339, to_entity
 from .parameters import Parameters
 from .queries import Query
+from .seeing import Seen
 from .temporal import KEPT, TIME, Window
 
 
@@ -22,6 +25,11 @@ class Candidate(msgspec.Struct, frozen=True):
 
     entity: Entity
     deleted_at: str | None = None
+
+    def shows(self, attribute: str, sight: Sight) -> bool:
+        """Whether a sight that includes the entity includes this attribute of it. Its scopes are none."""
+        seen = sight.attributes_of(self.entity.types, self.entity.scopes)
+        return seen is None or attribute == SCOPE or attribute in seen
 
 
 _EVERY = """(
@@ -50,17 +58,22 @@ def _candidate(
     return Candidate(entity, None if deleted is None else rfc3339(deleted))
 
 
-async def find(connection: asyncpg.Connection, entity_id: str) -> Candidate | None:
-    """One entity that is or was."""
+async def find(connection: asyncpg.Connection, entity_id: str, sight: Sight) -> Candidate | None:
+    """One entity that is or was, if it is seen: by the types and scopes that it has now, or had last."""
     record = await connection.fetchrow(f"SELECT {_COLUMNS} FROM {_EVERY} WHERE e.id = $1", entity_id)
-    return None if record is None else _candidate(*record)
+    if record is None:
+        return None
+    candidate = _candidate(*record)
+    return candidate if sight.of(candidate.entity) is not None else None
 
 
 class Selection(msgspec.Struct, frozen=True):
-    """Entities by id, id pattern, types and selectors of `query`, that have in the window an instance of one of these
-    attributes and datasets (None for any, '' for the default one); without a `window` whatever history holds."""
+    """Entities that are seen, by id, id pattern, types and selectors of `query`, that have in the window an instance of
+    one of these attributes and datasets (None for any, '' for the default one); without a `window` whatever history
+    holds."""
 
     query: Query
+    sight: Sight
     window: Window | None
     attributes: tuple[str, ...] | None = None
     datasets: tuple[str, ...] | None = None
@@ -97,7 +110,8 @@ async def _ordered(
     )
     candidates = {record[0]: _candidate(*tuple(record)[:6]) for record in records}
     whole = [to_entity(StoredEntity(r[0], tuple(r[1]), tuple(r[2]), r[6], r[3], r[4])) for r in records]
-    return [candidates[entity.id] for entity in ordered(whole, selection.query.order_by)]
+    seen = [entity for one in whole if (entity := selection.sight.of(one))]
+    return [candidates[entity.id] for entity in ordered(seen, selection.query.order_by)]
 
 
 async def count(connection: asyncpg.Connection, selection: Selection) -> int:
@@ -108,18 +122,20 @@ async def count(connection: asyncpg.Connection, selection: Selection) -> int:
 
 
 def _where(selection: Selection, parameters: Parameters) -> str:
-    conditions = queries.head_conditions(selection.query, parameters)
+    seen = Seen(selection.sight, parameters, indexed=False)
+    conditions = queries.head_conditions(selection.query, parameters) + seen.entity()
     if selection.window is not None:
-        conditions.append(_has_instance(selection, selection.window, parameters))
+        conditions.append(_has_instance(selection, selection.window, parameters, seen))
     return " AND ".join(conditions) or "true"
 
 
-def _has_instance(selection: Selection, window: Window, parameters: Parameters) -> str:
+def _has_instance(selection: Selection, window: Window, parameters: Parameters, seen: Seen) -> str:
     since, until = (f"{parameters.add(at)}::timestamptz" for at in (window.since, window.until))
     series = ["s.entity_id = e.id"]
     for column, names in (("attribute", selection.attributes), ("dataset", selection.datasets)):
         if names is not None:
             series.append(f"s.{column} = ANY({parameters.add(list(names))}::text[])")
+    series += seen.attribute_in("s.attribute", (SCOPE,))
     if window.by == "observedAt":
         series.append("s.observed")
     time = TIME[window.by]
@@ -156,11 +172,14 @@ async def series_of(
     """(id, entity, attribute, dataset, unit) of the series of all entities that are selected now, in the order of
     their ids; whatever history holds of them."""
     parameters = Parameters()
-    entity = queries.head_conditions(selection.query, parameters)
+    seen = Seen(selection.sight, parameters)
+    entity = queries.head_conditions(selection.query, parameters) + seen.entity()
     series = ["s.observed"] if selection.window is not None and selection.window.by == "observedAt" else []
     for column, names in (("attribute", selection.attributes), ("dataset", selection.datasets)):
         if names is not None:
             series.append(f"s.{column} = ANY({parameters.add(list(names))}::text[])")
+    if shown := seen.attribute_in("s.attribute", (SCOPE,)):
+        series.append(f"EXISTS (SELECT FROM entity e WHERE e.id = s.entity_id AND {shown[0]})")
     found: list[tuple[int, str, str, str, str]] = await connection.fetch(
         _OF_ENTITIES.format(entity=" AND ".join(entity) or "true", series=" AND ".join(series) or "true"),
         *parameters.values,

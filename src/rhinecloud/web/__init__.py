@@ -14,7 +14,7 @@ from .live import Live, Source
 from .navigation import Entry, Group, Navigation
 from .rendering import Renderer
 from .shell import City, Shell
-from .sight import PermittedRoute, Sight, actor_of, sight_of
+from .sight import PermittedRoute, actor_of, sight_of
 
 __all__ = [
     "LAYERS",
@@ -29,7 +29,6 @@ __all__ = [
     "Renderer",
     "Rule",
     "Shell",
-    "Sight",
     "Source",
     "State",
     "WebApp",

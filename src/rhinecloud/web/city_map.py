@@ -26,11 +26,9 @@ _SPEED = 1  # gzip level: 450 kB in 15 ms
 
 def routes(shell: Shell) -> list[BaseRoute]:
     """`/map` and what its island asks for."""
-    source = shell.map
-    packed = _Packed(source)
 
     async def page(request: Request) -> Response:
-        await _ready(shell)
+        source = await _ready(shell, request)
         return shell.renderer.page(
             request,
             "map.html",
@@ -43,27 +41,27 @@ def routes(shell: Shell) -> list[BaseRoute]:
         )
 
     async def points(request: Request) -> Response:
-        await _ready(shell)
+        source = await _ready(shell, request)
         zipped = "gzip" in request.headers.get("accept-encoding", "")
-        body = await packed.body(zipped)
+        body = await _packed(source, zipped)
         headers = {"Cache-Control": "no-store", "Vary": "Accept-Encoding"}
         if zipped:
             headers["Content-Encoding"] = "gzip"
         return Response(body, media_type="application/octet-stream", headers=headers)
 
     async def channel(request: Request) -> Channel:
-        await _ready(shell)
+        source = await _ready(shell, request)
         return shell.live.channel(sight_of(request), "map", lambda: source)
 
     def mark(request: Request) -> str | None:
         return request.headers.get("last-event-id") or request.query_params.get("since")
 
     async def table(request: Request) -> Response:
-        await _ready(shell)
+        source = await _ready(shell, request)
         return shell.renderer.page(request, "parts/map_table.html", **_table(source, request))
 
     async def at(request: Request) -> Response:
-        await _ready(shell)
+        source = await _ready(shell, request)
         try:
             lon, lat = float(request.query_params["lon"]), float(request.query_params["lat"])
         except (KeyError, ValueError) as error:
@@ -72,7 +70,7 @@ def routes(shell: Shell) -> list[BaseRoute]:
         return shell.renderer.page(request, "parts/map_selection.html", entries=found)
 
     async def search(request: Request) -> Response:
-        await _ready(shell)
+        source = await _ready(shell, request)
         text = (request.query_params.get("search") or "").strip()[:200]
         found = [_entry(source, index) for index in source.points.search(text, _FOUND)] if text else []
         return shell.renderer.page(request, "parts/map_search.html", entries=found, text=text)
@@ -86,7 +84,7 @@ def routes(shell: Shell) -> list[BaseRoute]:
         )
 
     async def place(request: Request) -> Response:
-        await _ready(shell)
+        source = await _ready(shell, request)
         index = source.points.index_of(request.query_params.get("id", ""))
         if index is None:
             raise HTTPException(404)
@@ -104,27 +102,24 @@ def routes(shell: Shell) -> list[BaseRoute]:
     ]
 
 
-class _Packed:
+async def _packed(source: MapSource, zipped: bool) -> bytes:
     """The snapshot's bytes, made and compressed once for all who ask for the same version."""
-
-    def __init__(self, source: MapSource) -> None:
-        self._source = source
-        self._made: tuple[str, bytes, bytes] | None = None
-        self._making = asyncio.Lock()
-
-    async def body(self, zipped: bool) -> bytes:
-        async with self._making:
-            self._source.points.commit()
-            mark = self._source.mark()
-            if self._made is None or self._made[0] != mark:
-                plain = self._source.points.snapshot()
-                self._made = (mark, plain, await asyncio.to_thread(gzip.compress, plain, _SPEED))
-            return self._made[2] if zipped else self._made[1]
+    async with source.packing:
+        source.points.commit()
+        mark = source.mark()
+        if source.packed is None or source.packed[0] != mark:
+            plain = source.points.snapshot()
+            source.packed = (mark, plain, await asyncio.to_thread(gzip.compress, plain, _SPEED))
+        return source.packed[2] if zipped else source.packed[1]
 
 
-async def _ready(shell: Shell) -> None:
-    await shell.follower.ready()
-    await shell.map.ready()
+async def _ready(shell: Shell, request: Request) -> MapSource:
+    """The points that whoever asks may see."""
+    sight = sight_of(request)
+    await shell.follower.ready(sight)
+    source = shell.maps.of(sight)
+    await source.ready()
+    return source
 
 
 def _look(state: layers.State) -> dict[str, Any]:

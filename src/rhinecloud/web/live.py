@@ -20,7 +20,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
-from .sight import Sight, sight_of
+from rhinecloud.model.sight import EVERYTHING, Sight
+
+from .sight import actor_of
 
 _log = logging.getLogger(__name__)
 HEARTBEAT = 15.0  # seconds; a reader that is gone is noticed by the next write
@@ -185,7 +187,7 @@ class Live:
     """All live views of this process, by what is shown and by the sight of who looks."""
 
     def __init__(self) -> None:
-        self._channels: dict[str, dict[Sight, Channel]] = {}
+        self._channels: dict[str, dict[str, Channel]] = {}
         self._crowd = _CROWD
         self.closing = False
 
@@ -193,11 +195,11 @@ class Live:
         """The channel of a view for those of one sight, made for its first viewer; `rate`: most messages in a
         second."""
         by_sight = self._channels.get(key, {})
-        if sight not in by_sight:
+        if sight.key not in by_sight:
             self._forget_empty()
             by_sight = self._channels.setdefault(key, {})
-            by_sight[sight] = Channel(make(), rate)
-        return by_sight[sight]
+            by_sight[sight.key] = Channel(make(), rate)
+        return by_sight[sight.key]
 
     def notify(self, key: str) -> None:
         """Something happened that the views of this key may want to tell; nothing if nobody looks."""
@@ -207,6 +209,15 @@ class Live:
     def notify_later(self, key: str, seconds: float) -> None:
         """The same after a while, if somebody looks then."""
         asyncio.get_running_loop().call_later(seconds, self.notify, key)
+
+    def renew(self) -> None:
+        """End the views of those who do not see everything: what they may see has changed. They come back, as whoever
+        they are by then."""
+        for key, by_sight in list(self._channels.items()):
+            for sight in [one for one in by_sight if one != EVERYTHING.key]:
+                by_sight.pop(sight).end()
+            if not by_sight:
+                del self._channels[key]
 
     def watched(self) -> dict[str, int]:
         """Number of viewers by key, of the views that have any."""
@@ -275,7 +286,7 @@ class _Stream:
             refusal = Response(status_code=503, headers={"Retry-After": "5"})
             return await refusal(scope, receive, send)
         request = Request(scope)
-        if not sight_of(request).may(self._permission):
+        if not actor_of(request).may(self._permission):
             raise HTTPException(403)
         channel = self._channel_of(request)
         if not isinstance(channel, Channel):

@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute
 
 from rhinecloud.broker import Change, Query
 from rhinecloud.model import CORE, LOCATION, Entity, NgsiLdError, parse_q, parse_type_selection
+from rhinecloud.model.sight import Sight
 
 from . import language as languages
 from . import layers
@@ -72,18 +73,18 @@ def routes(shell: Shell) -> list[BaseRoute]:
 
     async def channel(request: Request) -> Channel:
         entity_id = (await _entity(shell, request)).id
-        code = languages.choose(request)
-        await shell.follower.ready()
+        code, sight = languages.choose(request), sight_of(request)
+        await shell.follower.ready(sight)
 
         async def render() -> str:
             try:
-                entity = await shell.broker.retrieve(entity_id)
+                entity = await shell.broker.retrieve(entity_id, sight=sight)
             except NgsiLdError:
                 return shell.renderer.part("parts/gone.html", code)
             return shell.renderer.part("parts/attributes.html", code, **details(entity))
 
         key = f"object:{code}:{entity_id}"
-        return shell.live.channel(sight_of(request), key, lambda: Fragment(render))
+        return shell.live.channel(sight, key, lambda: Fragment(render))
 
     return [
         PermittedRoute("/objects", index, "graph.see"),
@@ -105,7 +106,7 @@ async def _entity(shell: Shell, request: Request) -> Entity:
     entity_id = request.path_params["id"]
     if not entity_id.isprintable():  # no id, and PostgreSQL takes no text with a NUL
         raise HTTPException(404)
-    return await shell.broker.retrieve(entity_id)
+    return await shell.broker.retrieve(entity_id, sight=sight_of(request))
 
 
 def details(entity: Entity) -> dict[str, Any]:
@@ -136,7 +137,9 @@ async def _history(shell: Shell, entity: Entity, request: Request) -> dict[str, 
     now = datetime.now(UTC)
     length = SPANS[span]
     since = now - length if length else _FOREVER_AGO
-    series = await shell.broker.history(entity.id, chosen.iri, since=since, limit=_HISTORY)
+    series = await shell.broker.history(
+        entity.id, chosen.iri, since=since, limit=_HISTORY, sight=sight_of(request)
+    )
     points = [
         (at.timestamp(), float(plain))
         for text, value in zip(series.times, series.values, strict=True)
@@ -166,7 +169,8 @@ async def _history(shell: Shell, entity: Entity, request: Request) -> dict[str, 
 
 async def _listing(shell: Shell, request: Request) -> dict[str, Any]:
     """A page of the list: all objects, of a type, or those whose id or name holds a text."""
-    await shell.follower.ready()
+    sight = sight_of(request)
+    tally = await shell.follower.ready(sight)
     params = request.query_params
     wanted = (params.get("type") or "").strip()
     text = "".join(c for c in params.get("search") or "" if c.isprintable()).strip()[:200]
@@ -174,12 +178,12 @@ async def _listing(shell: Shell, request: Request) -> dict[str, Any]:
     types = parse_type_selection(_escaped_type(wanted), CORE) if wanted else None
     pattern = f"(?i){re.escape(text)}" if text else None
     page = await shell.broker.query(
-        Query(types=types, id_pattern=pattern, limit=PAGE, offset=offset, count=True)
+        Query(types=types, id_pattern=pattern, limit=PAGE, offset=offset, count=True), sight=sight
     )
     total = page.count or 0
     named: list[Entity] = []
     if text and offset == 0:
-        named = await _named(shell, types, text)
+        named = await _named(shell, types, text, sight)
     seen = {entity.id for entity in named}
     entities = [*named, *(entity for entity in page.entities if entity.id not in seen)]
 
@@ -188,7 +192,7 @@ async def _listing(shell: Shell, request: Request) -> dict[str, Any]:
         return "/objects?" + urlencode({key: value for key, value in kept.items() if value})
 
     return {
-        "types": [(short(iri), iri, count) for iri, count in shell.follower.counts()],
+        "types": [(short(iri), iri, count) for iri, count in tally.counts()],
         "wanted": wanted,
         "text": text,
         "entries": [(entity, name_of(entity), state_of(entity)[1]) for entity in entities],
@@ -202,13 +206,13 @@ async def _listing(shell: Shell, request: Request) -> dict[str, Any]:
     }
 
 
-async def _named(shell: Shell, types: Any, text: str) -> list[Entity]:
+async def _named(shell: Shell, types: Any, text: str, sight: Sight) -> list[Entity]:
     quoted = re.escape(text).replace("\\", "\\\\").replace('"', '\\"')
     try:
         condition = parse_q(f'name~="{quoted}"', CORE)
     except NgsiLdError:
         return []
-    page = await shell.broker.query(Query(types=types, q=condition, limit=PAGE))
+    page = await shell.broker.query(Query(types=types, q=condition, limit=PAGE), sight=sight)
     return page.entities
 
 

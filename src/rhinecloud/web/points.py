@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+import weakref
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,13 +18,15 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from rhinecloud.broker import Broker, Change
+from rhinecloud.broker import Broker, Change, seen_change
 from rhinecloud.model import LOCATION
+from rhinecloud.model.sight import Sight
 
 from . import layers
 from .names import NAME, plain_value
 
 _GROW = 4_096
+_MAPS = 8  # that are kept when nobody looks at them: a large city's has some ten megabytes
 Indices = npt.NDArray[np.int64]
 
 
@@ -247,15 +251,20 @@ def centre(geometry: Any) -> tuple[float, float] | None:
 
 
 class MapSource:
-    """The points of one process, loaded with the first look at the map and following the changes from then on."""
+    """The points that one sight has, loaded with its first look at the map and following the changes from then on."""
 
-    def __init__(self, broker: Broker) -> None:
+    def __init__(self, broker: Broker, sight: Sight) -> None:
         self._broker = broker
+        self._sight = sight
         self._loading: asyncio.Task[None] | None = None
         self._waiting: list[Change] = []
         self._loaded = False
         self.points = Points()
         self._told = ""
+        self.packed: tuple[str, bytes, bytes] | None = (
+            None  # of a version: the snapshot, plain and compressed
+        )
+        self.packing = asyncio.Lock()
         self.notify: Callable[[], None] = lambda: None
 
     async def ready(self) -> None:
@@ -267,7 +276,7 @@ class MapSource:
     async def _load(self) -> None:
         self._waiting = []
         attributes = (NAME, *layers.ATTRIBUTES)
-        found = await self._broker.points((), attributes)
+        found = await self._broker.points((), attributes, sight=self._sight)
         points = Points()
         for number, (entity_id, entity_types, lon, lat, values) in enumerate(found):
             shown = layers.number_of(tuple(entity_types))
@@ -289,7 +298,9 @@ class MapSource:
             return
         now = time.monotonic()
         for change in changes:
-            self._take(change, now)
+            seen = seen_change(change, self._sight)
+            if seen is not None:
+                self._take(seen, now)
         self.notify()
 
     def _take(self, change: Change, now: float) -> None:
@@ -337,3 +348,30 @@ class MapSource:
             whole = msgspec.json.encode(self.points.snapshot())  # a string in base 64
             return b"event: snapshot\ndata: " + whole + b"\n\n"
         return b"event: changes\ndata: " + msgspec.json.encode(told) + b"\n\n"
+
+
+class Maps:
+    """The points of each sight that looks at the map. The last few are kept; others for as long as somebody looks."""
+
+    def __init__(self, broker: Broker, notify: Callable[[], None]) -> None:
+        self._broker = broker
+        self._notify = notify
+        self._kept: OrderedDict[str, MapSource] = OrderedDict()
+        self._living: weakref.WeakValueDictionary[str, MapSource] = weakref.WeakValueDictionary()
+
+    def of(self, sight: Sight) -> MapSource:
+        """The points of a sight."""
+        source = self._living.get(sight.key)
+        if source is None:
+            source = self._living[sight.key] = MapSource(self._broker, sight)
+            source.notify = self._notify
+        self._kept[sight.key] = source
+        self._kept.move_to_end(sight.key)
+        if len(self._kept) > _MAPS:
+            self._kept.popitem(last=False)
+        return source
+
+    def take(self, changes: Sequence[Change]) -> None:
+        """A sink of the follower."""
+        for source in list(self._living.values()):
+            source.take(changes)

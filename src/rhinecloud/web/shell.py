@@ -21,7 +21,7 @@ from .desk import Desk
 from .follower import Follower
 from .live import Live
 from .navigation import Navigation
-from .points import MapSource
+from .points import Maps
 from .rendering import Renderer
 
 
@@ -96,9 +96,8 @@ class Shell:
         )
         self.live = Live()
         self.follower = Follower(city.broker)
-        self.map = MapSource(city.broker)
-        self.map.notify = lambda: self.live.notify("map")
-        self.follower.add(self.map.take)
+        self.maps = Maps(city.broker, lambda: self.live.notify("map"))
+        self.follower.add(self.maps.take)
 
     @property
     def devices(self) -> Devices:

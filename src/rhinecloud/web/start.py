@@ -9,6 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
+from rhinecloud.model.sight import Sight
+
 from . import language as languages
 from .health import summary
 from .layers import LAYERS
@@ -38,11 +40,10 @@ class TypeCount(msgspec.Struct, frozen=True):
     count: int
 
 
-async def figures(shell: Shell) -> dict[str, Any]:
+async def figures(shell: Shell, sight: Sight) -> dict[str, Any]:
     """What the page's live part shows."""
-    await shell.follower.ready()
-    counts = shell.follower.counts()
-    seconds = shell.follower.per_second()
+    tally = await shell.follower.ready(sight)
+    counts, seconds = tally.counts(), tally.per_second()
     types = [TypeCount(iri, short(iri), _LABELS.get(short(iri), (short(iri),) * 2), n) for iri, n in counts]
     return {
         "types": types[:_SHOWN_TYPES],
@@ -61,7 +62,7 @@ def routes(shell: Shell) -> list[BaseRoute]:
     async def page(request: Request) -> Response:
         actor = actor_of(request)
         desk = await shell.desk.notices(shell.city, actor) if shell.desk.has_something_for(actor) else None
-        return shell.renderer.page(request, "start.html", desk=desk, **await figures(shell))
+        return shell.renderer.page(request, "start.html", desk=desk, **await figures(shell, sight_of(request)))
 
     def desk_channel(request: Request) -> Channel:
         code, actor = languages.choose(request), actor_of(request)
@@ -76,14 +77,14 @@ def routes(shell: Shell) -> list[BaseRoute]:
         return shell.live.channel(sight_of(request), key, lambda: Fragment(render), rate=1.0)
 
     def channel(request: Request) -> Channel:
-        code = languages.choose(request)
+        code, sight = languages.choose(request), sight_of(request)
         key = f"start:{code}"
 
         async def render() -> str:
             shell.live.notify_later(key, 1.0)  # the rate changes by itself
-            return shell.renderer.part("parts/figures.html", code, **await figures(shell))
+            return shell.renderer.part("parts/figures.html", code, **await figures(shell, sight))
 
-        return shell.live.channel(sight_of(request), key, lambda: Fragment(render), rate=1.0)
+        return shell.live.channel(sight, key, lambda: Fragment(render), rate=1.0)
 
     return [
         PermittedRoute("/", page, "graph.see"),

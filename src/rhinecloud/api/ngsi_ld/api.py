@@ -11,6 +11,8 @@ import asyncpg
 from rhinecloud.broker import Overloaded, Unavailable
 from rhinecloud.broker.tenants import Served, Tenants
 from rhinecloud.model import BadRequestData, InternalError, NgsiLdError
+from rhinecloud.model.sight import NOTHING
+from rhinecloud.people import OPEN, Actor
 
 from . import (
     batches,
@@ -207,8 +209,13 @@ class NgsiLdApi:
         route.parameters.check(given)
         body = await _read(receive, headers) if method in ("POST", "PUT", "PATCH") else b""
 
+        actor: Actor = scope.get("rhinecloud.actor", OPEN)
+
         async def answer(served: Served) -> Answer:
-            exchange = Exchange(method, segments, given, headers, body, served.contexts)
+            # What is granted is granted of the city's own graph: of other tenants only who sees everything sees.
+            of_city = served is self._tenants.default
+            sight = actor.sight if of_city or actor.sight.everything else NOTHING
+            exchange = Exchange(method, segments, given, headers, body, served.contexts, actor, sight)
             return await route.operation(served.broker, exchange, *arguments)
 
         name = headers.get(TENANT)

@@ -33,6 +33,7 @@ from rhinecloud.model import (
 from rhinecloud.model.linked import Join, Known, parse_join
 from rhinecloud.model.projection import ENTITY_PARTS, Projection, only_attributes, parse_projection
 from rhinecloud.model.query_tree import link_depth
+from rhinecloud.model.sight import Sight
 from rhinecloud.model.subscription import Selector, parse_selectors
 from rhinecloud.model.values import check_uri
 
@@ -52,11 +53,13 @@ class Showing:
     projection: Projection
     attrs: tuple[str, ...]
     join: Join | None
+    sight: Sight
 
     def __init__(self, exchange: Exchange, context: Context, media_type: str) -> None:
         """Raises BadRequestData for what does not go together (§5.7.1.4, §5.7.2.4)."""
         given = exchange.parameters
         self._context = context
+        self.sight = exchange.sight
         self.attrs = _attributes(exchange, context)
         if self.attrs:
             for name in ("pick", "omit"):

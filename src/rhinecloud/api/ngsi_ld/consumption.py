@@ -22,7 +22,7 @@ async def retrieve_entity(broker: Broker, exchange: Exchange, entity_id: str) ->
     showing = Showing(exchange, context, media_type)
     given_type = exchange.parameters.get("type")
     types = parse_type_selection(given_type, context) if given_type else None
-    entity = await broker.retrieve(entity_id)
+    entity = await broker.retrieve(entity_id, sight=exchange.sight)
     if types is not None and not types.matches(entity.types):
         raise ResourceNotFound(f"{entity_id} is of another type")
     if showing.attrs and entity.attributes.keys().isdisjoint(showing.attrs):
@@ -62,7 +62,7 @@ async def _query(
     media_type = exchange.accepted(geo=True)
     showing = Showing(asked, context, media_type)
     query = parse_query(asked, context, showing, selectors)
-    page = await broker.query(query)
+    page = await broker.query(query, sight=exchange.sight)
     # One more than the page was asked for, to know whether there is a next.
     documents = await _documents(broker, page.entities[: query.limit - 1], showing)
     limit = query.limit - 1
@@ -81,7 +81,7 @@ async def _documents(broker: Broker, entities: list[Entity], showing: Showing) -
     if join is None:
         shown = [showing.render(entity, projection, {}) for entity in entities]
     else:
-        known = await broker.linked(entities, projection, join)
+        known = await broker.linked(entities, projection, join, sight=showing.sight)
         all_of_them = (
             flattened(entities, projection, join, known)
             if showing.flat

@@ -17,7 +17,8 @@ async def entity_types(broker: Broker, exchange: Exchange) -> Answer:
     media_type = exchange.accepted()
     context = await exchange.context()
     if not exchange.flag("details"):
-        body = _list("EntityTypeList", "typeList", (iri for iri, _ in await broker.types()), context)
+        found = await broker.types(sight=exchange.sight)
+        body = _list("EntityTypeList", "typeList", (iri for iri, _ in found), context)
         return respond(exchange, body, context, media_type)
     details = [
         {
@@ -26,7 +27,7 @@ async def entity_types(broker: Broker, exchange: Exchange) -> Answer:
             "typeName": context.compact_iri(iri),
             "attributeNames": _names(attributes, context),
         }
-        for iri, attributes in await broker.attributes_of_types()
+        for iri, attributes in await broker.attributes_of_types(sight=exchange.sight)
     ]
     return respond(exchange, details, context, media_type)
 
@@ -36,7 +37,7 @@ async def entity_type(broker: Broker, exchange: Exchange, name: str) -> Answer:
     media_type = exchange.accepted()
     context = await exchange.context()
     iri = _expanded(name, context)
-    found = await broker.type_info(iri)
+    found = await broker.type_info(iri, sight=exchange.sight)
     if found is None:
         raise ResourceNotFound(f"there is no entity of the type {name}")
     details = [
@@ -62,7 +63,7 @@ async def attributes(broker: Broker, exchange: Exchange) -> Answer:
     """GET /attributes: an AttributeList; with details=true a list of Attribute, with the types that have them."""
     media_type = exchange.accepted()
     context = await exchange.context()
-    found = await broker.types_of_attributes()
+    found = await broker.types_of_attributes(sight=exchange.sight)
     if not exchange.flag("details"):
         body = _list("AttributeList", "attributeList", (iri for iri, _ in found), context)
         return respond(exchange, body, context, media_type)
@@ -83,7 +84,7 @@ async def attribute(broker: Broker, exchange: Exchange, name: str) -> Answer:
     media_type = exchange.accepted()
     context = await exchange.context()
     iri = _expanded(name, context)
-    found = await broker.attribute_info(iri)
+    found = await broker.attribute_info(iri, sight=exchange.sight)
     if found is None:
         raise ResourceNotFound(f"no entity has the attribute {name}")
     body = {

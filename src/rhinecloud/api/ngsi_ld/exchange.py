@@ -11,6 +11,8 @@ import msgspec
 from rhinecloud.broker.contexts import Contexts
 from rhinecloud.broker.outbound import Allowed
 from rhinecloud.model import CORE, CORE_CONTEXT_URL, BadRequestData, Context, InvalidRequest, NgsiLdError
+from rhinecloud.model.sight import Sight
+from rhinecloud.people import Actor
 
 JSON = "application/json"
 LD_JSON = "application/ld+json"
@@ -52,9 +54,19 @@ class Answer(msgspec.Struct, frozen=True):
 
 class Exchange:
     """A request whose body has been read and whose parameters are those of its route. `segments` are the decoded
-    parts of the path below /ngsi-ld/v1/."""
+    parts of the path below /ngsi-ld/v1/, `actor` is who asks, `sight` what they may read of the tenant's graph."""
 
-    __slots__ = ("_contexts", "_shared", "body", "headers", "method", "parameters", "segments")
+    __slots__ = (
+        "_contexts",
+        "_shared",
+        "actor",
+        "body",
+        "headers",
+        "method",
+        "parameters",
+        "segments",
+        "sight",
+    )
 
     def __init__(
         self,
@@ -64,7 +76,11 @@ class Exchange:
         headers: dict[bytes, bytes],
         body: bytes,
         contexts: Contexts,
+        actor: Actor,
+        sight: Sight,
     ) -> None:
+        self.actor = actor
+        self.sight = sight
         self.method = method
         self.segments = segments
         self.headers = headers

@@ -89,7 +89,8 @@ async def purge_entities(broker: Broker, exchange: Exchange) -> Answer:
             raise BadRequestData(f"{named[0]} is a list of names of attributes", field=named[0])
         asked.parameters = {**exchange.parameters, "attrs": exchange.parameters[named[0]]}
     query = parse_query(asked, context, Showing(asked, context, JSON))
-    await broker.purge(query, frozenset(query.attrs) if named else None, keep="keep" in named)
+    attributes = frozenset(query.attrs) if named else None
+    await broker.purge(query, attributes, keep="keep" in named, sight=exchange.sight)
     return _NO_CONTENT
 
 

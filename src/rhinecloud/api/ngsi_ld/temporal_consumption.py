@@ -38,7 +38,7 @@ async def retrieve_evolution(broker: Broker, exchange: Exchange, entity_id: str)
     media_type = exchange.accepted()
     context = await exchange.context()
     asked = _Asked(exchange, context, exchange.parameters)
-    page = await broker.evolution(entity_id, asked.wanted)
+    page = await broker.evolution(entity_id, asked.wanted, sight=exchange.sight)
     document = asked.render(page.evolutions[0])
     if not document:
         raise ResourceNotFound(f"{entity_id} has none of the members asked for")
@@ -88,7 +88,9 @@ async def _query(
     media_type = exchange.accepted()
     shown = _Asked(asked, context, times, required=True)
     query = parse_query(asked, context, shown.showing, selectors)
-    page = await broker.evolutions(msgspec.structs.replace(query, limit=query.limit - 1), shown.wanted)
+    page = await broker.evolutions(
+        msgspec.structs.replace(query, limit=query.limit - 1), shown.wanted, sight=exchange.sight
+    )
     documents = [shown.render(evolution) for evolution in page.evolutions]
     headers = page_links(exchange, query.limit - 1, query.offset, more=page.more, media_type=media_type)
     if page.count is not None:

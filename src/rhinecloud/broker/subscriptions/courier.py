@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from rhinecloud.model import TooManyResults
+from rhinecloud.model.sight import EVERYTHING
 from rhinecloud.store import Database, Unavailable, entities, subscriptions
 from rhinecloud.store.subscriptions import Due, Outcome
 from rhinecloud.tasks import stop
@@ -309,7 +310,9 @@ class Courier:
         if parameters.join is not None:
             linking = [one.entity for one in told if one.entity is not None]
             try:
-                known = await linked(self._post.database, linking, parameters.projection, parameters.join)
+                known = await linked(
+                    self._post.database, linking, parameters.projection, parameters.join, EVERYTHING
+                )
                 return notification(self.watched, told, key, now, known)
             except TooManyResults as error:
                 _log.warning("subscription %s: told without them: %s", self.watched.subscription.id, error)

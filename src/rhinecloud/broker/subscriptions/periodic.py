@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Mapping
 import msgspec
 
 from rhinecloud.model import Entity
+from rhinecloud.model.sight import EVERYTHING
 from rhinecloud.model.subscription import Selector
 from rhinecloud.store import Database, Unavailable, queries
 from rhinecloud.store.entities import to_entity
@@ -119,7 +120,7 @@ class Periodic:
             offset = 0
             while True:
                 found, _ = await queries.run(
-                    self._database.pool, msgspec.structs.replace(query, offset=offset)
+                    self._database.pool, msgspec.structs.replace(query, offset=offset), sight=EVERYTHING
                 )
                 for stored in found:
                     if stored.id not in seen:

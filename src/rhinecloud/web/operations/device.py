@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute
 
 from rhinecloud.gateways.devices.registry import Changes
 from rhinecloud.model import BadRequestData, ResourceNotFound
+from rhinecloud.model.sight import EVERYTHING
 from rhinecloud.store.devices import Device
 
 from .. import language as languages
@@ -23,7 +24,7 @@ from ..forms import fields
 from ..live import Channel, Fragment, StreamRoute
 from ..object_pages import details
 from ..shell import Shell
-from ..sight import PermittedRoute, sight_of
+from ..sight import PermittedRoute, actor_of, sight_of
 from .devices import PATH, Problem, known, problem
 from .pages import done, form_number, segment, to
 
@@ -59,7 +60,7 @@ def routes(shell: Shell) -> list[BaseRoute]:
         """One of the buttons."""
         given = await fields(request)
         device = await shell.devices.registry.get(known(request))
-        actor = sight_of(request).actor
+        actor = actor_of(request).id
         action = given.get("action", "")
         if action == "remove":
             await shell.devices.registry.remove(device.id, actor)
@@ -81,7 +82,7 @@ def routes(shell: Shell) -> list[BaseRoute]:
         try:
             issued = await shell.devices.credentials.issue(
                 device.id,
-                sight_of(request).actor,
+                actor_of(request).id,
                 note=given.get("note", "").strip()[:200],
                 expires_at=expires_at,
             )
@@ -93,7 +94,7 @@ def routes(shell: Shell) -> list[BaseRoute]:
     async def revoke(request: Request) -> Response:
         device = await shell.devices.registry.get(known(request))
         number = form_number((await fields(request)).get("secret"))
-        await shell.devices.credentials.revoke(device.id, sight_of(request).actor, number)
+        await shell.devices.credentials.revoke(device.id, actor_of(request).id, number)
         return to(f"{PATH}/{segment(device.id)}", done="revoke")
 
     async def want(request: Request) -> Response:
@@ -105,7 +106,7 @@ def routes(shell: Shell) -> list[BaseRoute]:
                 device.id,
                 values,
                 timeout_seconds=_patience(given.get("timeout")),
-                actor=sight_of(request).actor,
+                actor=actor_of(request).id,
             )
         except BadRequestData as error:
             return await _page(shell, request, device, wrong=problem(error), given=given)
@@ -132,7 +133,7 @@ async def _page(
 ) -> Response:
     topics = shell.devices.registry.topics(device)
     try:
-        entity = details(await shell.broker.retrieve(device.entity_id))
+        entity = details(await shell.broker.retrieve(device.entity_id, sight=EVERYTHING))
     except ResourceNotFound:
         entity = None
     return shell.renderer.page(

@@ -19,7 +19,7 @@ from rhinecloud.store.devices import Device
 
 from ..forms import fields, upload
 from ..shell import Shell
-from ..sight import PermittedRoute, sight_of
+from ..sight import PermittedRoute, actor_of
 from .pages import PAGE, done, form_number, printable, segment, to
 
 PATH = "/devices"
@@ -56,7 +56,7 @@ def routes(shell: Shell) -> list[BaseRoute]:
         given = await fields(request)
         if given.get("action") != "acknowledge":
             raise HTTPException(400)
-        await shell.devices.alarms.acknowledge(form_number(given.get("alarm")), sight_of(request).actor)
+        await shell.devices.alarms.acknowledge(form_number(given.get("alarm")), actor_of(request).id)
         return to(PATH, done="acknowledge")
 
     async def blank(request: Request) -> Response:
@@ -66,7 +66,7 @@ def routes(shell: Shell) -> list[BaseRoute]:
     async def add(request: Request) -> Response:
         given = await fields(request)
         try:
-            device = await shell.devices.registry.add(_new(given), sight_of(request).actor)
+            device = await shell.devices.registry.add(_new(given), actor_of(request).id)
         except (BadRequestData, AlreadyExists) as error:
             return _form(shell, request, given, problem(error))
         return to(f"{PATH}/{segment(device.id)}", done="add")
@@ -88,7 +88,7 @@ def routes(shell: Shell) -> list[BaseRoute]:
             subscribe=new.subscribe,
         )
         try:
-            await shell.devices.registry.change(device.id, changes, sight_of(request).actor)
+            await shell.devices.registry.change(device.id, changes, actor_of(request).id)
         except BadRequestData as error:
             return _form(shell, request, given, problem(error), device)
         return to(f"{PATH}/{segment(device.id)}", done="change")
@@ -108,7 +108,7 @@ def routes(shell: Shell) -> list[BaseRoute]:
             return shell.renderer.page(
                 request, "operations/device_import.html", 422, outcome=None, text=shown, problem=str(error)
             )
-        actor = sight_of(request).actor
+        actor = actor_of(request).id
         outcome = await shell.devices.registry.add_many(devices, actor)
         issued: dict[str, str] = {}
         if form.get("secrets") and outcome.added:

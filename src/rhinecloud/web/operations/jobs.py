@@ -16,7 +16,7 @@ from .. import language as languages
 from ..forms import fields
 from ..live import Channel, Fragment, StreamRoute
 from ..shell import Shell
-from ..sight import PermittedRoute, sight_of
+from ..sight import PermittedRoute, actor_of, sight_of
 from .pages import PAGE, done, number, to, whole
 from .payloads import readable
 
@@ -48,7 +48,7 @@ def routes(shell: Shell) -> list[BaseRoute]:
     async def act(request: Request) -> Response:
         job = number(request)
         action = (await fields(request)).get("action")
-        actor = sight_of(request).actor
+        actor = actor_of(request).id
         try:
             if action == "retry":
                 await shell.jobs.retry(job, actor)

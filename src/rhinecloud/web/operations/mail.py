@@ -14,7 +14,7 @@ from rhinecloud.mail import STATES
 
 from ..forms import fields
 from ..shell import Shell
-from ..sight import PermittedRoute, sight_of
+from ..sight import PermittedRoute, actor_of
 from .pages import PAGE, done, number, to, whole
 
 PATH = "/mail"
@@ -36,7 +36,7 @@ def routes(shell: Shell) -> list[BaseRoute]:
         if (await fields(request)).get("action") != "retry":
             raise HTTPException(400)
         message = number(request)
-        if not await shell.mail.retry(message, sight_of(request).actor):
+        if not await shell.mail.retry(message, actor_of(request).id):
             return await _page(shell, request, "not", 409)
         return to(f"{PATH}/{message}", done="retry")
 

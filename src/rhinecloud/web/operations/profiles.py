@@ -16,7 +16,7 @@ from rhinecloud.gateways.unmapped import Group
 
 from ..forms import fields
 from ..shell import Shell
-from ..sight import PermittedRoute, sight_of
+from ..sight import PermittedRoute, actor_of
 from .json_lines import NotJson, line_of, lines, read
 from .pages import done, printable, segment, to
 from .payloads import as_text, written
@@ -64,7 +64,7 @@ def routes(shell: Shell) -> list[BaseRoute]:
     async def delete(request: Request) -> Response:
         profile = _profile(shell, printable(request, "name"))
         try:
-            await shell.profiles.delete(profile.name, sight_of(request).actor)
+            await shell.profiles.delete(profile.name, actor_of(request).id)
         except ProfileError as error:
             return await _page(shell, request, profile, [text for _, text in error.problems])
         return to(PATH, done="delete")
@@ -97,7 +97,7 @@ def routes(shell: Shell) -> list[BaseRoute]:
             try:
                 if not isinstance(document, dict):
                     raise ProfileError([("", "a profile is a JSON object")])
-                saved = await shell.profiles.save(document, sight_of(request).actor)
+                saved = await shell.profiles.save(document, actor_of(request).id)
             except ProfileError as error:
                 return await _editor(shell, request, text, name, given, wrong=_placed(text, error.problems))
             return to(f"{PATH}/{segment(saved.name)}", done="save")

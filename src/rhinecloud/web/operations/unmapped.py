@@ -18,7 +18,7 @@ from .. import language as languages
 from ..forms import fields
 from ..live import Channel, Fragment, StreamRoute
 from ..shell import Shell
-from ..sight import PermittedRoute, sight_of
+from ..sight import PermittedRoute, actor_of, sight_of
 from .pages import PAGE, done, number, to, whole
 from .payloads import readable
 
@@ -90,7 +90,7 @@ def routes(shell: Shell) -> list[BaseRoute]:
         """Try again or discard one message."""
         given = await fields(request)
         chosen = number(request)
-        actor = sight_of(request).actor
+        actor = actor_of(request).id
         if given.get("action") == "discard":
             await shell.unmapped.discard([chosen], actor)
             return to(PATH, done="discard", mapped="1")
@@ -103,7 +103,7 @@ def routes(shell: Shell) -> list[BaseRoute]:
         """The same with all that a choice means."""
         given = await fields(request)
         choice = _choice(given)
-        actor = sight_of(request).actor
+        actor = actor_of(request).id
         if given.get("action") == "discard":
             gone = await _discard(shell, choice, actor)
             return to(PATH, done="discard", mapped=str(gone))
