@@ -261,7 +261,7 @@ class Server:
     def wait_ready(self, seconds: float = START_PATIENCE) -> Server:
         """Wait for the announcement and read the addresses from it."""
         begun = time.monotonic()
-        while "  OPEN:" not in self.output:
+        while "\n\n" not in self.output.partition("Rhine Cloud is ready")[2]:
             assert self.process.poll() is None, f"ended with {self.process.returncode}:\n{self.output}"
             assert time.monotonic() - begun < seconds, f"not ready:\n{self.output}"
             time.sleep(0.01)

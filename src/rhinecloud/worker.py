@@ -44,6 +44,9 @@ from rhinecloud.installation import Installation
 from rhinecloud.jobs import Jobs
 from rhinecloud.listening import BoundedProtocol
 from rhinecloud.mail import Mail
+from rhinecloud.people.gate import Gate
+from rhinecloud.people.identities import Identities
+from rhinecloud.people.limits import Limits
 from rhinecloud.people.service import People
 from rhinecloud.settings import Settings
 from rhinecloud.store import (
@@ -106,6 +109,8 @@ async def serve(handover: WorkerHandover) -> None:
     await broker.open()
     people = People(people_database, broker, mail, settings)
     await bus.on_wake("relay", broker.wake_relay)
+    identities = Identities(people.sessions, Tokens(people_database.pool))
+    await bus.on_wake("people", identities.forget)
     allowed = Allowed(settings.outbound_allow)
     preload = preloaded(settings.context_preload)
 
@@ -171,7 +176,13 @@ async def serve(handover: WorkerHandover) -> None:
     if tls is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, tls.reload)
     config = uvicorn.Config(
-        Application(NgsiLdApi(tenants), ManagementApi(services, settings), pages),
+        Gate(
+            Application(NgsiLdApi(tenants), ManagementApi(services), pages),
+            settings,
+            identities,
+            Limits(settings),
+            lambda: bus.wake("people"),
+        ),
         http=BoundedProtocol,
         lifespan="off",
         access_log=False,

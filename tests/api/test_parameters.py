@@ -10,6 +10,7 @@ import pytest
 from rhinecloud.api.ngsi_ld.api import ROUTES
 from rhinecloud.api.ngsi_ld.routing import Route, Routes, parameters
 from rhinecloud.model import BadRequestData, InvalidRequest
+from rhinecloud.people import PUBLIC
 
 from .test_operations import problem
 
@@ -73,7 +74,7 @@ def test_what_a_row_takes() -> None:
 def test_paths_lead_to_rows() -> None:
     async def nothing() -> None: ...
 
-    rows = [Route(nothing, parameters(str(n))) for n in range(4)]  # type: ignore[arg-type]
+    rows = [Route(nothing, parameters(str(n)), PUBLIC) for n in range(4)]  # type: ignore[arg-type]
     routes = Routes(
         {
             "a": {"GET": rows[0]},

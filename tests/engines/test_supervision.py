@@ -212,7 +212,7 @@ def test_external_engines_are_used_and_nothing_is_started(serve: Serve, database
         (["--host=0.0.0.0"], "on a loopback address only"),
         (["--workers=0"], "--workers=0: Expected `int` >= 1"),
         (["--tls-cert=/tmp/x"], "tls_cert and tls_key belong together"),
-        (["--no-open"], "Sign-in does not exist yet"),
+        (["--no-open", "--host=0.0.0.0"], "could be overheard"),
     ],
 )
 def test_what_cannot_be_served_is_refused_in_words(serve: Serve, flags: list[str], words: str) -> None:

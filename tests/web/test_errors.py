@@ -13,6 +13,7 @@ from rhinecloud.broker import Overloaded
 from rhinecloud.model import ResourceNotFound
 from rhinecloud.settings import Settings
 from rhinecloud.web import create_app
+from tests.acting import acting
 
 
 class Broken:
@@ -20,10 +21,11 @@ class Broken:
 
     def __init__(self, error: Exception) -> None:
         self.broker: Any = self
+        self.people: Any = self
         self.settings = Settings(map_style_url="https://tiles.example.org/style.json")
         self._error = error
 
-    async def retrieve(self, entity_id: str) -> Any:
+    async def retrieve(self, entity_id: str, **given: Any) -> Any:
         raise self._error
 
     async def health(self) -> dict[str, Any]:
@@ -41,7 +43,7 @@ class Broken:
     ],
 )
 async def test_an_error_has_a_page(error: Exception, status: int, german: str, english: str) -> None:
-    transport = httpx.ASGITransport(app=create_app(Broken(error)), raise_app_exceptions=False)
+    transport = httpx.ASGITransport(app=acting(create_app(Broken(error))), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://city") as client:
         for language, text in (("de", german), ("en", english)):
             answer = await client.get(f"/objects/x?lang={language}")
@@ -52,7 +54,7 @@ async def test_an_error_has_a_page(error: Exception, status: int, german: str, e
 
 
 async def test_operations_tell_what_is_away() -> None:
-    transport = httpx.ASGITransport(app=create_app(Broken(asyncpg.InterfaceError("pool is closed"))))
+    transport = httpx.ASGITransport(app=acting(create_app(Broken(asyncpg.InterfaceError("pool is closed")))))
     async with httpx.AsyncClient(transport=transport, base_url="http://city") as client:
         answer = await client.get("/health?lang=de")
         assert answer.status_code == 503

@@ -7,11 +7,16 @@ from __future__ import annotations
 
 import argparse
 import ipaddress
+import os
+import subprocess
+import sys
+from urllib.parse import urlsplit
 
 from rhinecloud.commands.options import add_settings, settings_from
 from rhinecloud.engines.account import EngineError
 from rhinecloud.engines.supervisor import Supervisor
-from rhinecloud.settings import Settings
+from rhinecloud.people.sessions import is_secure
+from rhinecloud.settings import ENVIRONMENT_PREFIX, Settings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,16 +37,19 @@ def say(text: str) -> None:
 
 
 def refuse_unsafe(settings: Settings) -> None:
-    """Until sign-in exists only --open on a loopback address may be served. Raises EngineError."""
-    if not settings.open:
-        raise EngineError(
-            "Sign-in does not exist yet, so Rhine Cloud serves nothing but an open installation "
-            "for this machine alone. To start that: rhinecloud serve --open"
-        )
-    if not is_loopback(settings.host):
+    """Nothing is served where it could be overheard, or where everybody could do everything. Raises EngineError."""
+    if is_loopback(settings.host):
+        return
+    if settings.open:
         raise EngineError(
             f"--open lets everyone who reaches the address do anything, so it works on a loopback address "
             f"only (127.0.0.1 or ::1), not on {settings.host}."
+        )
+    if not is_secure(settings):
+        raise EngineError(
+            f"{settings.host} is reached from other machines, where sign-ins and tokens could be overheard, and "
+            "passkeys need https: give a certificate (--tls-cert and --tls-key), or the https address of the proxy in "
+            "front (--public-url https://…)."
         )
 
 
@@ -65,3 +73,24 @@ def announce(supervisor: Supervisor) -> None:
     if supervisor.settings.open:
         lines.append("  OPEN: no sign-in. Whoever reaches these addresses on this machine may do anything.")
     say("\nRhine Cloud is ready. Ctrl-C stops it.\n" + "\n".join(lines) + "\n")
+    if not supervisor.settings.open:
+        _offer_first_link(supervisor)
+
+
+def _offer_first_link(supervisor: Supervisor) -> None:
+    """Print a link for the first administrator while there is none. By a process of its own: the supervisor stays
+    small, and speaks to no database."""
+    settings = supervisor.settings
+    told = {
+        "DATA": settings.data,
+        "DATABASE_URL": settings.database_url,
+        "PUBLIC_URL": settings.public_url,
+        "PORT": urlsplit(supervisor.url).port,
+        "TLS_CERT": settings.tls_cert,
+        "TLS_KEY": settings.tls_key,
+    }
+    environment = {
+        f"{ENVIRONMENT_PREFIX}{name}": str(value) for name, value in told.items() if value is not None
+    }
+    command = [sys.executable, "-m", "rhinecloud.cli", "admin", "link", "--first"]
+    subprocess.run(command, env={**os.environ, **environment}, check=False)

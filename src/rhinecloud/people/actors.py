@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -11,6 +12,9 @@ from rhinecloud.model.sight import EVERYTHING, Sight
 from .permissions import PUBLIC, Permission
 
 Kind = Literal["person", "token", "anonymous", "open"]
+
+# Where the gate puts who asks into the ASGI scope.
+ACTOR: Final = "rhinecloud.actor"
 
 
 class Actor(msgspec.Struct, frozen=True):
@@ -33,3 +37,12 @@ class Actor(msgspec.Struct, frozen=True):
 
 # Whoever reaches an installation that is served without sign-in, on a loopback address.
 OPEN = Actor("open", "open", "open", sight=EVERYTHING, may_everything=True)
+
+# Anybody, as long as nothing is published.
+ANONYMOUS = Actor("anonymous", "anonymous")
+
+
+def of_scope(scope: Mapping[str, Any]) -> Actor:
+    """Who sent a request; anybody where no gate has looked, so that what is served without one shows nothing."""
+    found: Actor = scope.get(ACTOR, ANONYMOUS)
+    return found

@@ -117,7 +117,8 @@ async def end_all(connection: asyncpg.Connection, account: int, but: int | None 
 
 def is_secure(settings: Settings) -> bool:
     """Whether browsers reach this installation over TLS, ours or a proxy's."""
-    return settings.tls_cert is not None or urlsplit(settings.public_url or "").scheme == "https"
+    own = settings.tls_cert is not None or bool(settings.acme_names)
+    return own or urlsplit(settings.public_url or "").scheme == "https"
 
 
 def cookie_name(settings: Settings) -> str:

@@ -91,14 +91,14 @@ def routes(shell: Shell) -> list[BaseRoute]:
         return JSONResponse({"lon": source.points.lon[index], "lat": source.points.lat[index]})
 
     return [
-        PermittedRoute("/map", page, "graph.see"),
-        PermittedRoute("/map/points", points, "graph.see"),
-        PermittedRoute("/map/table", table, "graph.see"),
-        PermittedRoute("/map/at", at, "graph.see"),
-        PermittedRoute("/map/search", search, "graph.see"),
-        PermittedRoute("/map/outline", outline, "graph.see"),
-        PermittedRoute("/map/place", place, "graph.see"),
-        StreamRoute("/live/map", shell.live, channel, "graph.see", mark),
+        PermittedRoute("/map", page, "public"),
+        PermittedRoute("/map/points", points, "public"),
+        PermittedRoute("/map/table", table, "public"),
+        PermittedRoute("/map/at", at, "public"),
+        PermittedRoute("/map/search", search, "public"),
+        PermittedRoute("/map/outline", outline, "public"),
+        PermittedRoute("/map/place", place, "public"),
+        StreamRoute("/live/map", shell.live, channel, "public", mark),
     ]
 
 

@@ -6,15 +6,16 @@ secure or local; Origin otherwise); a request that says neither is refused, for 
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Awaitable, Callable, Mapping
-from urllib.parse import parse_qsl, urlsplit
+from collections.abc import Awaitable, Callable
+from urllib.parse import parse_qsl
 
 from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from rhinecloud.people.origins import is_known, is_own
 
 MOST_BYTES = 5_000_000
 _MOST_FIELDS = 2_000
@@ -55,36 +56,6 @@ class OwnForms:
             return message
 
         return await self._app(scope, limited, send)
-
-
-def is_own(headers: Mapping[str, str]) -> bool:
-    """Whether a browser says that the request began on a page of this very origin."""
-    site = headers.get("sec-fetch-site")
-    if site is not None:
-        return site == "same-origin"
-    origin = headers.get("origin")
-    return origin is not None and host_of(origin) == headers.get("host", "").lower()
-
-
-def host_of(origin: str) -> str | None:
-    """Name and port of an Origin header, in lower case; None where there are none."""
-    try:
-        return urlsplit(origin).netloc.lower() or None
-    except ValueError:
-        return None
-
-
-def is_known(host: str, hosts: frozenset[str] | None) -> bool:
-    """Whether a Host header names this installation."""
-    if hosts is None:
-        return True
-    name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
-    if name in hosts or name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
 
 
 async def fields(request: Request) -> dict[str, str]:

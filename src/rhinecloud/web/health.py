@@ -57,6 +57,6 @@ def routes(shell: Shell) -> list[BaseRoute]:
         return shell.live.channel(sight_of(request), key, lambda: Fragment(render), rate=1.0)
 
     return [
-        PermittedRoute("/health", page, "operations.see"),
-        StreamRoute("/live/health", shell.live, channel, "operations.see"),
+        PermittedRoute("/health", page, "health.see"),
+        StreamRoute("/live/health", shell.live, channel, "health.see"),
     ]

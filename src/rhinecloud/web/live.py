@@ -14,7 +14,6 @@ import secrets
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -22,7 +21,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from rhinecloud.model.sight import EVERYTHING, Sight
 
-from .sight import actor_of
+from .sight import refused
 
 _log = logging.getLogger(__name__)
 HEARTBEAT = 15.0  # seconds; a reader that is gone is noticed by the next write
@@ -286,8 +285,8 @@ class _Stream:
             refusal = Response(status_code=503, headers={"Retry-After": "5"})
             return await refusal(scope, receive, send)
         request = Request(scope)
-        if not actor_of(request).may(self._permission):
-            raise HTTPException(403)
+        if (answer := refused(request, self._permission)) is not None:
+            return await answer(scope, receive, send)
         channel = self._channel_of(request)
         if not isinstance(channel, Channel):
             channel = await channel

@@ -87,11 +87,11 @@ def routes(shell: Shell) -> list[BaseRoute]:
         return shell.live.channel(sight, key, lambda: Fragment(render))
 
     return [
-        PermittedRoute("/objects", index, "graph.see"),
-        PermittedRoute("/objects/list", listing, "graph.see"),
-        PermittedRoute("/objects/{id}/history", history, "graph.see"),
-        StreamRoute("/live/objects/{id}", shell.live, channel, "graph.see"),
-        PermittedRoute("/objects/{id}", page, "graph.see"),
+        PermittedRoute("/objects", index, "public"),
+        PermittedRoute("/objects/list", listing, "public"),
+        PermittedRoute("/objects/{id}/history", history, "public"),
+        StreamRoute("/live/objects/{id}", shell.live, channel, "public"),
+        PermittedRoute("/objects/{id}", page, "public"),
     ]
 
 

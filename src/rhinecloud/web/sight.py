@@ -1,42 +1,66 @@
-"""Who looks at the pages, and what they may see and do: the one place that the pages ask."""
+"""What somebody who looks at the pages may see and do: the one place that asks it.
+
+Who looks was found by the gate (`people/gate.py`); every route names its permission.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from rhinecloud.model.sight import Sight
-from rhinecloud.people import OPEN, Actor
+from rhinecloud.people import Actor
+from rhinecloud.people.actors import of_scope
+
+from .addresses import inside, sign_in
 
 Handler = Callable[[Request], Awaitable[Response]]
 
 
 def actor_of(request: Request) -> Actor:
-    """Who asks, as the gate before all routes found it; without one, whoever reaches an open installation."""
-    found: Actor = request.scope.get("rhinecloud.actor", OPEN)
-    return found
+    """Who asks."""
+    return of_scope(request.scope)
 
 
 def sight_of(request: Request) -> Sight:
-    """What they may read of the graph. Who has the same sight is told the same, in the same bytes."""
-    return actor_of(request).sight
+    """What who asks may read."""
+    return of_scope(request.scope).sight
+
+
+def refused(request: Request, permission: str) -> Response | None:
+    """The answer to whoever lacks a permission, None for who has it: anybody is led to the sign-in, and from there back
+    to where they were. Raises HTTPException 403 for others."""
+    actor = actor_of(request)
+    if actor.may(permission):
+        return None
+    if actor.kind != "anonymous":
+        raise HTTPException(403)
+    if request.url.path.startswith("/live/"):
+        raise HTTPException(401)
+    if request.headers.get("hx-request"):
+        # A part of a page: the whole page goes to the sign-in, and comes back whole.
+        page = urlsplit(request.headers.get("hx-current-url", ""))
+        back = inside(page.path + (f"?{page.query}" if page.query else ""), "")
+        return Response(status_code=401, headers={"HX-Redirect": sign_in(back), "Cache-Control": "no-store"})
+    back = inside(request.url.path + (f"?{request.url.query}" if request.url.query else ""), "")
+    target = sign_in(back if request.method in ("GET", "HEAD") else "")
+    return RedirectResponse(target, 303, {"Cache-Control": "no-store"})
 
 
 class PermittedRoute(Route):
-    """A route of pages that answers 403 to whoever lacks its permission (`devices.see`, `devices.manage`)."""
+    """A route of pages for whoever has its permission (`devices.see`, `public`); see `refused` for others."""
 
     def __init__(self, path: str, handler: Handler, permission: str, *, method: str = "GET") -> None:
         async def permitted(request: Request) -> Response:
-            if not actor_of(request).may(permission):
-                raise HTTPException(403)
-            return await handler(request)
+            return refused(request, permission) or await handler(request)
 
         super().__init__(path, permitted, methods=[method])
         self.permission = permission
 
 
-__all__ = ["PermittedRoute", "actor_of", "sight_of"]
+__all__ = ["PermittedRoute", "actor_of", "refused", "sight_of"]

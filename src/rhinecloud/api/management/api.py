@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import asyncpg
 import msgspec
@@ -13,15 +12,16 @@ import msgspec
 from rhinecloud.broker import Overloaded, Unavailable
 from rhinecloud.bus import BusUnavailable
 from rhinecloud.model import NgsiLdError
-from rhinecloud.settings import Settings
+from rhinecloud.people.actors import of_scope
+from rhinecloud.people.gate import Denied, demand
+from rhinecloud.people.permissions import SEE_API
 
 from . import devices, openapi, profiles, unmapped
 from .exchange import PROBLEM, ROOT, Answer, ApiError, Request
-from .route import BY_DEVICE, SEE_API, Permission, Route, Services, parameters_of
+from .route import BY_DEVICE, Route, Services, parameters_of
 
 _log = logging.getLogger(__name__)
 _SAFE = ("GET", "HEAD")
-_OPEN = "open"  # the actor of an installation without sign-in
 _encode = msgspec.json.Encoder().encode
 
 
@@ -45,11 +45,8 @@ class _Gone(Exception):  # noqa: N818  # says who went
 class ManagementApi:
     """Serves /api/v1."""
 
-    def __init__(self, services: Services, settings: Settings) -> None:
+    def __init__(self, services: Services) -> None:
         self._services = services
-        self._open = settings.open
-        public = urlsplit(settings.public_url or "").hostname
-        self._hosts = frozenset(name for name in (public, settings.host) if name)
         self._tree = _tree(ROUTES)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -57,6 +54,9 @@ class ManagementApi:
             answer = await self._answer(scope, receive)
         except _Gone:
             return
+        except Denied as error:
+            answer = _problem(error.status, error.title, str(error))
+            answer = msgspec.structs.replace(answer, headers=error.headers)
         except ApiError as error:
             answer = Answer(error.status, error.problem(), error.headers, PROBLEM)
         except NgsiLdError as error:
@@ -78,54 +78,12 @@ class ManagementApi:
         raw = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1").partition("?")[0]
         method = scope["method"]
         route, arguments = _find(self._tree, raw.removeprefix(ROOT), "GET" if method == "HEAD" else method)
-        actor = self._permit(route.permission, method, headers)
+        actor = of_scope(scope)
+        if route.permission is not BY_DEVICE:  # whose secret the operation looks at
+            demand(actor, route.permission)
         body = b"" if method in _SAFE else await _read(receive, headers, route.largest_body)
-        request = Request(method, raw, arguments, scope["query_string"], headers, body, actor)
+        request = Request(method, raw, arguments, scope["query_string"], headers, body, actor.id)
         return await route.operation(self._services, request)
-
-    def _permit(self, permission: Permission, method: str, headers: dict[bytes, bytes]) -> str:
-        """Who asks, if that is permitted: the one place that decides it. Raises ApiError 401, 403.
-
-        Without sign-in whoever reaches the address of an open installation may do everything; but a page from
-        elsewhere that runs in a browser of this machine may not.
-        """
-        if permission is BY_DEVICE:
-            return "device"  # its secret is no cookie: a foreign page does not have it
-        if not self._open:
-            raise ApiError(
-                401, "Unauthorized", "there is no sign-in yet: only an open installation has this API"
-            )
-        host = headers.get(b"host", b"").decode("latin-1")
-        if not self._is_known(host):
-            raise ApiError(403, "Forbidden", f"this installation is not known as {host!r:.100}")
-        if method not in _SAFE and _is_foreign(headers, host):
-            raise ApiError(403, "Forbidden", "a page from elsewhere may not change anything here")
-        return _OPEN
-
-    def _is_known(self, host: str) -> bool:
-        """Whether a name is ours: a foreign one that was made to point here (DNS rebinding) is not."""
-        try:
-            name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
-        except ValueError:
-            return False
-        if name in self._hosts or name == "localhost" or name.endswith(".localhost"):
-            return True
-        try:
-            return ipaddress.ip_address(name).is_loopback
-        except ValueError:
-            return False
-
-
-def _is_foreign(headers: dict[bytes, bytes], host: str) -> bool:
-    """Whether a browser says that the request began on a page of another origin; programs say nothing."""
-    site = headers.get(b"sec-fetch-site")
-    if site is not None:
-        return site not in (b"same-origin", b"none")
-    origin = headers.get(b"origin")
-    try:
-        return origin is not None and urlsplit(origin.decode("latin-1")).netloc.lower() != host.lower()
-    except ValueError:  # brackets that hold no address
-        return True
 
 
 _Tree = dict[tuple[int, str], list[tuple[list[str], Route]]]

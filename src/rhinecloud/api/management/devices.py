@@ -8,17 +8,15 @@ from rhinecloud.gateways.devices.push import MAX_PAYLOAD, Forbidden, TooMuch
 from rhinecloud.gateways.devices.registry import ID, Changes, NewDevice
 from rhinecloud.gateways.profiles import Unmappable
 from rhinecloud.model import BadRequestData
+from rhinecloud.people.permissions import COMMAND_DEVICES, MANAGE_DEVICES, SEE_DEVICES
 
 from . import views
 from .exchange import CSV, JSON, ROOT, Answer, ApiError, Request
 from .listing import read_devices
 from .route import (
     BY_DEVICE,
-    COMMAND_DEVICES,
-    MANAGE_DEVICES,
     NEWEST_FIRST,
     PAGING,
-    SEE_DEVICES,
     Parameter,
     Route,
     Services,

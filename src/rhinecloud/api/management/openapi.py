@@ -13,7 +13,7 @@ from .route import BY_DEVICE, Route, parameters_of
 
 _TITLES = {
     400: "What was sent cannot be used; `field` says where",
-    401: "No secret, or a wrong one",
+    401: "No token or secret, or a wrong one",
     403: "Not allowed",
     404: "There is no such thing",
     409: "It stands against what is there",
@@ -55,10 +55,18 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
             "license": {"name": "EUPL-1.2", "identifier": "EUPL-1.2"},
             "description": "Devices, their profiles, and the messages that could not be mapped.",
         },
+        "security": [{"token": []}],
         "paths": paths,
         "components": {
             "schemas": components,
-            "securitySchemes": {"device": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {
+                "token": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "An API token (rc_…); whoever signed in with a browser needs none",
+                },
+                "device": {"type": "http", "scheme": "bearer", "description": "The secret of a device"},
+            },
         },
     }
 
@@ -67,7 +75,7 @@ def _operation(route: Route, by_type: dict[str, Any]) -> dict[str, Any]:
     responses: dict[str, Any] = {str(route.status): {"description": route.summary}}
     if route.answer is not None:
         responses[str(route.status)]["content"] = {JSON: {"schema": by_type[str(route.answer)]}}
-    for status in sorted({*route.errors, 403, 503}):
+    for status in sorted({*route.errors, 401, 403, 503}):
         responses[str(status)] = {
             "description": _TITLES[status],
             "content": {PROBLEM: {"schema": by_type[str(Problem)]}},

@@ -9,10 +9,11 @@ import msgspec
 
 from rhinecloud.gateways.profiles import ProfileError
 from rhinecloud.model import BadRequestData, ResourceNotFound
+from rhinecloud.people.permissions import MANAGE_PROFILES, SEE_PROFILES
 
 from . import views
 from .exchange import Answer, ApiError, Request
-from .route import MANAGE_PROFILES, SEE_PROFILES, Route, Services
+from .route import Route, Services
 from .views import view_profile
 
 

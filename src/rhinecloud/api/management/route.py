@@ -13,6 +13,7 @@ from rhinecloud.gateways.devices.devices import Devices
 from rhinecloud.gateways.devices.push import Push
 from rhinecloud.gateways.profiles import Profiles
 from rhinecloud.gateways.unmapped import Unmapped
+from rhinecloud.people import Permission
 
 from .exchange import Answer, Request
 
@@ -27,24 +28,10 @@ class Services(msgspec.Struct, frozen=True):
     push: Push
 
 
-class Permission(msgspec.Struct, frozen=True):
-    """What somebody has to be allowed; `name` is how roles will speak of it."""
-
-    name: str
-    text: str
-
-
-SEE_DEVICES = Permission("devices.see", "see devices, their alarms and what is wanted of them")
-MANAGE_DEVICES = Permission("devices.manage", "add, change and remove devices and their secrets")
-COMMAND_DEVICES = Permission("devices.command", "want states of devices")
-SEE_PROFILES = Permission("profiles.see", "see and try device profiles")
-MANAGE_PROFILES = Permission("profiles.manage", "write and delete the city's own device profiles")
-SEE_UNMAPPED = Permission("unmapped.see", "see messages that could not be mapped, with their payload")
-MANAGE_UNMAPPED = Permission("unmapped.manage", "replay and discard them")
-SEE_API = Permission("api.see", "see this description")
-
 # Not a person but a device speaks, with a secret of its own: `Authorization: Bearer …`. The operation checks it.
-BY_DEVICE = Permission("device", "the secret of the device itself")
+BY_DEVICE = Permission(
+    "device", "mit dem Geheimnis des Geräts sprechen", "speak with the secret of the device itself"
+)
 
 Operation = Callable[[Services, Request], Awaitable[Answer]]
 

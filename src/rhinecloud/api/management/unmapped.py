@@ -8,10 +8,11 @@ import msgspec
 
 from rhinecloud.gateways.profiles import Kind
 from rhinecloud.model import BadRequestData, ResourceNotFound
+from rhinecloud.people.permissions import MANAGE_UNMAPPED, SEE_UNMAPPED
 
 from . import views
 from .exchange import Answer, Request
-from .route import MANAGE_UNMAPPED, NEWEST_FIRST, SEE_UNMAPPED, Parameter, Route, Services
+from .route import NEWEST_FIRST, Parameter, Route, Services
 from .views import view_kept
 
 _KINDS: tuple[str, ...] = get_args(Kind)

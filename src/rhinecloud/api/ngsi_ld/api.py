@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import asyncpg
@@ -12,7 +12,10 @@ from rhinecloud.broker import Overloaded, Unavailable
 from rhinecloud.broker.tenants import Served, Tenants
 from rhinecloud.model import BadRequestData, InternalError, NgsiLdError
 from rhinecloud.model.sight import NOTHING
-from rhinecloud.people import OPEN, Actor
+from rhinecloud.people import PUBLIC, Permission
+from rhinecloud.people.actors import of_scope
+from rhinecloud.people.gate import Denied, demand
+from rhinecloud.people.permissions import MANAGE_CONTEXTS, SUBSCRIBE, WRITE_GRAPH
 
 from . import (
     batches,
@@ -29,6 +32,7 @@ from .routing import (
     FORMATS,
     LINKED,
     LOCAL,
+    NONE,
     ORDER,
     PAGE,
     PROJECTION,
@@ -37,6 +41,8 @@ from .routing import (
     TEMPORAL_FORMATS,
     TIME,
     TYPED,
+    Operation,
+    Parameters,
     Route,
     Routes,
     parameters,
@@ -58,115 +64,119 @@ CREATING = frozenset(
     )
 )
 
+
+def _for(permission: Permission) -> Callable[..., Route]:
+    def route(operation: Operation, takes: Parameters = NONE) -> Route:
+        return Route(operation, takes, permission)
+
+    return route
+
+
+_reading, _writing, _subscribing, _storing = map(_for, (PUBLIC, WRITE_GRAPH, SUBSCRIBE, MANAGE_CONTEXTS))
+
 # Path below the root → method → operation and the parameters that it takes. In a path stands {uri} for an identifier
 # that must be one, and {name} for any other name.
 ROUTES = Routes(
     {
         "entities": {
-            "GET": Route(
-                consumption.query_entities,
+            "GET": _reading(consumption.query_entities,
                 parameters(
                     SELECTION, PROJECTION, LINKED, ORDER, PAGE, "geometryProperty local",
                     options="count sysAttrs", formats=FORMATS,
                 ),
             ),
-            "POST": Route(provision.create_entity, LOCAL),
-            "PATCH": Route(provision.no_entity_id, parameters("type lang observedAt local", formats=SIMPLIFIED)),
-            "PUT": Route(provision.no_entity_id, TYPED),
-            "DELETE": Route(
+            "POST": _writing(provision.create_entity, LOCAL),
+            "PATCH": _writing(provision.no_entity_id, parameters("type lang observedAt local", formats=SIMPLIFIED)),
+            "PUT": _writing(provision.no_entity_id, TYPED),
+            "DELETE": _writing(
                 provision.purge_entities, parameters(SELECTION, "keep drop geometryProperty local")
             ),
         },
         "entities/{uri}": {
-            "GET": Route(
-                consumption.retrieve_entity,
+            "GET": _reading(consumption.retrieve_entity,
                 parameters(
                     PROJECTION, LINKED, "type geometryProperty local", options="sysAttrs", formats=FORMATS
                 ),
             ),
-            "PUT": Route(provision.replace_entity, TYPED),
-            "PATCH": Route(
+            "PUT": _writing(provision.replace_entity, TYPED),
+            "PATCH": _writing(
                 provision.merge_entity, parameters("type lang observedAt local", formats=SIMPLIFIED)
             ),
-            "DELETE": Route(provision.delete_entity, TYPED),
+            "DELETE": _writing(provision.delete_entity, TYPED),
         },
         "entities/{uri}/attrs": {
-            "POST": Route(provision.append_attributes, parameters("type local", options="noOverwrite")),
-            "PATCH": Route(provision.update_attributes, TYPED),
+            "POST": _writing(provision.append_attributes, parameters("type local", options="noOverwrite")),
+            "PATCH": _writing(provision.update_attributes, TYPED),
         },
         "entities/{uri}/attrs/{name}": {
-            "PATCH": Route(provision.update_attribute, TYPED),
-            "PUT": Route(provision.replace_attribute, TYPED),
-            "DELETE": Route(provision.delete_attribute, parameters("type datasetId deleteAll local")),
+            "PATCH": _writing(provision.update_attribute, TYPED),
+            "PUT": _writing(provision.replace_attribute, TYPED),
+            "DELETE": _writing(provision.delete_attribute, parameters("type datasetId deleteAll local")),
         },
-        "entityOperations/create": {"POST": Route(batches.create, LOCAL)},
+        "entityOperations/create": {"POST": _writing(batches.create, LOCAL)},
         "entityOperations/upsert": {
-            "POST": Route(batches.upsert, parameters("local", options="replace update"))
+            "POST": _writing(batches.upsert, parameters("local", options="replace update"))
         },
         "entityOperations/update": {
-            "POST": Route(batches.update, parameters("local", options="noOverwrite"))
+            "POST": _writing(batches.update, parameters("local", options="noOverwrite"))
         },
-        "entityOperations/merge": {"POST": Route(batches.merge, LOCAL)},
+        "entityOperations/merge": {"POST": _writing(batches.merge, LOCAL)},
         "entityOperations/query": {
-            "POST": Route(
-                consumption.query_by_document,
+            "POST": _reading(consumption.query_by_document,
                 parameters(
                     PAGE, "geometryProperty lang local", options="count sysAttrs", formats=FORMATS
                 ),
             )
         },
-        "entityOperations/delete": {"POST": Route(batches.delete, LOCAL)},
+        "entityOperations/delete": {"POST": _writing(batches.delete, LOCAL)},
         "temporal/entities": {
-            "GET": Route(
-                temporal_consumption.query_evolutions,
+            "GET": _reading(temporal_consumption.query_evolutions,
                 parameters(
                     SELECTION, PROJECTION, ORDER, PAGE, TIME, "local",
                     options="count sysAttrs", formats=TEMPORAL_FORMATS,
                 ),
             ),
-            "POST": Route(temporal_provision.create_or_update, LOCAL),
+            "POST": _writing(temporal_provision.create_or_update, LOCAL),
         },
         "temporal/entities/{uri}": {
-            "GET": Route(
-                temporal_consumption.retrieve_evolution,
+            "GET": _reading(temporal_consumption.retrieve_evolution,
                 parameters(PROJECTION, TIME, "local", options="sysAttrs", formats=TEMPORAL_FORMATS),
             ),
-            "DELETE": Route(temporal_provision.delete, LOCAL),
+            "DELETE": _writing(temporal_provision.delete, LOCAL),
         },
         "temporal/entityOperations/query": {
-            "POST": Route(
-                temporal_consumption.query_evolutions_by_document,
+            "POST": _reading(temporal_consumption.query_evolutions_by_document,
                 parameters(PAGE, "lang local", options="count sysAttrs", formats=TEMPORAL_FORMATS),
             )
         },
-        "temporal/entities/{uri}/attrs": {"POST": Route(temporal_provision.add_attributes, LOCAL)},
+        "temporal/entities/{uri}/attrs": {"POST": _writing(temporal_provision.add_attributes, LOCAL)},
         "temporal/entities/{uri}/attrs/{name}": {
-            "DELETE": Route(temporal_provision.delete_attribute, parameters("datasetId deleteAll local"))
+            "DELETE": _writing(temporal_provision.delete_attribute, parameters("datasetId deleteAll local"))
         },
         "temporal/entities/{uri}/attrs/{name}/{uri}": {
-            "PATCH": Route(temporal_provision.modify_instance, LOCAL),
-            "DELETE": Route(temporal_provision.delete_instance, LOCAL),
+            "PATCH": _writing(temporal_provision.modify_instance, LOCAL),
+            "DELETE": _writing(temporal_provision.delete_instance, LOCAL),
         },
-        "types": {"GET": Route(discovery.entity_types, parameters("details local"))},
-        "types/{name}": {"GET": Route(discovery.entity_type, LOCAL)},
-        "attributes": {"GET": Route(discovery.attributes, parameters("details local"))},
-        "attributes/{name}": {"GET": Route(discovery.attribute, LOCAL)},
+        "types": {"GET": _reading(discovery.entity_types, parameters("details local"))},
+        "types/{name}": {"GET": _reading(discovery.entity_type, LOCAL)},
+        "attributes": {"GET": _reading(discovery.attributes, parameters("details local"))},
+        "attributes/{name}": {"GET": _reading(discovery.attribute, LOCAL)},
         "subscriptions": {
-            "GET": Route(subscriptions.query, parameters(PAGE, options="count sysAttrs")),
-            "POST": Route(subscriptions.create),
+            "GET": _subscribing(subscriptions.query, parameters(PAGE, options="count sysAttrs")),
+            "POST": _subscribing(subscriptions.create),
         },
         "subscriptions/{uri}": {
-            "GET": Route(subscriptions.retrieve, parameters(options="sysAttrs")),
-            "PATCH": Route(subscriptions.update),
-            "DELETE": Route(subscriptions.delete),
+            "GET": _subscribing(subscriptions.retrieve, parameters(options="sysAttrs")),
+            "PATCH": _subscribing(subscriptions.update),
+            "DELETE": _subscribing(subscriptions.delete),
         },
         "jsonldContexts": {
-            "GET": Route(contexts.list_contexts, parameters("details kind", PAGE)),
-            "POST": Route(contexts.add),
+            "GET": _reading(contexts.list_contexts, parameters("details kind", PAGE)),
+            "POST": _storing(contexts.add),
         },
         "jsonldContexts/{name}": {
-            "GET": Route(contexts.serve, parameters("details")),
-            "DELETE": Route(contexts.delete, parameters("reload")),
+            "GET": _reading(contexts.serve, parameters("details")),
+            "DELETE": _storing(contexts.delete, parameters("reload")),
         },
     }
 )  # fmt: skip
@@ -181,6 +191,10 @@ class NgsiLdApi:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         try:
             answer = await self._answer(scope, receive)
+        except Denied as error:
+            answer = Answer(
+                error.status, HttpError(error.status, error.title, str(error)).problem(), error.headers
+            )
         except HttpError as error:
             bare = error.status in _WITHOUT_BODY
             answer = Answer(error.status, None if bare else error.problem(), error.headers)
@@ -205,11 +219,11 @@ class NgsiLdApi:
         segments = decode_segments(path.removeprefix(_ROOT).rstrip("/"))
         method = scope["method"]
         route, arguments = ROUTES.find(segments, "GET" if method == "HEAD" else method)
+        actor = of_scope(scope)
+        demand(actor, route.permission)
         given = decode_query(scope["query_string"])
         route.parameters.check(given)
         body = await _read(receive, headers) if method in ("POST", "PUT", "PATCH") else b""
-
-        actor: Actor = scope.get("rhinecloud.actor", OPEN)
 
         async def answer(served: Served) -> Answer:
             # What is granted is granted of the city's own graph: of other tenants only who sees everything sees.

@@ -1,6 +1,6 @@
 """Which operation a path and a method name, and the parameters that it takes (CIM 009 §6.2, §6.3.20).
 
-A row of the table is `Route(operation, parameters("type q", options="count"))` under a path and a method. Whatever
+A row of the table is `_reading(operation, parameters("type q", options="count"))` under a path and a method. Whatever
 the row does not name is refused before the body or any entity is looked at.
 """
 
@@ -13,6 +13,7 @@ import msgspec
 
 from rhinecloud.model import BadRequestData, InvalidRequest
 from rhinecloud.model.values import check_uri
+from rhinecloud.people import Permission
 
 from .exchange import Answer, HttpError
 
@@ -81,10 +82,11 @@ TYPED = parameters("type local")
 
 
 class Route(msgspec.Struct, frozen=True):
-    """One operation of the API."""
+    """One operation of the API. What is read is what one's sight has, so that anybody may ask."""
 
     operation: Operation
-    parameters: Parameters = NONE
+    parameters: Parameters
+    permission: Permission
 
 
 class Routes:

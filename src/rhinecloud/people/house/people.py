@@ -70,6 +70,23 @@ _ACCOUNTS = Activity(
             WITH_ACCOUNT,
         ),
         Table(
+            "token",
+            ("Ihre Zugriffstoken", "your API tokens"),
+            (
+                Column("account", ("Konto", "account"), shown=False),
+                Column("hash", ("Prüfsumme des Tokens", "hash of the token"), shown=False),
+                Column("name", ("Name", "name")),
+                Column("permissions", ("Berechtigungen", "permissions")),
+                Column("created_at", ("angelegt", "made")),
+                Column("expires_at", ("gilt bis", "valid until")),
+                Column("used_on", ("zuletzt benutzt am", "last used on")),
+            ),
+            {"account": "account"},
+            Retention(("bis sie enden", "until they end"), "expires_at", 0),
+            Delete(),
+            ("id", "organisation", "types", "scopes", "attributes"),
+        ),
+        Table(
             "link",
             ("Einladungen und Links an Sie", "invitations and links to you"),
             (
