@@ -17,13 +17,16 @@ from rhinecloud.files import Files
 from rhinecloud.gateways import Gateways
 from rhinecloud.jobs import Jobs
 from rhinecloud.mail import Mail
+from rhinecloud.people.feedback import Feedback
+from rhinecloud.people.rights import Rights
 from rhinecloud.people.service import People
 from rhinecloud.settings import Settings
 
 
 class Installation:
     """`broker` (read, write and watch the graph), `bus`, `jobs`, `mail`, `files`, `settings`,
-    `clock`, `transaction()`; `people` (accounts, organisations, sign-in); `devices` (registry,
+    `clock`, `transaction()`; `people` (accounts, organisations, sign-in), `rights` (what is kept of
+    people), `feedback`; `devices` (registry,
     credentials, commands, alarms), `profiles`, `unmapped`."""
 
     def __init__(
@@ -37,6 +40,8 @@ class Installation:
         files: Files,
         mail: Mail,
         people: People,
+        rights: Rights,
+        feedback: Feedback,
         backups: Backups,
     ) -> None:
         self.settings = settings
@@ -46,6 +51,8 @@ class Installation:
         self.files = files
         self.mail = mail
         self.people = people
+        self.rights = rights
+        self.feedback = feedback
         self.clock = Clock(ZoneInfo(settings.time_zone))
         self.devices = gateways.devices
         self.profiles = gateways.profiles

@@ -286,6 +286,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             description="Who mail comes from, as in: City of Duisburg <noreply@example.org>; needed to send."
         ),
     ] = None
+    contact_mail: Annotated[
+        str | None,
+        Meta(description="Where what people write to the operator goes, as reports of barriers."),
+    ] = None
     mail_bounce_address: Annotated[
         str | None,
         Meta(

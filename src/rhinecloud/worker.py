@@ -35,8 +35,8 @@ from rhinecloud.broker.subscriptions import Notifier
 from rhinecloud.broker.tenants import Served, Tenants
 from rhinecloud.broker.upkeep import keep
 from rhinecloud.bus import Bus, BusUnavailable
-from rhinecloud.engines.board import BEAT, Board
 from rhinecloud.engines.account import EngineError
+from rhinecloud.engines.board import BEAT, Board
 from rhinecloud.engines.handover import WorkerHandover
 from rhinecloud.files import Files
 from rhinecloud.gateways import Gateways
@@ -44,10 +44,14 @@ from rhinecloud.installation import Installation
 from rhinecloud.jobs import Jobs
 from rhinecloud.listening import BoundedProtocol
 from rhinecloud.mail import Mail
+from rhinecloud.people.feedback import Feedback
 from rhinecloud.people.gate import Gate
+from rhinecloud.people.house import house
 from rhinecloud.people.identities import Identities
 from rhinecloud.people.limits import Limits
+from rhinecloud.people.rights import Rights
 from rhinecloud.people.service import People
+from rhinecloud.people.tokens import Tokens
 from rhinecloud.settings import Settings
 from rhinecloud.store import (
     Connections,
@@ -108,9 +112,12 @@ async def serve(handover: WorkerHandover) -> None:
     broker = Broker(database, bus, temporal_page=settings.temporal_page)
     await broker.open()
     people = People(people_database, broker, mail, settings)
-    await bus.on_wake("relay", broker.wake_relay)
+    rights = Rights(people, broker, files, jobs, house(), settings)
+    feedback = Feedback(people, jobs, settings)
+    await rights.repeat()  # before anything is served, told or sent: a restore may have brought somebody back
     identities = Identities(people.sessions, Tokens(people_database.pool))
     await bus.on_wake("people", identities.forget)
+    await bus.on_wake("relay", broker.wake_relay)
     allowed = Allowed(settings.outbound_allow)
     preload = preloaded(settings.context_preload)
 
@@ -168,7 +175,18 @@ async def serve(handover: WorkerHandover) -> None:
     await jobs.open()  # whoever has jobs has registered them by now
     backups.open()
     city = Installation(
-        settings, broker, bus, gateways, handover.mqtt_url, jobs, files, mail, people, backups
+        settings,
+        broker,
+        bus,
+        gateways,
+        handover.mqtt_url,
+        jobs,
+        files,
+        mail,
+        people,
+        rights,
+        feedback,
+        backups,
     )
     pages = _pages(city)
     services = Services(broker, gateways.devices, gateways.profiles, gateways.unmapped, gateways.push)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -29,7 +29,7 @@ from .copies import Held
 from .holdings import Reach
 from .ledger import FILE, Entry, Ledger, trace, traces
 from .organisations import LastAdministrator
-from .register import Declared, Holding, Person, Register, Table, Uploads
+from .register import Declared, Holding, Person, PersonalData, Register, Table, Uploads
 from .secrets import digest, draw
 from .service import People
 
@@ -80,21 +80,25 @@ class Rights:
         jobs: Jobs,
         register: Register,
         settings: Settings,
-        app_pools: Mapping[str, asyncpg.Pool] | None = None,
     ) -> None:
         self.register = register
         self.ledger = Ledger(settings.erasure_ledger or settings.data / FILE)
         self._people = people
         self._files = files
         self._jobs = jobs
-        pools = {"tenant": broker.database.pool, "room_people": people.room.pool, **(app_pools or {})}
-        self._reach = Reach(pools, broker, files, settings)
+        self._pools = {"tenant": broker.database.pool, "room_people": people.room.pool}
+        self._reach = Reach(self._pools, broker, files, settings)
         jobs.register(_ERASE, self._erase_job, Task, timeout=3_600)
         jobs.register(_COPY, self._copy_job, Task, timeout=3_600)
         jobs.register(_FORGET, self._forget_job, Task)
         jobs.register(_RETAIN, self._retain_job, timeout=3_600)
         jobs.schedule(_RETAIN, "40 3 * * *")
         people.on_departure(self._departed)
+
+    def add(self, owner: str, schema: str, pool: asyncpg.Pool, data: PersonalData) -> None:
+        """Register what an app declares, and where it is. Before `repeat`. Raises ValueError."""
+        self.register.add(owner, schema, data)
+        self._pools[schema] = pool
 
     # What there is -----------------------------------------------------------------------------------------------
 

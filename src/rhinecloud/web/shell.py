@@ -13,6 +13,8 @@ from rhinecloud.gateways.profiles import Profiles
 from rhinecloud.gateways.unmapped import Unmapped
 from rhinecloud.jobs import Jobs
 from rhinecloud.mail import Mail
+from rhinecloud.people.feedback import Feedback
+from rhinecloud.people.rights import Rights
 from rhinecloud.people.service import People
 from rhinecloud.settings import Settings
 
@@ -66,6 +68,16 @@ class City(Protocol):
     @property
     def people(self) -> People:
         """Accounts, organisations and how people sign in."""
+        ...
+
+    @property
+    def rights(self) -> Rights:
+        """What is kept of people, and what they may ask for."""
+        ...
+
+    @property
+    def feedback(self) -> Feedback:
+        """Reports of barriers."""
         ...
 
     @property
@@ -128,6 +140,16 @@ class Shell:
     def people(self) -> People:
         """Accounts, organisations and how people sign in."""
         return self.city.people
+
+    @property
+    def rights(self) -> Rights:
+        """What is kept of people, and what they may ask for."""
+        return self.city.rights
+
+    @property
+    def feedback(self) -> Feedback:
+        """Reports of barriers."""
+        return self.city.feedback
 
     async def health(self) -> dict[str, Any]:
         """The city's figures."""
