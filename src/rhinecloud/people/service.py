@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -172,7 +172,7 @@ class People:
     @staticmethod
     def is_fresh(session: Session) -> bool:
         """Whether somebody proved just now who they are: asked before how one signs in is changed."""
-        return session.seen_at - session.signed_in_at < _FRESH
+        return datetime.now(UTC) - session.signed_in_at < _FRESH
 
     async def account(self, account: int) -> Account | None:
         """The account of a number."""

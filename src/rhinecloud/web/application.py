@@ -17,7 +17,7 @@ from rhinecloud.broker import Overloaded, Unavailable
 from rhinecloud.model import NgsiLdError
 from rhinecloud.settings import Settings
 
-from . import audit_log, city_map, desk_sources, health, object_pages, operations, start
+from . import audit_log, city_map, desk_sources, health, object_pages, operations, people, start
 from .assets import Assets
 from .forms import OwnForms
 from .security import SecurityHeaders, content_security_policy
@@ -41,6 +41,7 @@ class WebApp:
                 *object_pages.routes(shell),
                 *health.routes(shell),
                 *operations.routes(shell),
+                *people.routes(shell),
                 *audit_log.routes(shell),
                 Route("/static/{path:path}", shell.assets.serve),
                 Route("/robots.txt", _robots),

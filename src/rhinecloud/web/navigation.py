@@ -61,6 +61,13 @@ ENTRIES = (
     Entry("/subscriptions", ("Abonnements", "Subscriptions"), "subscriptions.see", "operations", 50),
     Entry("/jobs", ("Aufträge", "Jobs"), "jobs.see", "operations", 60),
     Entry("/mail", ("E-Mail", "Mail"), "mail.see", "operations", 70),
+    Entry(
+        "/people",
+        ("Menschen und Organisationen", "People and organisations"),
+        "people.manage",
+        "administration",
+        10,
+    ),
     Entry("/audit", ("Protokoll", "Audit log"), "audit.see", "administration", 90),
 )
 

@@ -86,6 +86,7 @@ export default defineConfig({
         style: resolve(here, "src/shell.css"),
         chart: resolve(here, "src/chart.ts"),
         map: resolve(here, "src/map.ts"),
+        passkeys: resolve(here, "src/passkeys.ts"),
       },
     },
   },

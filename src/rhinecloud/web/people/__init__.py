@@ -1,1 +1,24 @@
-"""The pages of people: signing in, registering, one's own account, links and invitations, people and organisations."""
+"""The pages of people: signing in, registering, one's own account, links and invitations, people and organisations.
+
+Offers `routes(shell)`, and the addresses of the pages (`addresses.py`) for whoever links to them.
+"""
+
+from __future__ import annotations
+
+from starlette.routing import BaseRoute
+
+from ..shell import Shell
+from . import account, links, people, sign_in
+
+
+def routes(shell: Shell) -> list[BaseRoute]:
+    """All pages of people."""
+    return [
+        *sign_in.routes(shell),
+        *links.routes(shell),
+        *account.routes(shell),
+        *people.routes(shell),
+    ]
+
+
+__all__ = ["routes"]
