@@ -8,7 +8,7 @@ beside it. docs/reference/apps.md describes each part; `rhinecloud app new NAME`
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -85,13 +85,15 @@ class Task(msgspec.Struct, frozen=True):
 
 class App(msgspec.Struct, frozen=True, kw_only=True):
     """An app. `name` is that of its schema (app_NAME), its addresses (/NAME, /api/NAME), its jobs and its entry point;
-    `package` is where its sql/, templates/ and locale/ lie. `settings` is a struct whose fields are read from
+    `package` is where its sql/, templates/ and locale/ lie. `granted` says which
+    of its permissions a role has (administrators have all). `settings` is a struct whose fields are read from
     RHINECLOUD_NAME_FIELD."""
 
     name: str
     package: str
     title: Text
     permissions: tuple[Permission, ...] = ()
+    granted: Mapping[str, tuple[str, ...]] = {}
     pages: tuple[Page, ...] = ()
     endpoints: tuple[Endpoint, ...] = ()
     places: tuple[Place, ...] = ()
@@ -110,6 +112,9 @@ class App(msgspec.Struct, frozen=True, kw_only=True):
         for name in sorted(own):
             if not name.startswith(f"{self.name}."):
                 yield f"the permission {name} has to begin with {self.name}."
+        for role, names in self.granted.items():
+            if not own.issuperset(names):
+                yield f"what it grants to {role} are not all permissions of its own"
         for what, permission in self._permitted():
             if permission not in own and not known(permission):
                 yield f"{what} names the permission {permission!r}, which does not exist"
@@ -118,11 +123,13 @@ class App(msgspec.Struct, frozen=True, kw_only=True):
         for kind, method, path in routes:
             if method not in METHODS or _PATH.fullmatch(path) is None:
                 yield f"the {kind} {method} {path!r} is no method and path (/this/{{that}}, without a slash at the end)"
-        names = [f"the {kind} {method} {path!r}" for kind, method, path in routes]
-        names += [f"the job {job.name}" for job in self.jobs] + [
+        all_names = [f"the {kind} {method} {path!r}" for kind, method, path in routes]
+        all_names += [f"the job {job.name}" for job in self.jobs] + [
             f"the task {task.name}" for task in self.tasks
         ]
-        yield from (f"{twice} is there twice" for twice in sorted({n for n in names if names.count(n) > 1}))
+        yield from (
+            f"{twice} is there twice" for twice in sorted({n for n in all_names if all_names.count(n) > 1})
+        )
         for job in self.jobs:
             try:
                 if job.cron is not None:

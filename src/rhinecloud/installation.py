@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -43,6 +43,7 @@ class Installation:
         rights: Rights,
         feedback: Feedback,
         backups: Backups,
+        apps: Callable[[], dict[str, Any]] = dict,
     ) -> None:
         self.settings = settings
         self.broker = broker
@@ -59,6 +60,7 @@ class Installation:
         self.unmapped = gateways.unmapped
         self._gateways = gateways
         self._backups = backups
+        self._apps = apps
         self.mqtt_url = mqtt_url
         self._started = time.monotonic()
 
@@ -84,6 +86,7 @@ class Installation:
             "files": await self.files.health(),
             "mail": await self.mail.health(),
             "backups": await self._backups.health(),
+            "apps": self._apps(),
             **certificate_health(self.settings),
             "worker": {"uptime_seconds": round(time.monotonic() - self._started, 1)},
         }

@@ -321,6 +321,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     session_days: Annotated[
         int, Meta(ge=1, le=365, description="Days after which a sign-in ends in any case (days).")
     ] = 30
+    apps: Annotated[
+        str | None,
+        Meta(
+            description="Names of the apps that are served, separated by commas; without it all that are installed."
+        ),
+    ] = None
     city_name: Annotated[str, Meta(description="Name of the city, as its pages show it.")] = "Duisburg"
     time_zone: Annotated[
         str,

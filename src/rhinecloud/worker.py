@@ -40,6 +40,7 @@ from rhinecloud.engines.board import BEAT, Board
 from rhinecloud.engines.handover import WorkerHandover
 from rhinecloud.files import Files
 from rhinecloud.gateways import Gateways
+from rhinecloud.hosting import AppApis, Apps, wanted
 from rhinecloud.installation import Installation
 from rhinecloud.jobs import Jobs
 from rhinecloud.listening import BoundedProtocol
@@ -78,9 +79,10 @@ _GRACE = 3  # seconds for requests under way when the worker stops
 class Application:
     """Gives each request to its part: the APIs by their paths, everything else to the pages."""
 
-    def __init__(self, ngsi_ld: NgsiLdApi, management: ManagementApi, pages: Any) -> None:
+    def __init__(self, ngsi_ld: NgsiLdApi, management: ManagementApi, apps: AppApis, pages: Any) -> None:
         self._ngsi_ld = ngsi_ld
         self._management = management
+        self._apps = apps
         self._pages = pages
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -88,6 +90,8 @@ class Application:
             await self._ngsi_ld(scope, receive, send)
         elif scope["type"] == "http" and scope["path"].startswith("/api/v1/"):
             await self._management(scope, receive, send)
+        elif scope["type"] == "http" and scope["path"].startswith("/api/"):
+            await self._apps(scope, receive, send)
         elif scope["type"] == "http":
             await self._pages(scope, receive, send)
 
@@ -105,14 +109,18 @@ async def serve(handover: WorkerHandover) -> None:
     room_connections = Connections(handover.database_url, share.of_rooms)
     people_room = await rooms.prepare("room_people", migrations_in("rhinecloud.people"))
     people_database = RoomDatabase(room_connections, people_room)
+    apps = Apps(rooms, room_connections, wanted(settings.apps))
+    await apps.prepare()
     jobs = Jobs(database, settings.time_zone)
     backups = Backups(settings, database, handover.database_url, jobs)
     files = Files.of_settings(database, settings, jobs.compute)
-    mail = Mail.of_settings(database, settings, tongues(settings.time_zone))
+    texts = tongues(settings.time_zone, apps.catalogues())
+    mail = Mail.of_settings(database, settings, texts, apps.letters())
     broker = Broker(database, bus, temporal_page=settings.temporal_page)
     await broker.open()
     people = People(people_database, broker, mail, settings)
     rights = Rights(people, broker, files, jobs, house(), settings)
+    apps.declare(rights.add)
     feedback = Feedback(people, jobs, settings)
     await rights.repeat()  # before anything is served, told or sent: a restore may have brought somebody back
     identities = Identities(people.sessions, Tokens(people_database.pool))
@@ -170,6 +178,14 @@ async def serve(handover: WorkerHandover) -> None:
         ),
         name="upkeep",
     )
+    apps.connect(
+        settings=settings,
+        broker=broker,
+        bus=bus,
+        jobs=jobs,
+        mail=mail,
+        files=files,
+    )
     files.open()
     mail.open()
     await jobs.open()  # whoever has jobs has registered them by now
@@ -187,15 +203,17 @@ async def serve(handover: WorkerHandover) -> None:
         rights,
         feedback,
         backups,
+        apps.health,
     )
-    pages = _pages(city)
+    pages = _pages(city, apps)
+    await apps.open()
     services = Services(broker, gateways.devices, gateways.profiles, gateways.unmapped, gateways.push)
     tls = Tls(settings.tls_cert, settings.tls_key) if settings.tls_cert and settings.tls_key else None
     if tls is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, tls.reload)
     config = uvicorn.Config(
         Gate(
-            Application(NgsiLdApi(tenants), ManagementApi(services), pages),
+            Application(NgsiLdApi(tenants), ManagementApi(services), apps.apis(), pages),
             settings,
             identities,
             Limits(settings),
@@ -233,6 +251,7 @@ async def serve(handover: WorkerHandover) -> None:
         await gateways.close()
         await caretaker.close()
         await tenants.close()
+        await apps.close()
         await people_database.close()
         await room_connections.close()
         await notifier.close()
@@ -259,10 +278,10 @@ async def _end_live_views(server: uvicorn.Server, pages: WebApp | PlainTextRespo
         pages.close()
 
 
-def _pages(city: Installation) -> WebApp | PlainTextResponse:
+def _pages(city: Installation, apps: Apps) -> WebApp | PlainTextResponse:
     """The pages; where their assets were never built, a sentence that says so: the APIs serve all the same."""
     try:
-        return create_app(city)
+        return create_app(city, apps.pages)
     except NotBuilt as error:
         _log.warning("%s", error)
         return PlainTextResponse(f"{error}\n", 503)

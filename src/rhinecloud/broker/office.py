@@ -6,19 +6,33 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
-from typing import NoReturn
+from typing import Any, NoReturn, Protocol
 
 import asyncpg
 
-from rhinecloud.store import Database, Unavailable
+from rhinecloud.store import Unavailable
 
 _log = logging.getLogger(__name__)
 _TRY = "SELECT pg_try_advisory_lock(hashtext($1), hashtext($2))"
 _LEAVE = "SELECT pg_advisory_unlock(hashtext($1), hashtext($2))"
 
 
+class Electorate(Protocol):
+    """Whose office it is: a tenant's database, or an app's."""
+
+    @property
+    def pool(self) -> Any:
+        """Connections, one of which holds the election."""
+        ...
+
+    @property
+    def tenant(self) -> str:
+        """The name of the tenant, or of the app's schema."""
+        ...
+
+
 async def hold(
-    database: Database, office: str, serve: Callable[[asyncpg.Connection], Awaitable[None]], *, again: float
+    database: Electorate, office: str, serve: Callable[[asyncpg.Connection], Awaitable[None]], *, again: float
 ) -> NoReturn:
     """Stand for the office of a tenant for ever, and `serve` when elected.
 

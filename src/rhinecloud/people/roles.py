@@ -100,9 +100,21 @@ CITIZEN: Final = Role(
 ROLES: Final = {role.name: role for role in (ADMINISTRATOR, OPERATOR, EDITOR, MEMBER)}
 
 
+_granted: dict[str, frozenset[str]] = {}
+
+
+def grant(role: str, permissions: Iterable[str]) -> None:
+    """What an app lets a role do besides, or everybody with an account (`citizen`), for as long as this process lives.
+
+    Raises ValueError for what is no role.
+    """
+    if role not in ROLES and role != CITIZEN.name:
+        raise ValueError(f"there is no role {role}")
+    _granted[role] = _granted.get(role, frozenset()) | frozenset(permissions)
+
+
 def permissions_of(roles: Iterable[str]) -> tuple[frozenset[str], bool]:
     """What an account with these roles may, and whether that is everything. A name that is no role gives nothing."""
-    held = [ROLES[name] for name in roles if name in ROLES]
-    return frozenset().union(CITIZEN.permissions, *(role.permissions for role in held)), any(
-        role.everything for role in held
-    )
+    held = [CITIZEN, *(ROLES[name] for name in roles if name in ROLES)]
+    given = [role.permissions | _granted.get(role.name, frozenset()) for role in held]
+    return frozenset().union(*given), any(role.everything for role in held)

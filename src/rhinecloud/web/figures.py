@@ -167,6 +167,9 @@ PARTS: dict[str, Known] = {
             "reason": _n("reason"),
         },
     ),
+    "apps": Known(
+        _n("Applications"), {"served": _n("served"), "failed": _n("not served")}, None, ("failed",)
+    ),
     "backups": Known(
         _n("Backups"),
         {

@@ -1,0 +1,63 @@
+"""The app as the house sees it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from rhinecloud.app import App, Attempt, Endpoint, Job, Page, Permission, PersonalData, Place
+from rhinecloud.city import City
+from rhinecloud.people.register import Activity, Column, Keep, Retention, Table
+
+from . import api, notices, pages
+
+EDIT: Final = Permission("noticeboard.edit", "Aushänge anbringen und abnehmen", "post and withdraw notices")
+
+
+async def _expire(city: City, payload: None, attempt: Attempt) -> None:
+    await notices.withdraw_expired(city)
+
+
+_NOTICES: Final = Table(
+    "notice",
+    text=("Aushänge", "notices"),
+    columns=(Column("author", ("angebracht von", "posted by")),),
+    impersonal=("number", "title", "text", "until", "posted_at", "withdrawn_at"),
+    found={"actor": "author"},
+    retention=Retention(("ein Jahr nach dem Abnehmen", "a year after withdrawal"), "withdrawn_at", 365),
+    erasure=Keep(
+        (
+            "Wer amtlich bekannt macht, wird ein Jahr lang nachgewiesen",
+            "who announced it is on record for a year",
+        )
+    ),
+)
+
+app: Final = App(
+    name="noticeboard",
+    package=__package__,
+    title=("Aushang", "Notices"),
+    permissions=(EDIT,),
+    granted={"editor": (EDIT.name,)},
+    pages=(
+        Page("", pages.board, "public"),
+        Page("/new", pages.form, EDIT.name),
+        Page("/new", pages.post, EDIT.name, "POST"),
+        Page("/{number:int}/withdraw", pages.withdraw, EDIT.name, "POST"),
+    ),
+    endpoints=(Endpoint("", api.hanging, "public"),),
+    places=(Place(("Aushang", "Notices"), "public"),),
+    jobs=(Job("expire", _expire, None, cron="5 0 * * *"),),
+    personal_data=PersonalData(
+        activities=(
+            Activity(
+                key="notices",
+                title=("Aushang", "Notices"),
+                purpose=("bekannt machen, was alle angeht", "announce what concerns everybody"),
+                ground="e",
+                provision="Art. 6 Abs. 1 Buchst. e DSGVO",
+                subjects=("Redaktion der Stadt", "the city's editors"),
+                holdings=(_NOTICES,),
+            ),
+        )
+    ),
+)

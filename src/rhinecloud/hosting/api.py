@@ -1,0 +1,106 @@
+"""The APIs of apps: /api/NAME/…, refused unless permitted, with errors as problem details (RFC 9457)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import Message, Receive, Scope, Send
+
+from rhinecloud.app import Endpoint
+from rhinecloud.broker import Overloaded, Unavailable
+from rhinecloud.bus import BusUnavailable
+from rhinecloud.city import City
+from rhinecloud.model import NgsiLdError
+from rhinecloud.people import PERMISSIONS
+from rhinecloud.people.gate import Denied, demand
+from rhinecloud.web import actor_of
+
+_log = logging.getLogger(__name__)
+
+
+class AppApis:
+    """All of them."""
+
+    def __init__(self, endpoints: Iterable[tuple[City, Endpoint]]) -> None:
+        self._app = Starlette(
+            routes=[self._route(city, endpoint) for city, endpoint in endpoints],
+            exception_handlers={
+                Denied: _denied,
+                HTTPException: _http_error,
+                NgsiLdError: _graph_error,
+                **dict.fromkeys((*Unavailable, Overloaded, BusUnavailable), _away),
+            },
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        try:
+            await self._app(scope, receive, send)
+        except Exception:  # Starlette has answered 500 by then
+            _log.exception("%s %s", scope["method"], scope["path"])
+
+    def _route(self, city: City, endpoint: Endpoint) -> Route:
+        async def answer(request: Request) -> Response:
+            demand(actor_of(request), PERMISSIONS[endpoint.permission])
+            return await endpoint.handler(
+                city, Request(request.scope, _limited(request, endpoint.largest_body))
+            )
+
+        return Route(f"/api/{city.app}{endpoint.path}", answer, methods=[endpoint.method])
+
+
+def _limited(request: Request, most: int) -> Receive:
+    left = most
+
+    async def receive() -> Message:
+        nonlocal left
+        message = await request.receive()
+        left -= len(message.get("body", b""))
+        if left < 0:
+            raise HTTPException(413, f"a body here may have {most} bytes")
+        return message
+
+    return receive
+
+
+def _problem(status: int, detail: str, headers: Any = None, **members: Any) -> Response:
+    title = HTTPStatus(status).phrase
+    document = {"type": "about:blank", "title": title, "status": status, "detail": detail, **members}
+    return JSONResponse(
+        document,
+        status,
+        {"X-Content-Type-Options": "nosniff", **(headers or {})},
+        media_type="application/problem+json",
+    )
+
+
+async def _denied(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Denied)
+    headers = {name.decode(): value.decode() for name, value in error.headers}
+    return _problem(error.status, str(error), headers)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return _problem(error.status_code, error.detail, error.headers)
+
+
+async def _graph_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, NgsiLdError)
+    members = {"field": error.field} if error.field else {}
+    return _problem(error.status, error.detail, **members)
+
+
+async def _away(request: Request, error: Exception) -> Response:
+    _log.warning("an app has to wait: %s", error or type(error).__name__)
+    return _problem(
+        503, "the store is away; it is not known whether the request was carried out", {"Retry-After": "2"}
+    )
