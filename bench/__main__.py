@@ -9,13 +9,13 @@ from pathlib import Path
 
 import msgspec
 
-from . import broker, report
+from . import backup, broker, report
 
 
 def main() -> int:
     """Measure and print; 1 if any request failed."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("name", choices=["broker"], help="what to measure")
+    parser.add_argument("name", choices=["broker", "backup"], help="what to measure")
     parser.add_argument(
         "--json", type=Path, metavar="FILE", help="write every figure there too ('-': print it)"
     )
@@ -27,9 +27,11 @@ def main() -> int:
     only = frozenset(filter(None, arguments.only.split(",")))
     if not only <= frozenset(broker.COMPARISONS):
         parser.error(f"--only takes {', '.join(broker.COMPARISONS)}, separated by commas")
-    plan = broker.QUICK if arguments.quick else broker.Plan()
     # Whoever ends us by SIGTERM leaves no server and no folder behind either.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    if arguments.name == "backup":
+        return _backup(arguments)
+    plan = broker.QUICK if arguments.quick else broker.Plan()
     result = broker.run(plan, lambda text: print(text, file=sys.stderr, flush=True), only)
     print(report.table(result))
     if arguments.json is not None:
@@ -39,6 +41,15 @@ def main() -> int:
         else:
             arguments.json.write_text(text)
     return 1 if result.errors else 0
+
+
+def _backup(arguments: argparse.Namespace) -> int:
+    result = backup.run(500 if arguments.quick else 50_000, lambda text: print(text, file=sys.stderr, flush=True))
+    print(backup.table(result))
+    if arguments.json is not None:
+        text = msgspec.json.format(msgspec.json.encode(result), indent=1).decode() + "\n"
+        print(text, end="") if str(arguments.json) == "-" else arguments.json.write_text(text)
+    return 1 if result.missing else 0
 
 
 if __name__ == "__main__":

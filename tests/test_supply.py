@@ -106,7 +106,22 @@ PUBLICCODE: dict[str, Any] = {
         "softwareVersion": _TEXT,
         "releaseDate": {"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}$"},
         "platforms": {"type": "array", "items": _TEXT, "minItems": 1},
-        "categories": {"type": "array", "items": _TEXT, "minItems": 1},
+        # Of its list of categories those that could fit a platform of a city.
+        "categories": {
+            "type": "array",
+            "minItems": 1,
+            "items": {
+                "enum": [
+                    "collaboration",
+                    "data-analytics",
+                    "data-collection",
+                    "data-visualization",
+                    "digital-citizenship",
+                    "geographic-information-systems",
+                    "workflow-management",
+                ]
+            },
+        },
         "developmentStatus": {"enum": ["concept", "development", "beta", "stable", "obsolete"]},
         "softwareType": {
             "enum": ["standalone/web", "standalone/backend", "standalone/other", "standalone/iot"]
