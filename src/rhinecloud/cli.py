@@ -28,6 +28,7 @@ COMMANDS = {
     "check": "say in words what is wrong with a set-up",
     "tenant": "make, list and remove tenants",
     "admin": "make a link with which somebody becomes an administrator",
+    "token": "make, list and revoke API tokens",
     "backup": "write everything into one file",
     "backup verify": "prove a backup by restoring it into an installation made for it",
     "backup-key": "make the keys for encrypted backups",

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import re
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 
@@ -287,3 +290,36 @@ async def test_anybody_who_tries_too_often_has_to_wait(house: House) -> None:
     async with house.client() as client:
         reading = [(await client.get("/ngsi-ld/v1/types")).status_code for _ in range(400)]
         assert reading[0] == 200 and 429 in reading
+
+
+async def test_the_command_makes_lists_and_revokes_tokens(house: House) -> None:
+    def token(*words: str, code: int = 0) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "rhinecloud.cli", "token", *words, f"--data={house.server.data}"],
+            capture_output=True,
+            text=True,
+            env={**os.environ, **house.server.environ},
+            timeout=60,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    told = token(
+        "create", "Traffic model", "--permission", "graph.internal", "--type", "https://example.org/Road"
+    )
+    secret = re.search(r"Bearer (rc_\S+)", told)
+    number = re.search(r"Token (\d+)", told)
+    assert secret and number
+    assert "Traffic model" in token("list") and secret[1] not in token("list")
+    async with house.client(token=secret[1]) as client, asyncio.timeout(60):
+        assert (await client.get("/ngsi-ld/v1/types")).status_code == 200
+        assert (await client.get("/api/v1/devices")).status_code == 403
+        token("revoke", number[1])
+        while (await client.get("/ngsi-ld/v1/types")).status_code != 401:
+            await asyncio.sleep(0.1)
+    assert "cannot be given" in token("create", "x", "--permission", "tokens.manage", code=1)
+    assert "365 days at most" in token("create", "x", "--days", "366", code=1)
+    _, _, auditor = await house.person("administrator")
+    async with house.client(auditor) as client:
+        page = (await client.get("/audit")).text
+        assert "token.create" in page and "token.revoke" in page

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
 import msgspec
@@ -77,6 +77,16 @@ def check(wanted: Wanted, actor: Actor) -> None:
         raise NotGranted(f"a token lasts {LONGEST.days} days at most")
     if not wanted.name or len(wanted.name) > LONGEST_NAME or not wanted.name.isprintable():
         raise NotGranted(f"a token has a name of at most {LONGEST_NAME} characters")
+
+
+def summary(wanted: Wanted) -> dict[str, Any]:
+    """What the audit log keeps of a token that was made."""
+    return {
+        "name": wanted.name,
+        "organisation": wanted.organisation,
+        "permissions": sorted(wanted.permissions),
+        "days": wanted.lasts.days,
+    }
 
 
 async def make(connection: asyncpg.Connection, wanted: Wanted, account: int | None) -> tuple[int, str]:
