@@ -17,6 +17,7 @@ from rhinecloud.files import Files
 from rhinecloud.gateways import Gateways
 from rhinecloud.jobs import Jobs
 from rhinecloud.mail import Mail
+from rhinecloud.observing import Exposition
 from rhinecloud.people.feedback import Feedback
 from rhinecloud.people.rights import Rights
 from rhinecloud.people.service import People
@@ -62,6 +63,7 @@ class Installation:
         self._backups = backups
         self._apps = apps
         self.mqtt_url = mqtt_url
+        self.exposition: Exposition | None = None
         self._started = time.monotonic()
 
     @asynccontextmanager
@@ -70,6 +72,15 @@ class Installation:
         committed together when the block ends, rolled back together when it raises."""
         async with self.broker.transaction() as transaction:
             yield transaction
+
+    def counts(self) -> dict[str, Any]:
+        """Figures of this process alone, at no cost; never raises."""
+        return {"writer": self.broker.counts(), "nats": self.bus.health(), **self._gateways.counts()}
+
+    async def metrics(self) -> str:
+        """What Prometheus reads: figures of all workers of this machine, and of the installation."""
+        assert self.exposition is not None, "the worker has not begun to serve"
+        return await self.exposition.text()
 
     async def health(self) -> dict[str, Any]:
         """Figures of the engines, of the way from device to graph to bus, and of this process.

@@ -22,6 +22,11 @@ from rhinecloud import backup_keep, bridge_address
 ENVIRONMENT_PREFIX = "RHINECLOUD_"
 
 
+# Where certificates lie that we get ourselves, below the data folder.
+CERTIFICATES = Path("certificates")
+CHAIN, KEY = CERTIFICATES / "chain.pem", CERTIFICATES / "key.pem"
+
+
 class SettingsError(Exception):
     """A setting that cannot be used; the message names the setting and says what is expected."""
 
@@ -177,6 +182,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str,
         Meta(pattern="^(debug|info|warning|error)$", description="debug, info, warning or error."),
     ] = "info"
+    log_format: Annotated[
+        str,
+        Meta(pattern="^(text|json)$", description="text for people, json for machines: one object a line."),
+    ] = "text"
+    access_log: Annotated[
+        bool,
+        Meta(
+            description="Log a line for each HTTP request: method, path, status, duration; no address, no query."
+        ),
+    ] = False
     context_preload: Annotated[
         Path | None,
         Meta(
@@ -465,6 +480,10 @@ def load(
             raise SettingsError(f"{source[name]}={value}: {reason}") from None
     settings = from_json(given)
     settings.validate()
+    if settings.acme_names:  # from here on they are files like any others
+        return msgspec.structs.replace(
+            settings, tls_cert=settings.data / CHAIN, tls_key=settings.data / KEY
+        )
     return settings
 
 

@@ -13,6 +13,7 @@ import logging
 import os
 import signal
 import socket
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -45,6 +46,7 @@ from rhinecloud.installation import Installation
 from rhinecloud.jobs import Jobs
 from rhinecloud.listening import BoundedProtocol
 from rhinecloud.mail import Mail
+from rhinecloud.observing import Exposition, Observed, set_up
 from rhinecloud.people.feedback import Feedback
 from rhinecloud.people.gate import Gate
 from rhinecloud.people.house import house
@@ -211,14 +213,18 @@ async def serve(handover: WorkerHandover) -> None:
     tls = Tls(settings.tls_cert, settings.tls_key) if settings.tls_cert and settings.tls_key else None
     if tls is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, tls.reload)
+    gate = Gate(
+        Application(NgsiLdApi(tenants), ManagementApi(services), apps.apis(), pages),
+        settings,
+        identities,
+        Limits(settings),
+        lambda: bus.wake("people"),
+    )
+    observed = Observed(gate, access_log=settings.access_log)
+    exposition = Exposition(board, handover.worker_index, observed.requests, city.counts, city.health)
+    city.exposition = exposition
     config = uvicorn.Config(
-        Gate(
-            Application(NgsiLdApi(tenants), ManagementApi(services), apps.apis(), pages),
-            settings,
-            identities,
-            Limits(settings),
-            lambda: bus.wake("people"),
-        ),
+        observed,
         http=BoundedProtocol,
         lifespan="off",
         access_log=False,
@@ -239,11 +245,12 @@ async def serve(handover: WorkerHandover) -> None:
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
     handover.report_ready()
+    posting = asyncio.create_task(_post(exposition), name="metrics")
     stopping = asyncio.create_task(_end_live_views(server, pages), name="stopping")
     try:
         await serving
     finally:
-        await stop(stopping, upkeep, beating)
+        await stop(stopping, upkeep, posting, beating)
         await backups.close()
         await mail.close()
         await files.close()
@@ -268,6 +275,16 @@ async def _beat(board: Board, worker: int) -> None:
     while True:
         board.beat(worker)
         await asyncio.sleep(BEAT)
+
+
+async def _post(exposition: Exposition) -> None:
+    """This worker's figures, for whichever worker is asked for those of all."""
+    delay = 0.0
+    while True:
+        exposition.post(delay)
+        due = time.monotonic() + BEAT
+        await asyncio.sleep(BEAT)
+        delay = max(time.monotonic() - due, 0.0)
 
 
 async def _end_live_views(server: uvicorn.Server, pages: WebApp | PlainTextResponse) -> None:
@@ -342,11 +359,7 @@ def main() -> None:
     faulthandler.enable()  # who hangs is ended by SIGABRT, and tells where it stood
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is a certificate to read again
     handover = WorkerHandover.from_env()
-    logging.basicConfig(
-        level=handover.settings.log_level.upper(),
-        format=f"%(asctime)s %(levelname)s worker-{handover.worker_index} %(name)s: %(message)s",
-    )
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    set_up(f"worker-{handover.worker_index}", handover.settings.log_level, handover.settings.log_format)
     signal.signal(
         signal.SIGINT, signal.SIG_IGN
     )  # Ctrl-C reaches the group; the supervisor stops us in its order

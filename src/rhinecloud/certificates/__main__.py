@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
 import socket
 
 import uvicorn
 
 from rhinecloud.listening import BoundedProtocol
+from rhinecloud.observing.lines import Lines, set_up
 from rhinecloud.tasks import stop
 
 from .authority import Authority
@@ -19,17 +19,13 @@ from .port_80 import Port80
 from .renewal import Renewal
 
 
-def say(text: str) -> None:
-    """One line for the log, at once."""
-    print(text, flush=True)
-
-
 async def serve(handover: Handover) -> None:
     """Until SIGTERM; SIGHUP tries again at once what failed."""
     settings = handover.settings
     folder = Folder(settings.data)
     names = settings.acme_names
     authority = Authority(settings.acme_directory, settings.acme_email, folder)
+    say = Lines(settings.log_format, "certificates")
     renewal = Renewal(folder, authority, names, say)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, renewal.hurry)
     config = uvicorn.Config(
@@ -54,13 +50,12 @@ async def serve(handover: Handover) -> None:
 
 def main() -> None:
     """Started by the supervisor."""
-    logging.basicConfig(
-        level=logging.WARNING, format="%(asctime)s %(levelname)s certificates %(name)s: %(message)s"
-    )
+    handover = Handover.from_env()
+    set_up("certificates", "warning", handover.settings.log_format)
     signal.signal(
         signal.SIGINT, signal.SIG_IGN
     )  # Ctrl-C reaches the group; the supervisor stops us in its order
-    asyncio.run(serve(Handover.from_env()))
+    asyncio.run(serve(handover))
 
 
 if __name__ == "__main__":

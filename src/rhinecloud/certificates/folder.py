@@ -14,6 +14,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from rhinecloud.settings import CERTIFICATES, CHAIN, KEY
+
 from .expiry import Expiry
 
 PLACEHOLDER: Final = "Rhine Cloud: not certified yet"
@@ -33,9 +35,9 @@ class Folder:
     """`chain` and `key` are what is served, `account` is the key of the account at the authority."""
 
     def __init__(self, data: Path) -> None:
-        self.path = data / "certificates"
-        self.chain = self.path / "chain.pem"
-        self.key = self.path / "key.pem"
+        self.path = data / CERTIFICATES
+        self.chain = data / CHAIN
+        self.key = data / KEY
         self.account = self.path / "account.pem"
         self._state = self.path / "state.json"
 

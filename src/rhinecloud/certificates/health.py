@@ -26,6 +26,7 @@ def health(settings: Settings, now: datetime | None = None) -> dict[str, Any]:
         "issuer": expiry.issuer,
         "ends": f"{expiry.ends:%Y-%m-%d %H:%M} UTC",
         "days_left": round(expiry.days_left(now), 1),
+        "end_time": int(expiry.ends.timestamp()),
         "look": expiry.urgency(now) != "good",
     }
     if expiry.urgency(now) == "over":

@@ -16,6 +16,7 @@ from rhinecloud.commands.options import add_settings, settings_from
 from rhinecloud.commands.serve import announce, refuse_unsafe, say
 from rhinecloud.engines.nats import port_problem
 from rhinecloud.engines.supervisor import Companion, Supervisor
+from rhinecloud.observing.lines import Lines
 from rhinecloud.settings import ENVIRONMENT_PREFIX, Settings, default_data_folder
 
 
@@ -44,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = settings_from(arguments, data=settings.data, open=True)
     refuse_unsafe(settings)
     companion = partial(simulated_city, speed=arguments.speed)
-    return Supervisor(settings, say=say, on_ready=announce, companion=companion).run()
+    return Supervisor(settings, say=Lines(settings.log_format), on_ready=announce, companion=companion).run()
 
 
 def _usual_or_free(settings: Settings, name: str) -> int:

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from rhinecloud.commands.options import add_settings, settings_from
 from rhinecloud.engines.account import EngineError
 from rhinecloud.engines.supervisor import Supervisor
+from rhinecloud.observing.lines import Lines
 from rhinecloud.people.sessions import is_secure
 from rhinecloud.settings import ENVIRONMENT_PREFIX, Settings
 
@@ -28,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Serve until stopped."""
     settings = settings_from(arguments)
     refuse_unsafe(settings)
-    return Supervisor(settings, say=say, on_ready=announce).run()
+    return Supervisor(settings, say=Lines(settings.log_format), on_ready=announce).run()
 
 
 def say(text: str) -> None:
@@ -72,7 +73,7 @@ def announce(supervisor: Supervisor) -> None:
         lines.append(f"  Data   {supervisor.engines.folder.path}")
     if supervisor.settings.open:
         lines.append("  OPEN: no sign-in. Whoever reaches these addresses on this machine may do anything.")
-    say("\nRhine Cloud is ready. Ctrl-C stops it.\n" + "\n".join(lines) + "\n")
+    supervisor.say("\nRhine Cloud is ready. Ctrl-C stops it.\n" + "\n".join(lines) + "\n")
     if not supervisor.settings.open:
         _offer_first_link(supervisor)
 
@@ -86,6 +87,7 @@ def _offer_first_link(supervisor: Supervisor) -> None:
         "DATABASE_URL": settings.database_url,
         "PUBLIC_URL": settings.public_url,
         "PORT": urlsplit(supervisor.url).port,
+        "ACME_DOMAIN": "",  # the certificate is there as files
         "TLS_CERT": settings.tls_cert,
         "TLS_KEY": settings.tls_key,
     }

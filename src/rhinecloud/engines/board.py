@@ -1,7 +1,8 @@
 """A board in memory that the processes of one machine share: who is alive, and each worker's figures.
 
-Every worker has a slot that it alone writes and that all read; a reader that meets a half-written text knows it by its
-check sum and looks again. It needs neither the bus nor the database, so that it tells of them when they are away.
+Every worker has a slot that it alone writes and that all read. A text is written beside the one before it, and then
+takes its place; a reader that is overtaken knows it by the check sum and looks again. The board needs neither the bus nor
+the database, so that it tells of them when they are away.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ BEAT: Final = 1.0
 """Seconds between two signs of life."""
 
 _LIFE = struct.Struct("d")
+_PLACE = struct.Struct("I")  # which of the two texts is the newest
 _TEXT = struct.Struct("II")  # length, CRC-32
-_BEGIN = _LIFE.size + _TEXT.size
+_HEAD = 16
+_ROOM = (SLOT - _HEAD) // 2 - _TEXT.size
 _TRIES = 20
 
 
@@ -50,25 +53,35 @@ class Board:
 
     def post(self, worker: int, text: bytes) -> None:
         """Put this in place of what is there. Raises ValueError for more than a slot holds."""
-        if len(text) > SLOT - _BEGIN:
+        if len(text) > _ROOM:
             raise ValueError(f"{len(text)} bytes are more than a slot of the board holds")
-        at = worker * SLOT
-        self._memory[at + _BEGIN : at + _BEGIN + len(text)] = text
-        _TEXT.pack_into(self._memory, at + _LIFE.size, len(text), zlib.crc32(text))
+        other = 1 - self._newest(worker)
+        at = self._text(worker, other)
+        self._memory[at + _TEXT.size : at + _TEXT.size + len(text)] = text
+        _TEXT.pack_into(self._memory, at, len(text), zlib.crc32(text))
+        _PLACE.pack_into(self._memory, worker * SLOT + _LIFE.size, other)
 
     def read(self, worker: int) -> bytes:
-        """What it posted last; empty if it posted nothing, or writes all the time."""
-        at = worker * SLOT
+        """What it posted last; empty if it posted nothing, or writes faster than one can read."""
         for _ in range(_TRIES):
-            length, check = _TEXT.unpack_from(self._memory, at + _LIFE.size)
-            text = self._memory[at + _BEGIN : at + _BEGIN + min(length, SLOT - _BEGIN)]
+            at = self._text(worker, self._newest(worker))
+            length, check = _TEXT.unpack_from(self._memory, at)
+            text = self._memory[at + _TEXT.size : at + _TEXT.size + min(length, _ROOM)]
             if zlib.crc32(text) == check:
                 return text
         return b""
 
+    def _newest(self, worker: int) -> int:
+        return int(_PLACE.unpack_from(self._memory, worker * SLOT + _LIFE.size)[0]) & 1
+
+    def _text(self, worker: int, place: int) -> int:
+        return worker * SLOT + _HEAD + place * (_TEXT.size + _ROOM)
+
     def clear(self, worker: int) -> None:
         """Forget a worker that ended."""
-        self._memory[worker * SLOT : worker * SLOT + _BEGIN] = bytes(_BEGIN)
+        self._memory[worker * SLOT : worker * SLOT + _HEAD] = bytes(_HEAD)
+        for place in (0, 1):
+            _TEXT.pack_into(self._memory, self._text(worker, place), 0, 0)
 
     def close(self) -> None:
         """Let the memory go."""

@@ -164,10 +164,9 @@ def check_certificate(settings: Settings) -> Iterator[Finding]:
     chain, key = settings.tls_cert, settings.tls_key
     if settings.acme_names:
         folder = Folder(settings.data)
-        chain, key = folder.chain, folder.key
         if folder.state.problem is not None:
             yield wrong(f"No certificate was issued. {folder.state.problem}")
-        if not chain.exists():
+        if not folder.chain.exists():
             yield note(
                 f"A certificate for {settings.acme_domain} will be asked for at {settings.acme_directory}."
             )

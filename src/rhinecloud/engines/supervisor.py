@@ -14,8 +14,6 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from types import FrameType
 
-import msgspec
-
 from rhinecloud.certificates import Expiry, Folder
 from rhinecloud.engines.account import EngineError, spawn
 from rhinecloud.engines.board import Board
@@ -158,10 +156,6 @@ class Supervisor:
         companion: Callable[[Supervisor], Companion | None] | None = None,
     ) -> None:
         self.certificates = Folder(settings.data) if settings.acme_names else None
-        if self.certificates is not None:  # from here on they are files like any others
-            settings = msgspec.structs.replace(
-                settings, tls_cert=self.certificates.chain, tls_key=self.certificates.key
-            )
         self.settings = settings
         self.say = say
         self.engines = Engines(settings, say, hold_mqtt=True)

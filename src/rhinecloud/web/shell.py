@@ -89,6 +89,10 @@ class City(Protocol):
         """Figures of the engines and of this process, as nested dicts."""
         ...
 
+    async def metrics(self) -> str:
+        """The same for Prometheus, of all processes of this machine."""
+        ...
+
 
 class Shell:
     """What every page's module is handed."""
