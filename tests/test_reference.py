@@ -9,6 +9,7 @@ import pytest
 
 from rhinecloud.cli import COMMANDS, parser_for
 from rhinecloud.commands.options import reference_of_settings
+from rhinecloud.observing.metrics import reference as reference_of_metrics
 from rhinecloud.settings import Settings, descriptions, from_json, to_json
 
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
@@ -19,6 +20,12 @@ def test_every_setting_is_documented_as_it_is() -> None:
     missing = [line for line in reference_of_settings() if line not in text]
     assert not missing, "docs/reference/settings.md misses:\n" + "\n".join(missing)
     assert all(descriptions().values())
+
+
+def test_every_metric_is_documented_as_it_is() -> None:
+    text = (REFERENCE / "metrics.md").read_text()
+    missing = [line for line in reference_of_metrics() if line not in text]
+    assert not missing, "docs/reference/metrics.md misses:\n" + "\n".join(missing)
 
 
 @pytest.mark.parametrize("name", COMMANDS)

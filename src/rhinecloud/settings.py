@@ -481,9 +481,7 @@ def load(
     settings = from_json(given)
     settings.validate()
     if settings.acme_names:  # from here on they are files like any others
-        return msgspec.structs.replace(
-            settings, tls_cert=settings.data / CHAIN, tls_key=settings.data / KEY
-        )
+        return msgspec.structs.replace(settings, tls_cert=settings.data / CHAIN, tls_key=settings.data / KEY)
     return settings
 
 

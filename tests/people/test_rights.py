@@ -38,7 +38,16 @@ from rhinecloud.people.register import (
 from rhinecloud.people.rights import Rights
 from rhinecloud.people.service import People
 from rhinecloud.settings import Settings
-from rhinecloud.store import Connections, Database, RoomDatabase, Rooms, history, intake, migrations_in, partitions
+from rhinecloud.store import (
+    Connections,
+    Database,
+    RoomDatabase,
+    Rooms,
+    history,
+    intake,
+    migrations_in,
+    partitions,
+)
 from rhinecloud.web.language import tongues
 
 GARDENER = "https://example.org/Gardener"

@@ -36,7 +36,12 @@ def test_views_of_two_sights_are_two() -> None:
     theirs = views.channel(other, "map", lambda: Fragment(_nothing))
     assert mine is not theirs
     assert views.channel(EVERYTHING, "map", lambda: Fragment(_nothing)) is mine
-    assert views.channel(Sight((Grant(scopes=frozenset({"/Duisburg/Nord"})),)), "map", lambda: Fragment(_nothing)) is theirs
+    assert (
+        views.channel(
+            Sight((Grant(scopes=frozenset({"/Duisburg/Nord"})),)), "map", lambda: Fragment(_nothing)
+        )
+        is theirs
+    )
     views.notify("map")
     assert mine._dirty.is_set() and theirs._dirty.is_set()
 
@@ -89,10 +94,15 @@ async def test_a_route_asks_for_its_permission() -> None:
     async with _asked_by(app, ANONYMOUS) as client:
         answer = await client.get("/devices?search=a&x=%2F%2Fevil.example")
         assert answer.status_code == 303 and answer.headers["cache-control"] == "no-store"
-        assert answer.headers["location"] == "/sign-in?next=/devices%3Fsearch%3Da%26x%3D%252F%252Fevil.example"
+        assert (
+            answer.headers["location"] == "/sign-in?next=/devices%3Fsearch%3Da%26x%3D%252F%252Fevil.example"
+        )
         assert (await client.post("/devices")).headers["location"] == "/sign-in"
         # A part of a page that htmx asked for: the page goes to the sign-in, and only to one of ours from there.
-        for current, back in (("http://city/devices?a=1", "/devices%3Fa%3D1"), ("http://city//evil.example", "")):
+        for current, back in (
+            ("http://city/devices?a=1", "/devices%3Fa%3D1"),
+            ("http://city//evil.example", ""),
+        ):
             answer = await client.get("/devices", headers={"HX-Request": "true", "HX-Current-URL": current})
             assert answer.status_code == 401
             assert answer.headers["hx-redirect"] == "/sign-in" + (f"?next={back}" if back else "")

@@ -1,8 +1,8 @@
 """A board in memory that the processes of one machine share: who is alive, and each worker's figures.
 
 Every worker has a slot that it alone writes and that all read. A text is written beside the one before it, and then
-takes its place; a reader that is overtaken knows it by the check sum and looks again. The board needs neither the bus nor
-the database, so that it tells of them when they are away.
+takes its place; a reader that is overtaken knows it by the check sum and looks again. The board needs neither the bus
+nor the database, so that it tells of them when they are away.
 """
 
 from __future__ import annotations

@@ -62,7 +62,9 @@ def routes(shell: Shell) -> list[BaseRoute]:
     async def page(request: Request) -> Response:
         actor = actor_of(request)
         desk = await shell.desk.notices(shell.city, actor) if shell.desk.has_something_for(actor) else None
-        return shell.renderer.page(request, "start.html", desk=desk, **await figures(shell, sight_of(request)))
+        return shell.renderer.page(
+            request, "start.html", desk=desk, **await figures(shell, sight_of(request))
+        )
 
     def desk_channel(request: Request) -> Channel:
         code, actor = languages.choose(request), actor_of(request)
