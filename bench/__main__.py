@@ -44,7 +44,9 @@ def main() -> int:
 
 
 def _backup(arguments: argparse.Namespace) -> int:
-    result = backup.run(500 if arguments.quick else 50_000, lambda text: print(text, file=sys.stderr, flush=True))
+    result = backup.run(
+        500 if arguments.quick else 50_000, lambda text: print(text, file=sys.stderr, flush=True)
+    )
     print(backup.table(result))
     if arguments.json is not None:
         text = msgspec.json.format(msgspec.json.encode(result), indent=1).decode() + "\n"

@@ -149,9 +149,7 @@ async def _index(shell: Shell, request: Request, wrong: Wrong | None = None) -> 
         "people/people.html",
         422 if wrong else 200,
         people=found,
-        paging=paging(
-            PATH, offset, len(found), total, search=search, organisation=str(organisation or "")
-        ),
+        paging=paging(PATH, offset, len(found), total, search=search, organisation=str(organisation or "")),
         total=total,
         search=search,
         wanted=organisation or "",
