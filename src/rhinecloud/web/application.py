@@ -17,7 +17,7 @@ from rhinecloud.broker import Overloaded, Unavailable
 from rhinecloud.model import NgsiLdError
 from rhinecloud.settings import Settings
 
-from . import audit_log, city_map, desk_sources, health, metrics, object_pages, operations, people, start
+from . import audit_log, city_map, desk_sources, health, object_pages, operations, people, start
 from .assets import Assets
 from .forms import OwnForms
 from .security import SecurityHeaders, content_security_policy
@@ -40,7 +40,6 @@ class WebApp:
                 *city_map.routes(shell),
                 *object_pages.routes(shell),
                 *health.routes(shell),
-                *metrics.routes(shell),
                 *operations.routes(shell),
                 *people.routes(shell),
                 *audit_log.routes(shell),

@@ -9,6 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
+from rhinecloud.observing import CONTENT_TYPE
+
 from . import language as languages
 from .figures import Part, part
 from .live import Channel, Fragment, StreamRoute
@@ -39,7 +41,7 @@ async def figures(shell: Shell) -> dict[str, Any]:
 
 
 def routes(shell: Shell) -> list[BaseRoute]:
-    """`/health` and its live part."""
+    """`/health`, its live part, and `/metrics`, to which Prometheus comes with an API token."""
 
     async def page(request: Request) -> Response:
         found = await figures(shell)
@@ -56,7 +58,11 @@ def routes(shell: Shell) -> list[BaseRoute]:
 
         return shell.live.channel(sight_of(request), key, lambda: Fragment(render), rate=1.0)
 
+    async def metrics(request: Request) -> Response:
+        return Response(await shell.city.metrics(), media_type=CONTENT_TYPE)
+
     return [
+        PermittedRoute("/metrics", metrics, "health.see"),
         PermittedRoute("/health", page, "health.see"),
         StreamRoute("/live/health", shell.live, channel, "health.see"),
     ]
