@@ -40,7 +40,7 @@ Row = dict[str, Any]
 
 async def rows(reach: Reach, schema: str, holding: Holding, person: Person, limit: int = MOST) -> list[Row]:
     """What a holding has of a person, as plain values by the names of columns or attributes; at most `limit` rows."""
-    pool = reach.pools[schema]
+    pool = _pool(reach, schema, holding)
     if isinstance(holding, Table):
         where, values = condition(holding, person)
         shown = ", ".join(f'"{column.name}"' for column in holding.columns if column.shown) or "1 AS found"
@@ -69,7 +69,7 @@ async def erase(reach: Reach, schema: str, holding: Holding, person: Person) -> 
 
     A second time there is nothing left to do.
     """
-    pool = reach.pools[schema]
+    pool = _pool(reach, schema, holding)
     if isinstance(holding, Table):
         where, values = condition(holding, person)
         if not where or isinstance(holding.erasure, Keep):
@@ -111,7 +111,7 @@ async def expire(reach: Reach, schema: str, holding: Holding) -> int:
 async def known(reach: Reach, schema: str, holding: Holding) -> AsyncIterator[tuple[By, Any]]:
     """All by whom a holding's data could be found: what to compare with the traces of those who were erased. An account
     is a number, also where it is named `person:17`."""
-    pool = reach.pools[schema]
+    pool = _pool(reach, schema, holding)
     found: list[tuple[By, Any]] = []
     if isinstance(holding, Table):
         for by, sql in holding.found.items():
@@ -140,6 +140,11 @@ async def known(reach: Reach, schema: str, holding: Holding) -> AsyncIterator[tu
             yield by, value
         elif str(value).startswith("person:") and str(value)[7:].isdigit():
             yield "account", int(str(value)[7:])
+
+
+def _pool(reach: Reach, schema: str, holding: Holding) -> asyncpg.Pool:
+    """The graph and the files are the city's, whoever declares what is in them."""
+    return reach.pools[TENANT if isinstance(holding, (Entities, Uploads)) else schema]
 
 
 def plain(value: Any) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import tempfile
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -211,6 +211,10 @@ class Rights:
         if record is None:
             return False, None
         return True, await self._files.get(record["file"]) if record["file"] is not None else None
+
+    def read(self, file: File) -> AsyncIterator[bytes]:
+        """The content of a copy."""
+        return self._files.read(file)
 
     async def _copy_job(self, task: Task, attempt: Attempt) -> None:
         request = await self.request(task.request)

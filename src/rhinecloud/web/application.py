@@ -17,7 +17,18 @@ from rhinecloud.broker import Overloaded, Unavailable
 from rhinecloud.model import NgsiLdError
 from rhinecloud.settings import Settings
 
-from . import audit_log, city_map, desk_sources, health, object_pages, operations, people, start
+from . import (
+    audit_log,
+    city_map,
+    desk_sources,
+    health,
+    legal,
+    object_pages,
+    operations,
+    people,
+    privacy,
+    start,
+)
 from .assets import Assets
 from .forms import OwnForms
 from .security import SecurityHeaders, content_security_policy
@@ -43,6 +54,8 @@ class WebApp:
                 *operations.routes(shell),
                 *people.routes(shell),
                 *audit_log.routes(shell),
+                *legal.routes(shell),
+                *privacy.routes(shell),
                 Route("/static/{path:path}", shell.assets.serve),
                 Route("/robots.txt", _robots),
             ],

@@ -13,6 +13,8 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from rhinecloud.people.legal import PAGES
+
 from . import language as languages
 from .assets import Assets
 from .language import LANGUAGES, NAMES, Language
@@ -123,7 +125,9 @@ class Renderer:
             opening=lambda text: text[:1].upper() + text[1:],
             plain=lambda value: msgspec.json.encode(value, enc_hook=str).decode(),
         )
-        environment.globals.update(assets=assets, lang=spoken.code, locale=spoken.locale, city_name=city_name)
+        environment.globals.update(
+            legal_pages=PAGES, assets=assets, lang=spoken.code, locale=spoken.locale, city_name=city_name
+        )
         return environment
 
 
