@@ -27,6 +27,7 @@ from . import (
     operations,
     people,
     privacy,
+    query_builder,
     start,
 )
 from .assets import Assets
@@ -56,6 +57,7 @@ class WebApp:
                 *audit_log.routes(shell),
                 *legal.routes(shell),
                 *privacy.routes(shell),
+                *query_builder.routes(shell),
                 Route("/static/{path:path}", shell.assets.serve),
                 Route("/robots.txt", _robots),
             ],

@@ -54,6 +54,7 @@ ENTRIES = (
     Entry("/", ("Übersicht", "Overview"), "public", order=10),
     Entry("/map", ("Karte", "Map"), "public", order=20),
     Entry("/objects", ("Objekte", "Objects"), "public", "data", 10),
+    Entry("/queries", ("Abfragen", "Queries"), "public", "data", 20),
     Entry("/health", ("Zustand", "Health"), "health.see", "operations", 10),
     Entry("/devices", ("Geräte", "Devices"), "devices.see", "operations", 20),
     Entry("/profiles", ("Profile", "Profiles"), "profiles.see", "operations", 30),

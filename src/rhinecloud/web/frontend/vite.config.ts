@@ -87,6 +87,7 @@ export default defineConfig({
         chart: resolve(here, "src/chart.ts"),
         map: resolve(here, "src/map.ts"),
         passkeys: resolve(here, "src/passkeys.ts"),
+        query: resolve(here, "src/query.ts"),
       },
     },
   },
