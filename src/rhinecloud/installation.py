@@ -19,6 +19,7 @@ from rhinecloud.jobs import Jobs
 from rhinecloud.mail import Mail
 from rhinecloud.observing import Exposition
 from rhinecloud.people.feedback import Feedback
+from rhinecloud.people.policy import Policy
 from rhinecloud.people.rights import Rights
 from rhinecloud.people.service import People
 from rhinecloud.settings import Settings
@@ -26,7 +27,8 @@ from rhinecloud.settings import Settings
 
 class Installation:
     """`broker` (read, write and watch the graph), `bus`, `jobs`, `mail`, `files`, `settings`,
-    `clock`, `transaction()`; `people` (accounts, organisations, sign-in), `rights` (what is kept of
+    `clock`, `transaction()`; `people` (accounts, organisations, sign-in), `policy` (what is
+    published to whom), `rights` (what is kept of
     people), `feedback`; `devices` (registry,
     credentials, commands, alarms), `profiles`, `unmapped`."""
 
@@ -41,6 +43,7 @@ class Installation:
         files: Files,
         mail: Mail,
         people: People,
+        policy: Policy,
         rights: Rights,
         feedback: Feedback,
         backups: Backups,
@@ -53,6 +56,7 @@ class Installation:
         self.files = files
         self.mail = mail
         self.people = people
+        self.policy = policy
         self.rights = rights
         self.feedback = feedback
         self.clock = Clock(ZoneInfo(settings.time_zone))

@@ -52,6 +52,9 @@ from rhinecloud.people.gate import Gate
 from rhinecloud.people.house import house
 from rhinecloud.people.identities import Identities
 from rhinecloud.people.limits import Limits
+from rhinecloud.people.owners import Owners
+from rhinecloud.people.policy import WAKE as POLICY
+from rhinecloud.people.policy import Policy
 from rhinecloud.people.rights import Rights
 from rhinecloud.people.service import People
 from rhinecloud.people.tokens import Tokens
@@ -125,8 +128,10 @@ async def serve(handover: WorkerHandover) -> None:
     apps.declare(rights.add)
     feedback = Feedback(people, jobs, settings)
     await rights.repeat()  # before anything is served, told or sent: a restore may have brought somebody back
-    identities = Identities(people.sessions, Tokens(people_database.pool))
-    await bus.on_wake("people", identities.forget)
+    policy = Policy(people_database, lambda: bus.wake(POLICY))
+    tokens = Tokens(people_database.pool)
+    owners = Owners(people_database.pool, tokens, policy)
+    identities = Identities(people.sessions, tokens, policy.sight_of)
     await bus.on_wake("relay", broker.wake_relay)
     allowed = Allowed(settings.outbound_allow)
     preload = preloaded(settings.context_preload)
@@ -165,12 +170,21 @@ async def serve(handover: WorkerHandover) -> None:
         allowed,
         outbox_days=settings.outbox_retention_days,
         unmapped_days=settings.unmapped_retention_days,
+        owners=owners,
     )
     await caretaker.open()
     await bus.on_wake(caring.WAKE, caretaker.wake)
-    notifier = Notifier(broker.database, broker.feed, contexts, allowed)
+    notifier = Notifier(broker.database, broker.feed, contexts, allowed, owners)
     notifier.open()
     await bus.on_wake("subscriptions", notifier.wake)
+
+    def sights_changed() -> None:
+        policy.heard()
+        identities.forget()
+        notifier.wake()
+
+    await bus.on_wake(POLICY, sights_changed)
+    await bus.on_wake("people", sights_changed)
     gateways = await _open_gateways(lambda: Gateways(settings, broker, bus, handover.door))
     upkeep = asyncio.create_task(
         keep(
@@ -202,6 +216,7 @@ async def serve(handover: WorkerHandover) -> None:
         files,
         mail,
         people,
+        policy,
         rights,
         feedback,
         backups,

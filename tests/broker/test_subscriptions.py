@@ -73,7 +73,7 @@ async def subscribe(
         **members,
     }
     document = {name: value for name, value in document.items() if value is not None}
-    return await broker.subscriptions.create(document, CORE)
+    return await broker.subscriptions.create(document, CORE, owner="open")
 
 
 async def test_a_change_is_told(told: Broker, receiver: HttpReceiver) -> None:

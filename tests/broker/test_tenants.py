@@ -126,7 +126,7 @@ async def test_another_takes_over_with_subscriptions_and_all(
             "notification": {"endpoint": {"uri": receiver.url}, "format": "keyValues"},
         }
         async with second.use("port") as served:
-            await served.broker.subscriptions.create(document, CORE)
+            await served.broker.subscriptions.create(document, CORE, owner="open")
         await write(second, "port", 1)
         (told,) = await receiver.told(1)
         assert told.headers["ngsild-tenant"] == "port"

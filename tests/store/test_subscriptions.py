@@ -19,7 +19,7 @@ async def test_deleted_while_it_is_told(
 ) -> None:
     """Neither waits for the other for ever: PostgreSQL would end one of them."""
     async with database.transaction() as connection:
-        await subscriptions.insert(connection, {"id": "urn:x:s"}, None, 1)
+        await subscriptions.insert(connection, {"id": "urn:x:s"}, None, 1, "open")
         number = await connection.fetchval("SELECT number FROM subscription")
         await connection.execute(
             "INSERT INTO notification (subscription, change_id, entity_id) SELECT $1, n, 'urn:x:e' "

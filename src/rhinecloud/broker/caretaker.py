@@ -27,7 +27,7 @@ from .feed import Feed
 from .office import hold
 from .outbound import Allowed
 from .relay import Teller, caretaker_of
-from .subscriptions import Deposed, Reign
+from .subscriptions import Deposed, Nobody, OfOtherTenants, Owners, Reign
 from .tenants import Served, Tenants
 from .upkeep import once
 
@@ -53,8 +53,17 @@ class Caretaker:
     """Takes part in the election; the elected one looks after all tenants but the default one."""
 
     def __init__(
-        self, tenants: Tenants, bus: Listening, allowed: Allowed, *, outbox_days: int, unmapped_days: int
+        self,
+        tenants: Tenants,
+        bus: Listening,
+        allowed: Allowed,
+        *,
+        outbox_days: int,
+        unmapped_days: int,
+        owners: Owners | None = None,
     ) -> None:
+        """`owners` are those of subscriptions; without them only what was subscribed where nobody signs in is told."""
+        self._owners = OfOtherTenants(owners or Nobody())
         self._tenants = tenants
         self._bus = bus
         self._allowed = allowed
@@ -125,7 +134,7 @@ class Caretaker:
             new = name not in self._cares
             if new:
                 self._cares[name] = _Care(
-                    tenant, self._tenants, self._bus, self._allowed, self._lanes, self._days
+                    tenant, self._tenants, self._bus, self._allowed, self._lanes, self._days, self._owners
                 )
             if new or everyone:
                 self._cares[name].look(subscriptions_changed=True)
@@ -142,7 +151,9 @@ class _Care:
         allowed: Allowed,
         lanes: asyncio.Semaphore,
         days: dict[str, int],
+        owners: Owners,
     ) -> None:
+        self._owners = owners
         self.tenant = tenant
         self._tenants = tenants
         self._bus = bus
@@ -244,6 +255,7 @@ class _Care:
             self._subscriptions,
             look=_LOOK,
             named=True,
+            owners=self._owners,
         )
         try:
             await reign.serve()

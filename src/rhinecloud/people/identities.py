@@ -24,8 +24,15 @@ from .sessions import Session, Sessions
 KNOWN_FOR: Final = 5.0  # seconds
 _MOST = 20_000  # identities that are known at a time
 
-# What an organisation's members may read besides what is published; of nobody's (empty): what is published.
-SightOf = Callable[[frozenset[int]], Awaitable[Sight]]
+
+class SightOf(Protocol):
+    """What the read policy gives to who does not see everything (policy.Policy.sight_of)."""
+
+    async def __call__(
+        self, organisations: frozenset[int], roles: frozenset[str] = frozenset(), *, signed_in: bool = True
+    ) -> Sight:
+        """The sight of who acts for these organisations with these roles."""
+        ...
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -43,7 +50,9 @@ class Tokens(Protocol):
         ...
 
 
-async def nothing_published(organisations: frozenset[int]) -> Sight:
+async def nothing_published(
+    organisations: frozenset[int], roles: frozenset[str] = frozenset(), *, signed_in: bool = True
+) -> Sight:
     """The sight where there is no read policy."""
     return NOTHING
 
@@ -108,13 +117,14 @@ class Identities:
             return None
         held, everything = permissions_of(one.role for one in session.memberships)
         organisations = frozenset(one.organisation for one in session.memberships)
+        roles = frozenset(one.role for one in session.memberships)
         internal = everything or SEE_INTERNAL.name in held
         actor = Actor(
             f"person:{session.account}",
             "person",
             session.name,
             held,
-            EVERYTHING if internal else await self._sight_of(organisations),
+            EVERYTHING if internal else await self._sight_of(organisations, roles),
             organisations,
             everything,
         )
@@ -125,4 +135,6 @@ class Identities:
         return Identity(actor) if actor is not None else None
 
     async def _anybody(self) -> Identity:
-        return Identity(Actor("anonymous", "anonymous", sight=await self._sight_of(frozenset())))
+        return Identity(
+            Actor("anonymous", "anonymous", sight=await self._sight_of(frozenset(), signed_in=False))
+        )

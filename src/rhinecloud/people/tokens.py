@@ -146,32 +146,16 @@ class Tokens:
         """Who has this token; None if it is none, was revoked or is over, or its maker was locked out."""
         if len(secret) > _LONGEST_SECRET:
             return None
-        record = await self._pool.fetchrow(_FIND, digest(secret))
-        if record is None:
-            return None
-        given = frozenset(record["permissions"]) - _NEVER
-        if record["account"] is not None:
-            held, everything = permissions_of(record["roles"])
-            # A maker who left the organisation no longer speaks for it.
-            member = (
-                record["organisation"] is None
-                or everything
-                or record["organisation"] in record["organisations"]
-            )
-            if not member:
-                return None
-            given = given if everything else given & held
-        await self._note(record["id"])
-        organisations = frozenset([record["organisation"]] if record["organisation"] is not None else [])
-        sight = EVERYTHING if SEE_INTERNAL.name in given else await sight_of(organisations)
-        return Actor(
-            f"token:{record['id']}",
-            "token",
-            record["name"],
-            given,
-            narrowed(sight, _grant(record)),
-            organisations,
-        )
+        record = await self._pool.fetchrow(_FIND.format("t.hash"), digest(secret))
+        actor = None if record is None else await _actor(record, sight_of)
+        if actor is not None:
+            await self._note(record["id"])
+        return actor
+
+    async def get(self, number: int, sight_of: SightOf) -> Actor | None:
+        """Whom the token of a number stands for now; None as `find`."""
+        record = await self._pool.fetchrow(_FIND.format("t.id"), number)
+        return None if record is None else await _actor(record, sight_of)
 
     async def _note(self, number: int) -> None:
         """That it was used, once a day."""
@@ -183,6 +167,29 @@ class Tokens:
             await self._pool.execute(
                 "UPDATE token SET used_on = $2 WHERE id = $1 AND used_on IS DISTINCT FROM $2", number, today
             )
+
+
+async def _actor(record: asyncpg.Record, sight_of: SightOf) -> Actor | None:
+    given = frozenset(record["permissions"]) - _NEVER
+    if record["account"] is not None:
+        held, everything = permissions_of(record["roles"])
+        # A maker who left the organisation no longer speaks for it.
+        member = (
+            record["organisation"] is None or everything or record["organisation"] in record["organisations"]
+        )
+        if not member:
+            return None
+        given = given if everything else given & held
+    organisations = frozenset([record["organisation"]] if record["organisation"] is not None else [])
+    sight = EVERYTHING if SEE_INTERNAL.name in given else await sight_of(organisations)
+    return Actor(
+        f"token:{record['id']}",
+        "token",
+        record["name"],
+        given,
+        narrowed(sight, _grant(record)),
+        organisations,
+    )
 
 
 def narrowed(sight: Sight, to: Grant) -> Sight:
@@ -234,7 +241,7 @@ SELECT t.id, t.name, t.organisation, t.account, t.permissions, t.types, t.scopes
        ARRAY(SELECT m.role FROM membership m WHERE m.account = t.account) AS roles,
        ARRAY(SELECT m.organisation FROM membership m WHERE m.account = t.account) AS organisations
 FROM token t LEFT JOIN account a ON a.id = t.account
-WHERE t.hash = $1 AND t.expires_at > now() AND a.blocked_at IS NULL
+WHERE {} = $1 AND t.expires_at > now() AND a.blocked_at IS NULL
 """
 
 

@@ -51,8 +51,9 @@ class Seen:
         parts = [f"{column} = ANY({self._parameters.add(sorted(always))}::text[])"] if always else []
         for names, grants in by_names.items():
             met = self._any(tuple(grants))
-            named = f"{column} = ANY({self._parameters.add(sorted(names))}::text[])"
-            parts.append(f"({named} AND {met})" if names else met)
+            if names:
+                met = f"({column} = ANY({self._parameters.add(sorted(names))}::text[]) AND {met})"
+            parts.append(met)
         return [f"({' OR '.join(parts)})"]
 
     def _giving(self, attribute: str) -> tuple[Grant, ...]:

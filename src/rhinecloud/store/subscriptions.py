@@ -31,6 +31,7 @@ class StoredSubscription(msgspec.Struct, frozen=True):
     revision: int
     created_at: datetime
     modified_at: datetime
+    owner: str = "open"
 
 
 class Telling(msgspec.Struct, frozen=True):
@@ -80,7 +81,7 @@ class Gap(msgspec.Struct, frozen=True):
 
 # The rows of subscriptions ---------------------------------------------------------------------------------
 
-_COLUMNS = "number, id, document, context, since, revision, created_at, modified_at"
+_COLUMNS = "number, id, document, context, since, revision, created_at, modified_at, owner"
 
 # The newest id that was drawn: changes that are committed so far are not the new subscriber's.
 _NOW = "(SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM change_id)"
@@ -95,18 +96,19 @@ async def touch(connection: asyncpg.Connection) -> int:
 
 
 async def insert(
-    connection: asyncpg.Connection, document: dict[str, Any], context: Any, revision: int
+    connection: asyncpg.Connection, document: dict[str, Any], context: Any, revision: int, owner: str
 ) -> bool:
     """Write a new row; false if the id is there."""
     number = await connection.fetchval(
         f"""
-        INSERT INTO subscription (id, document, context, since, revision)
-        VALUES ($1, $2::jsonb, $3::jsonb, {_NOW}, $4) ON CONFLICT (id) DO NOTHING RETURNING number
+        INSERT INTO subscription (id, document, context, since, revision, owner)
+        VALUES ($1, $2::jsonb, $3::jsonb, {_NOW}, $4, $5) ON CONFLICT (id) DO NOTHING RETURNING number
         """,
         document["id"],
         _json(document),
         _json(context) if context is not None else None,
         revision,
+        owner,
     )
     if number is None:
         return False
@@ -164,26 +166,37 @@ async def lock(connection: asyncpg.Connection, subscription_id: str) -> StoredSu
 async def read(pool: asyncpg.Pool, subscription_id: str) -> tuple[StoredSubscription, Telling] | None:
     """The row of an id and how its telling went."""
     record = await pool.fetchrow(_READ + " WHERE s.id = $1", subscription_id)
-    return None if record is None else (_row(record), Telling(*tuple(record)[8:]))
+    return None if record is None else (_row(record), Telling(*tuple(record)[9:]))
 
 
-async def page(pool: asyncpg.Pool, limit: int, offset: int) -> list[tuple[StoredSubscription, Telling]]:
-    """Rows in the order in which they were made."""
-    records = await pool.fetch(_READ + " ORDER BY s.number LIMIT $1 OFFSET $2", limit, offset)
-    return [(_row(record), Telling(*tuple(record)[8:])) for record in records]
+async def page(
+    pool: asyncpg.Pool, limit: int, offset: int, owner: str | None = None
+) -> list[tuple[StoredSubscription, Telling]]:
+    """Rows in the order in which they were made; of one owner if it is named."""
+    records = await pool.fetch(
+        f"{_READ} WHERE $3::text IS NULL OR s.owner = $3::text ORDER BY s.number LIMIT $1 OFFSET $2",
+        limit,
+        offset,
+        owner,
+    )
+    return [(_row(record), Telling(*tuple(record)[9:])) for record in records]
 
 
 _READ = """
-SELECT s.number, s.id, s.document, s.context, s.since, s.revision, s.created_at, s.modified_at,
+SELECT s.number, s.id, s.document, s.context, s.since, s.revision, s.created_at, s.modified_at, s.owner,
        t.times_sent, t.times_failed, t.last_notification, t.last_success, t.last_failure, t.failing, t.reason,
        t.next_attempt
 FROM subscription s JOIN subscription_state t ON t.subscription = s.number
 """
 
 
-async def count(pool: asyncpg.Pool) -> int:
-    """The number of subscriptions."""
-    return int(await pool.fetchval("SELECT count(*) FROM subscription"))
+async def count(pool: asyncpg.Pool, owner: str | None = None) -> int:
+    """The number of subscriptions; of one owner if it is named."""
+    return int(
+        await pool.fetchval(
+            "SELECT count(*) FROM subscription WHERE $1::text IS NULL OR owner = $1::text", owner
+        )
+    )
 
 
 async def are_there(connection: asyncpg.Connection) -> bool:
@@ -205,7 +218,7 @@ async def changed_since(
     """The rows written after a revision, and the numbers of all that there are."""
     records = await connection.fetch(_READ + " WHERE s.revision > $1 ORDER BY s.number", known)
     numbers = await connection.fetch("SELECT number FROM subscription")
-    return [(_row(r), Telling(*tuple(r)[8:])) for r in records], {record[0] for record in numbers}
+    return [(_row(r), Telling(*tuple(r)[9:])) for r in records], {record[0] for record in numbers}
 
 
 async def gaps(pool: asyncpg.Pool, number: int) -> list[Gap]:
@@ -241,7 +254,7 @@ async def backlog(pool: asyncpg.Pool, numbers: Sequence[int], most: int) -> dict
 
 
 def _row(record: Any) -> StoredSubscription:
-    number, identifier, document, context, *rest = tuple(record)[:8]
+    number, identifier, document, context, *rest = tuple(record)[:9]
     return StoredSubscription(
         number, identifier, _decode(document), None if context is None else _decode(context), *rest
     )

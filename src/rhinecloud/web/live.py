@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
-from rhinecloud.model.sight import EVERYTHING, Sight
+from rhinecloud.model.sight import Sight
 
 from .sight import refused
 
@@ -208,15 +208,6 @@ class Live:
     def notify_later(self, key: str, seconds: float) -> None:
         """The same after a while, if somebody looks then."""
         asyncio.get_running_loop().call_later(seconds, self.notify, key)
-
-    def renew(self) -> None:
-        """End the views of those who do not see everything: what they may see has changed. They come back, as whoever
-        they are by then."""
-        for key, by_sight in list(self._channels.items()):
-            for sight in [one for one in by_sight if one != EVERYTHING.key]:
-                by_sight.pop(sight).end()
-            if not by_sight:
-                del self._channels[key]
 
     def watched(self) -> dict[str, int]:
         """Number of viewers by key, of the views that have any."""

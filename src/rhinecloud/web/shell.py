@@ -14,6 +14,7 @@ from rhinecloud.gateways.unmapped import Unmapped
 from rhinecloud.jobs import Jobs
 from rhinecloud.mail import Mail
 from rhinecloud.people.feedback import Feedback
+from rhinecloud.people.policy import Policy
 from rhinecloud.people.rights import Rights
 from rhinecloud.people.service import People
 from rhinecloud.settings import Settings
@@ -68,6 +69,11 @@ class City(Protocol):
     @property
     def people(self) -> People:
         """Accounts, organisations and how people sign in."""
+        ...
+
+    @property
+    def policy(self) -> Policy:
+        """What is published to whom."""
         ...
 
     @property
@@ -144,6 +150,11 @@ class Shell:
     def people(self) -> People:
         """Accounts, organisations and how people sign in."""
         return self.city.people
+
+    @property
+    def policy(self) -> Policy:
+        """What is published to whom."""
+        return self.city.policy
 
     @property
     def rights(self) -> Rights:

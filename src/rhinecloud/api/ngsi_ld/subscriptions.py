@@ -8,6 +8,7 @@ from urllib.parse import quote, urlsplit
 from rhinecloud.broker import Broker
 from rhinecloud.broker.outbound import Forbidden
 from rhinecloud.model import BadRequestData
+from rhinecloud.people.permissions import SEE_SUBSCRIPTIONS
 
 from .exchange import Answer, Exchange, page_links, respond
 
@@ -20,7 +21,9 @@ async def create(broker: Broker, exchange: Exchange) -> Answer:
     context = await exchange.context_of(document)
     await _check_context(exchange, document)
     _check_endpoint(exchange, document)
-    subscription_id = await broker.subscriptions.create(document, context, exchange.context_url)
+    subscription_id = await broker.subscriptions.create(
+        document, context, exchange.context_url, owner=exchange.actor.id
+    )
     return Answer(201, None, ((b"location", f"{_ROOT}/{quote(subscription_id, safe=':')}".encode()),))
 
 
@@ -33,10 +36,14 @@ async def query(broker: Broker, exchange: Exchange) -> Answer:
     if limit == 0 and not counted:
         raise BadRequestData("limit=0 goes with count=true only", field="limit")
     # One more than the page has, to know whether there is a next.
-    found = await broker.subscriptions.query(limit + 1, offset, context, sys_attrs=exchange.flag("sysAttrs"))
+    found = await broker.subscriptions.query(
+        limit + 1, offset, context, sys_attrs=exchange.flag("sysAttrs"), of=_whose(exchange)
+    )
     headers = page_links(exchange, limit, offset, more=len(found) > limit, media_type=media_type)
     if counted:
-        headers.append((b"ngsild-results-count", str(await broker.subscriptions.count()).encode()))
+        headers.append(
+            (b"ngsild-results-count", str(await broker.subscriptions.count(of=_whose(exchange))).encode())
+        )
     return respond(exchange, found[:limit], context, media_type, *headers)
 
 
@@ -44,7 +51,9 @@ async def retrieve(broker: Broker, exchange: Exchange, subscription_id: str) -> 
     """GET /subscriptions/{id} (§5.8.3)."""
     media_type = exchange.accepted()
     context = await exchange.context()
-    found = await broker.subscriptions.retrieve(subscription_id, context, sys_attrs=exchange.flag("sysAttrs"))
+    found = await broker.subscriptions.retrieve(
+        subscription_id, context, sys_attrs=exchange.flag("sysAttrs"), of=_whose(exchange)
+    )
     return respond(exchange, found, context, media_type)
 
 
@@ -54,14 +63,19 @@ async def update(broker: Broker, exchange: Exchange, subscription_id: str) -> An
     context = await exchange.context_of(fragment)
     await _check_context(exchange, fragment)
     _check_endpoint(exchange, fragment)
-    await broker.subscriptions.update(subscription_id, fragment, context)
+    await broker.subscriptions.update(subscription_id, fragment, context, of=_whose(exchange))
     return Answer(204)
 
 
 async def delete(broker: Broker, exchange: Exchange, subscription_id: str) -> Answer:
     """DELETE /subscriptions/{id} (§5.8.5)."""
-    await broker.subscriptions.delete(subscription_id)
+    await broker.subscriptions.delete(subscription_id, of=_whose(exchange))
     return Answer(204)
+
+
+def _whose(exchange: Exchange) -> str | None:
+    """Whose subscriptions there are for who asks: their own, or all."""
+    return None if exchange.actor.may(SEE_SUBSCRIPTIONS) else exchange.actor.id
 
 
 async def _check_context(exchange: Exchange, document: Any) -> None:

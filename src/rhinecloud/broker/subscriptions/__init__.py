@@ -7,6 +7,7 @@ matched is told at least once, in order for each entity.
 """
 
 from .notifier import Deposed, Notifier, Reign
+from .owners import Nobody, OfOtherTenants, Owners
 from .registry import Subscriptions
 
-__all__ = ["Deposed", "Notifier", "Reign", "Subscriptions"]
+__all__ = ["Deposed", "Nobody", "Notifier", "OfOtherTenants", "Owners", "Reign", "Subscriptions"]

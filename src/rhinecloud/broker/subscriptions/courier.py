@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from rhinecloud.model import TooManyResults
-from rhinecloud.model.sight import EVERYTHING
 from rhinecloud.store import Database, Unavailable, entities, subscriptions
 from rhinecloud.store.subscriptions import Due, Outcome
 from rhinecloud.tasks import stop
@@ -20,6 +19,7 @@ from ..feed import read_change
 from ..gathering import Gathering, Overloaded
 from ..joining import linked
 from ..operations import Change
+from ..seeing import seen_change
 from .delivery import Delivery, NotTaken
 from .matching import Watched
 from .rendering import Told, notification
@@ -227,7 +227,8 @@ class Courier:
         return rows
 
     async def _told(self, portion: Sequence[Due | Change]) -> list[Told]:
-        """What to tell of each entity. What the outbox has forgotten is told by its newest state."""
+        """What to tell of each entity, as its owner sees it now. What the outbox has forgotten is told by its newest
+        state."""
         changes: dict[str, list[Change]] = {}
         newest: set[str] = set()
         for one in portion:
@@ -241,12 +242,12 @@ class Courier:
                 changes.setdefault(one.entity_id, []).append(change)
         missing = {entity_id for entity_id in newest if not changes[entity_id]}
         stored = await entities.read(self._post.database.pool, missing) if missing else {}
+        sight = self.watched.sight
         told = []
         for entity_id, of_one in changes.items():
-            if of_one:
-                told.append(Told.of(of_one))
-            elif entity_id in stored:
-                entity = entities.to_entity(stored[entity_id])
+            if seen := [shown for change in of_one if (shown := seen_change(change, sight))]:
+                told.append(Told.of(seen))
+            elif entity_id in stored and (entity := sight.of(entities.to_entity(stored[entity_id]))):
                 told.append(Told(entity_id, entity.types, entity))
         return told
 
@@ -255,9 +256,9 @@ class Courier:
     async def _tell(self, portion: Sequence[Due | Change]) -> None:
         """Until it is taken, however long that takes: what comes after must wait, for the order."""
         ids = tuple(one.id if isinstance(one, Change) else one.change_id for one in portion)
-        told = await self._told(portion)
         refusals = 0
         while self.is_active():
+            told = await self._told(portion)
             now = datetime.now(UTC)
             if not told:
                 self._done(ids, now, attempted=False)
@@ -311,7 +312,7 @@ class Courier:
             linking = [one.entity for one in told if one.entity is not None]
             try:
                 known = await linked(
-                    self._post.database, linking, parameters.projection, parameters.join, EVERYTHING
+                    self._post.database, linking, parameters.projection, parameters.join, self.watched.sight
                 )
                 return notification(self.watched, told, key, now, known)
             except TooManyResults as error:

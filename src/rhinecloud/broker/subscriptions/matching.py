@@ -13,9 +13,11 @@ from typing import Any
 import msgspec
 
 from rhinecloud.model import Context, Entity
+from rhinecloud.model.sight import EVERYTHING, Sight
 from rhinecloud.model.subscription import Subscription
 
 from ..operations import Change, Head
+from ..seeing import seen_change
 from .conditions import Test, geo_test, q_test
 
 _STAMPS = frozenset({"createdAt", "modifiedAt"})
@@ -23,7 +25,8 @@ _STAMPS = frozenset({"createdAt", "modifiedAt"})
 
 class Watched(msgspec.Struct, frozen=True):
     """A subscription as it is matched and told. Changes up to `since` are not its subscriber's. `tenant` is None for
-    the default tenant, of which nobody speaks (§6.3.14)."""
+    the default tenant, of which nobody speaks (§6.3.14). `sight` is what its `owner` may read: what is matched and told
+    is what they see of a change."""
 
     number: int
     since: int
@@ -32,6 +35,8 @@ class Watched(msgspec.Struct, frozen=True):
     meets_q: Test | None = None
     meets_geo: Test | None = None
     tenant: str | None = None
+    owner: str = "open"
+    sight: Sight = EVERYTHING
 
     @classmethod
     def of(
@@ -41,6 +46,8 @@ class Watched(msgspec.Struct, frozen=True):
         subscription: Subscription,
         context: Context,
         tenant: str | None = None,
+        owner: str = "open",
+        sight: Sight = EVERYTHING,
     ) -> Watched:
         """With its conditions made ready once."""
         q, geo = subscription.q, subscription.geo
@@ -52,6 +59,8 @@ class Watched(msgspec.Struct, frozen=True):
             q_test(q) if q is not None else None,
             geo_test(geo) if geo is not None else None,
             tenant,
+            owner,
+            sight,
         )
 
     def accepts(self, entity: Entity) -> bool:
@@ -191,19 +200,25 @@ class Index:
 
     def matching(self, change: Change, now: datetime) -> list[Watched]:
         """The subscriptions that the change meets."""
-        effects: Effects | None = None
-        state: Entity | None = None
+        views: dict[Sight, tuple[Change, Effects, Entity] | None] = {}
         found = []
         for one in self.candidates(change):
             wanted = one.subscription
-            if change.id <= one.since or not wanted.selects(change.entity_id, change.types):
+            if change.id <= one.since or wanted.status(now) != "active":
                 continue
-            if wanted.status(now) != "active":
+            if one.sight not in views:
+                views[one.sight] = _view(change, one.sight)
+            view = views[one.sight]
+            if view is None:
                 continue
-            if effects is None:
-                effects = effects_of(change)
-                state = state_of(change)
-            assert state is not None
-            if triggered(wanted, change, effects) and one.accepts(state):
+            seen, effects, state = view
+            if not wanted.selects(seen.entity_id, seen.types):
+                continue
+            if triggered(wanted, seen, effects) and one.accepts(state):
                 found.append(one)
         return found
+
+
+def _view(change: Change, sight: Sight) -> tuple[Change, Effects, Entity] | None:
+    seen = seen_change(change, sight)
+    return None if seen is None else (seen, effects_of(seen), state_of(seen))

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
+import msgspec
 
 from rhinecloud.model import CORE, Context, NgsiLdError
 from rhinecloud.model.subscription import read_subscription
@@ -27,12 +28,14 @@ from ..outbound import Allowed
 from .courier import Courier, Post
 from .delivery import Delivery
 from .matching import Index, Watched
+from .owners import Nobody, Owners
 from .periodic import Periodic
 
 _AGAIN = 1.0  # seconds between attempts to be elected
 _LOOK = 5.0  # seconds
 _SAVE = 1.0  # seconds for which the position of changes that met nobody may lag behind
 _SLICE = 0.005  # seconds of matching after which others have their turn
+_OWNERS = 30.0  # seconds after which owners are asked about although nobody said that anything changed
 _KEEPING = 300.0  # seconds between rounds of upkeep
 MOST_WAITING = 200_000  # changes due to one subscription; beyond it newest states stand for the oldest
 _log = logging.getLogger(__name__)
@@ -45,7 +48,16 @@ class Deposed(Exception):
 class Notifier:
     """Takes part in the election; the elected one matches and tells."""
 
-    def __init__(self, database: Database, feed: Feed, contexts: Contexts, allowed: Allowed) -> None:
+    def __init__(
+        self,
+        database: Database,
+        feed: Feed,
+        contexts: Contexts,
+        allowed: Allowed,
+        owners: Owners | None = None,
+    ) -> None:
+        """Without `owners` only what was subscribed where nobody signs in is told."""
+        self._owners = owners or Nobody()
         self._database = database
         self._feed = feed
         self._contexts = contexts
@@ -85,7 +97,9 @@ class Notifier:
             async with using:
                 yield connection
 
-        reign = Reign(self._database, self._feed, self._contexts, self._allowed, borrow, self._wake)
+        reign = Reign(
+            self._database, self._feed, self._contexts, self._allowed, borrow, self._wake, owners=self._owners
+        )
         self._reign = reign
         try:
             await reign.serve()
@@ -114,7 +128,10 @@ class Reign:
         *,
         look: float = _LOOK,
         named: bool = False,
+        owners: Owners | None = None,
     ) -> None:
+        self._owners = owners or Nobody()
+        self._owners_asked = (self._owners.generation, time.monotonic())
         self._database = database
         self._feed = feed
         self._contexts = contexts
@@ -170,6 +187,7 @@ class Reign:
     async def _refresh(self) -> None:
         """Read what was written since the last look; all of them if an @context has changed, for any may use it."""
         async with self._refreshing:
+            await self._look_at_owners()
             generation = self._contexts.generation
             known = self._revision if generation == self._generation else -1
             async with self._borrow() as connection:
@@ -190,6 +208,23 @@ class Reign:
         await asyncio.gather(*(self._couriers.pop(number).stop() for number in gone))
         self._periodic.wake()
 
+    async def _look_at_owners(self) -> None:
+        """What their owners may read now; asked anew after a while too, for that they were changed may go unheard."""
+        generation, asked_at = self._owners_asked
+        now = time.monotonic()
+        if self._owners.generation == generation and now - asked_at < _OWNERS:
+            return
+        self._owners_asked = (self._owners.generation, now)
+        names = {watched.owner for watched in self._watched.values()}
+        sights = {name: await self._owners.sight_of(name) for name in names}
+        changed = [one for one in self._watched.values() if sights[one.owner] != one.sight]
+        for one in changed:
+            watched = msgspec.structs.replace(one, sight=sights[one.owner])
+            self._watched[one.number] = watched
+            self._couriers[one.number].change_to(watched)
+        if changed:
+            self._index = Index(self._watched.values())
+
     def _put(self, watched: Watched, telling: Telling) -> None:
         self._watched[watched.number] = watched
         courier = self._couriers.get(watched.number)
@@ -207,7 +242,10 @@ class Reign:
             _log.error("subscription %s cannot be read: %s", stored.id, error)
             return None
         context = await self._context(stored)
-        return Watched.of(stored.number, stored.since, subscription, context, self._tenant)
+        sight = await self._owners.sight_of(stored.owner)
+        return Watched.of(
+            stored.number, stored.since, subscription, context, self._tenant, stored.owner, sight
+        )
 
     async def _context(self, stored: StoredSubscription) -> Context:
         # Where what the jsonldContext names is gone, what it was made of still stands with the subscription.

@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Mapping
 import msgspec
 
 from rhinecloud.model import Entity
-from rhinecloud.model.sight import EVERYTHING
 from rhinecloud.model.subscription import Selector
 from rhinecloud.store import Database, Unavailable, queries
 from rhinecloud.store.entities import to_entity
@@ -120,12 +119,14 @@ class Periodic:
             offset = 0
             while True:
                 found, _ = await queries.run(
-                    self._database.pool, msgspec.structs.replace(query, offset=offset), sight=EVERYTHING
+                    self._database.pool, msgspec.structs.replace(query, offset=offset), sight=watched.sight
                 )
                 for stored in found:
                     if stored.id not in seen:
                         seen.add(stored.id)
-                        entity = to_entity(stored)
+                        entity = watched.sight.of(to_entity(stored))
+                        if entity is None:
+                            continue
                         if watched.subscription.scope_q is None or watched.subscription.scope_q.matches(
                             entity.scopes
                         ):

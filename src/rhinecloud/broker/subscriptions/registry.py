@@ -50,14 +50,23 @@ class Standing(msgspec.Struct, frozen=True):
 
 
 class Subscriptions:
-    """The rows; whoever matches them is woken by `wake` after each write."""
+    """The rows; whoever matches them is woken by `wake` after each write.
+
+    Each has an owner, who is told what they may read. `of` names the owner whose subscriptions there are for who asks;
+    None is for those who may see all.
+    """
 
     def __init__(self, database: Database, wake: Callable[[], Awaitable[None]]) -> None:
         self._database = database
         self._wake = wake
 
     async def create(
-        self, document: Any, context: Context, context_url: Callable[[str], str] | None = None
+        self,
+        document: Any,
+        context: Context,
+        context_url: Callable[[str], str] | None = None,
+        *,
+        owner: str,
     ) -> str:
         """Make a subscription (§5.8.1) and return its id. `context` is that of its notifications too, unless it
         names a jsonldContext. A `context` that has no URL of its own is kept as an ImplicitlyCreated one (§5.13.1),
@@ -70,18 +79,20 @@ class Subscriptions:
             source = _source(context)
             if context_url is not None and "jsonldContext" not in checked and isinstance(source, list | dict):
                 checked["jsonldContext"] = context_url(await contexts.imply(connection, {"@context": source}))
-            if not await subscriptions.insert(connection, checked, source, revision):
+            if not await subscriptions.insert(connection, checked, source, revision, owner):
                 raise AlreadyExists(f"there is a subscription {checked['id']} already")
         await self._wake()
         return str(checked["id"])
 
-    async def update(self, subscription_id: str, fragment: Any, context: Context) -> None:
+    async def update(
+        self, subscription_id: str, fragment: Any, context: Context, *, of: str | None = None
+    ) -> None:
         """Apply a fragment (§5.8.2). Raises BadRequestData, OperationNotSupported, ResourceNotFound."""
         now = datetime.now(UTC)
         async with self._database.transaction() as connection:
             revision = await subscriptions.touch(connection)
             stored = await subscriptions.lock(connection, subscription_id)
-            if stored is None:
+            if stored is None or of not in (None, stored.owner):
                 raise _missing(subscription_id)
             merged = merge_subscription(stored.document, fragment, context, now)
             was_active = read_subscription(stored.document).status(now) == "active"
@@ -92,31 +103,37 @@ class Subscriptions:
                 await _release(connection, stored.document)
         await self._wake()
 
-    async def delete(self, subscription_id: str) -> None:
+    async def delete(self, subscription_id: str, *, of: str | None = None) -> None:
         """Delete a subscription and what is due to it (§5.8.5). Raises ResourceNotFound."""
         async with self._database.transaction() as connection:
             await subscriptions.touch(connection)
             stored = await subscriptions.lock(connection, subscription_id)
-            if stored is None:
+            if stored is None or of not in (None, stored.owner):
                 raise _missing(subscription_id)
             await subscriptions.delete(connection, subscription_id)
             await _release(connection, stored.document)
         await self._wake()
 
     async def retrieve(
-        self, subscription_id: str, context: Context, *, sys_attrs: bool = False
+        self, subscription_id: str, context: Context, *, sys_attrs: bool = False, of: str | None = None
     ) -> dict[str, Any]:
         """A subscription in the names of a context (§5.8.3). Raises ResourceNotFound."""
         found = await subscriptions.read(self._database.pool, subscription_id)
-        if found is None:
+        if found is None or of not in (None, found[0].owner):
             raise _missing(subscription_id)
         return _show(*found, context, sys_attrs)
 
     async def query(
-        self, limit: int, offset: int, context: Context, *, sys_attrs: bool = False
+        self,
+        limit: int,
+        offset: int,
+        context: Context,
+        *,
+        sys_attrs: bool = False,
+        of: str | None = None,
     ) -> list[dict[str, Any]]:
         """A page of subscriptions, oldest first (§5.8.4)."""
-        found = await subscriptions.page(self._database.pool, limit, offset)
+        found = await subscriptions.page(self._database.pool, limit, offset, of)
         return [_show(stored, telling, context, sys_attrs) for stored, telling in found]
 
     async def standings(self, limit: int, offset: int, context: Context) -> list[Standing]:
@@ -134,9 +151,9 @@ class Subscriptions:
             for stored, telling in found
         ]
 
-    async def count(self) -> int:
+    async def count(self, *, of: str | None = None) -> int:
         """The number of all subscriptions."""
-        return await subscriptions.count(self._database.pool)
+        return await subscriptions.count(self._database.pool, of)
 
     async def delivery(self, subscription_id: str) -> Delivery:
         """How the telling of a subscription stands. Raises ResourceNotFound."""

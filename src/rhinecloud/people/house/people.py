@@ -247,6 +247,31 @@ _LEGAL = Activity(
             ),
             ("id", "language", "body"),
         ),
+        Table(
+            "publication",
+            ("Daten, die Sie veröffentlicht haben", "data that you published"),
+            (
+                Column("since", ("seit", "since")),
+                Column("until", ("bis", "until")),
+                Column("audience", ("für wen", "for whom")),
+                Column("types", ("Arten", "types")),
+                Column("made_by", ("von wem", "by whom"), shown=False),
+                Column("withdrawn_by", ("zurückgezogen von", "withdrawn by"), shown=False),
+            ),
+            {"actor": "made_by"},
+            Retention(("auf Dauer: was öffentlich war", "for good: what was public"), by="people"),
+            Anonymise(
+                {
+                    "made_by": GONE,
+                    "withdrawn_by": f"CASE WHEN withdrawn_by = made_by THEN {GONE} ELSE withdrawn_by END",
+                },
+                (
+                    "Die Veröffentlichung bleibt ohne Namen: was öffentlich war, muss nachweisbar sein.",
+                    "The publication stays without the name: what was public must be provable.",
+                ),
+            ),
+            ("id", "scopes", "attributes"),
+        ),
     ),
 )
 

@@ -47,6 +47,36 @@ _AUDIT = Activity(
     ),
 )
 
+_SUBSCRIPTIONS = Activity(
+    key="subscriptions",
+    title=("Abonnements", "Subscriptions"),
+    purpose=(
+        "Programme benachrichtigen, und nur von dem, was ihre Inhaber lesen dürfen",
+        "to notify programs, and only of what their owners may read",
+    ),
+    ground="e",
+    provision=PUBLIC_TASK,
+    subjects=("Menschen mit Konto", "people with an account"),
+    recipients=(OPERATORS,),
+    holdings=(
+        Table(
+            "subscription",
+            ("Ihre Abonnements", "your subscriptions"),
+            (
+                Column("owner", ("wessen", "whose"), shown=False),
+                Column("id", ("Kennung", "identifier")),
+                Column("document", ("Inhalt", "content")),
+                Column("created_at", ("angelegt", "made")),
+                Column("modified_at", ("geändert", "changed")),
+            ),
+            {"actor": "owner"},
+            Retention(("bis sie gelöscht werden", "until they are deleted"), by="broker"),
+            Delete(),
+            ("number", "context", "since", "revision"),
+        ),
+    ),
+)
+
 _MAIL = Activity(
     key="mail",
     title=("Post", "Mail"),
@@ -282,7 +312,7 @@ _PASSING = Activity(
 )
 
 TENANT: Final = PersonalData(
-    (_AUDIT, _MAIL, _FILES, _DEVICES, _PASSING),
+    (_AUDIT, _SUBSCRIPTIONS, _MAIL, _FILES, _DEVICES, _PASSING),
     {
         # The graph: what an entity type says of people is declared with the type.
         "entity": ("id", "types", "scopes", "attributes", "created_at", "modified_at", "facts"),
@@ -305,16 +335,6 @@ TENANT: Final = PersonalData(
             *("hits", "problem"),
         ),
         "context_fetch": ("url", "until", "problem"),
-        "subscription": (
-            "number",
-            "id",
-            "document",
-            "context",
-            "since",
-            "revision",
-            "created_at",
-            "modified_at",
-        ),
         "subscription_revision": ("single", "revision"),
         "subscription_state": (
             *(

@@ -13,13 +13,14 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from rhinecloud.model import CORE, ResourceNotFound
+from rhinecloud.people.permissions import SEE_SUBSCRIPTIONS
 
 from .. import language as languages
 from ..forms import fields
 from ..live import Channel, Fragment, StreamRoute
 from ..names import local_part
 from ..shell import Shell
-from ..sight import PermittedRoute, sight_of
+from ..sight import PermittedRoute, actor_of, sight_of
 from .pages import PAGE, done, paging, printable, segment, to, whole
 
 PATH = "/subscriptions"
@@ -84,14 +85,15 @@ def routes(shell: Shell) -> list[BaseRoute]:
         return shell.live.channel(sight_of(request), key, lambda: Fragment(render), rate=1.0)
 
     async def change(request: Request) -> Response:
-        subscription_id = printable(request)
+        subscription_id, actor = printable(request), actor_of(request)
+        of = None if actor.may(SEE_SUBSCRIPTIONS) else actor.id
         action = (await fields(request)).get("action", "")
         if action == "delete":
-            await shell.broker.subscriptions.delete(subscription_id)
+            await shell.broker.subscriptions.delete(subscription_id, of=of)
             return to(PATH, done=action)
         if action not in _ACTIONS:
             raise HTTPException(400)
-        await shell.broker.subscriptions.update(subscription_id, _ACTIONS[action], CORE)
+        await shell.broker.subscriptions.update(subscription_id, _ACTIONS[action], CORE, of=of)
         return to(f"{PATH}/{segment(subscription_id)}", done=action)
 
     return [
