@@ -66,3 +66,18 @@ def test_comparisons_can_be_chosen_and_unknown_ones_are_refused() -> None:
     )
     assert refused.returncode == 2
     assert "get, page, q, geo, update, create, upsert, mqtt, mqtt5, qos0, webhook" in refused.stderr
+
+
+def test_the_backup_bench_runs_and_nothing_acknowledged_is_missing(tmp_path: Path) -> None:
+    file = tmp_path / "figures.json"
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", "backup", "--quick", "--json", str(file)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "back in service after" in done.stdout
+    figures = json.loads(file.read_text())
+    assert figures["missing"] == 0 and figures["writes_meanwhile"] > 0 and figures["values"] == 500 * 744

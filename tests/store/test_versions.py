@@ -13,7 +13,7 @@ import pytest
 from rhinecloud.backups.before import back_up_before_one_way, folder_of
 from rhinecloud.engines import Engines
 from rhinecloud.settings import Settings
-from rhinecloud.store import DEFAULT, Database, Registry, TooNew, graph_migrations, migrations
+from rhinecloud.store import DEFAULT, Database, Registry, Rooms, TooNew, graph_migrations, migrations
 from rhinecloud.store.examination import examine_version
 from rhinecloud.store.versions import installed, one_way
 from tests.conftest import Serve, quiet
@@ -191,3 +191,16 @@ async def test_upgrade_and_rollback_of_a_city(
     rhinecloud("restore", before, "--data", data_folder, "--force")
     server = serve(data=data_folder)
     assert await lamp() == 7
+
+
+async def test_a_room_is_refused_to_an_older_program_and_not_to_its_own(database_url: str) -> None:
+    rooms = Rooms(database_url)
+    adds, takes = (
+        ("0001.sql", "CREATE TABLE t (n int)"),
+        ("0002.post.sql", "-- One way: t goes.\nDROP TABLE t"),
+    )
+    room = await rooms.prepare("app_trees", [adds, takes])
+    assert await rooms.migrate(room, [adds], later=[takes]) == []  # this program, in its first phase
+    with pytest.raises(TooNew, match="0002.post.sql, which cannot be undone \\(t goes.\\)"):
+        await rooms.migrate(room, [adds])
+    assert await rooms.prepare("app_trees") == room  # without migrations: a restore puts its roles right

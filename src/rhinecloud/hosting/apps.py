@@ -101,7 +101,7 @@ class Apps:
         for role, names in app.granted.items():
             grant(role, names)
         before, after = phases(migrations_in(app.package))
-        room = await prepare(self._rooms, f"app_{app.name}", before)
+        room = await prepare(self._rooms, f"app_{app.name}", before, after)
         return _Hosted(found, app, RoomDatabase(self._connections, room), before, after)
 
     def _fail(self, name: str, reason: str) -> None:

@@ -34,10 +34,10 @@ def phases(migrations: list[Migration]) -> tuple[list[Migration], list[Migration
     return [SERVING, *before], [one for one in migrations if one[0].endswith(POST)]
 
 
-async def prepare(rooms: Rooms, name: str, before: list[Migration]) -> Room:
+async def prepare(rooms: Rooms, name: str, before: list[Migration], after: list[Migration]) -> Room:
     """The app's schema with what has to be there before it is served. See Rooms.prepare."""
     room = await rooms.prepare(name)
-    await rooms.migrate(room, before, statement_seconds=_PRE_SECONDS)
+    await rooms.migrate(room, before, statement_seconds=_PRE_SECONDS, later=after)
     return room
 
 

@@ -77,11 +77,13 @@ async def migrate_room(
     migrations: Sequence[Migration],
     *,
     statement_seconds: float,
+    later: Sequence[Migration] = (),
 ) -> list[str]:
     """Apply the migrations of a room that were not yet, in this order, as the room's own role; returns their names.
 
     A migration that does not get a lock within two seconds is rolled back and tried again, ten times; one whose single
-    statement takes longer than `statement_seconds` fails. Raises NotMigrated.
+    statement takes longer than `statement_seconds` fails. `later`: those that are known and not to be applied now.
+    Raises NotMigrated, TooNew.
     """
     await connection.execute(
         "SELECT pg_advisory_lock($1, hashtext($2))", LOCK, schema
@@ -93,7 +95,7 @@ async def migrate_room(
     await versions.keep_record(connection, f"{schema}.migration")
     done = {record["name"] for record in await connection.fetch("SELECT name FROM migration")}
     if migrations:
-        await versions.refuse_newer(connection, f"{schema}.migration", _names(migrations))
+        await versions.refuse_newer(connection, f"{schema}.migration", _names([*migrations, *later]))
     applied: list[str] = []
     for migration in migrations:
         applied += await _apply_patiently(connection, migration, done, schema)

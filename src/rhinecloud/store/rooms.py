@@ -155,12 +155,20 @@ class Rooms:
         return [await self.prepare(room.name) for room in await self.every()]
 
     async def migrate(
-        self, room: Room, migrations: Sequence[Migration], *, statement_seconds: float = 60.0
+        self,
+        room: Room,
+        migrations: Sequence[Migration],
+        *,
+        statement_seconds: float = 60.0,
+        later: Sequence[Migration] = (),
     ) -> list[str]:
-        """Apply the migrations that were not yet, as the room's role. Returns their names. Raises NotMigrated."""
+        """Apply the migrations that were not yet, as the room's role. Returns their names. `later`: those that are known
+        and not to be applied now. Raises NotMigrated, TooNew."""
         own = await sign_in(self.url, room.login)
         try:
-            return await migrate_room(own, room.name, migrations, statement_seconds=statement_seconds)
+            return await migrate_room(
+                own, room.name, migrations, statement_seconds=statement_seconds, later=later
+            )
         finally:
             await own.close()
 
