@@ -16,6 +16,8 @@ import asyncpg
 import msgspec
 from markdown_it import MarkdownIt
 
+from .service import People
+
 LANGUAGES: Final = ("de", "en")
 LONGEST: Final = 100_000  # characters
 _GAP = re.compile(r"\[[^\]\n]+\](?![(\[:])")
@@ -68,20 +70,20 @@ def model_text(page: str, language: str, city: str) -> LegalText:
 class Legal:
     """The texts of an installation, in the tables of the room of people."""
 
-    def __init__(self, pool: asyncpg.Pool, city: str) -> None:
-        self._pool = pool
+    def __init__(self, people: People, city: str) -> None:
+        self._people = people
         self._city = city
 
     async def text(self, page: str, language: str) -> LegalText:
         """The version that counts."""
-        record = await self._pool.fetchrow(
+        record = await self._people.room.pool.fetchrow(
             f"{_SELECT} WHERE page = $1 AND language = $2 ORDER BY id DESC LIMIT 1", page, language
         )
         return LegalText(**record) if record is not None else model_text(page, language, self._city)
 
     async def versions(self, page: str, language: str, limit: int = 100) -> list[LegalText]:
         """All versions, the newest first, the model text last."""
-        records = await self._pool.fetch(
+        records = await self._people.room.pool.fetch(
             f"{_SELECT} WHERE page = $1 AND language = $2 ORDER BY id DESC LIMIT $3", page, language, limit
         )
         return [*(LegalText(**record) for record in records), model_text(page, language, self._city)]

@@ -29,7 +29,7 @@ _LONGEST_PLACE = 200
 
 def routes(shell: Shell) -> list[BaseRoute]:
     """The pages for everybody, and `/legal` for who writes them."""
-    legal = Legal(shell.people.room.pool, shell.settings.city_name)
+    legal = Legal(shell.people, shell.settings.city_name)
     shell.navigation.add(
         Entry(PATH, ("Rechtliche Seiten", "Legal pages"), MANAGE_LEGAL.name, "administration", 40)
     )

@@ -36,7 +36,6 @@ _LARGEST = 5_000  # of what is put in another's place
 
 def routes(shell: Shell) -> list[BaseRoute]:
     """`/account/data`, `/link/copy/{secret}` and `/privacy`."""
-    rights = shell.rights
     shell.navigation.add(
         Entry(PATH, ("Personenbezogene Daten", "Personal data"), MANAGE_PRIVACY.name, "administration", 30)
     )
@@ -48,17 +47,19 @@ def routes(shell: Shell) -> list[BaseRoute]:
 
     async def copy_mine(request: Request) -> Response:
         account = own_session(request).account
-        _, secret = await rights.open("export", await rights.person(account), actor_of(request).id)
+        _, secret = await shell.rights.open(
+            "export", await shell.rights.person(account), actor_of(request).id
+        )
         return await _mine(shell, request, f"{COPY}/{secret}")
 
     async def correct_mine(request: Request) -> Response:
-        person = await rights.person(own_session(request).account)
+        person = await shell.rights.person(own_session(request).account)
         return to(MINE, done="corrected" if await _correct(shell, request, person) else "unchanged")
 
     # For whoever has the link
 
     async def copy(request: Request) -> Response:
-        valid, file = await rights.copy(str(request.path_params["secret"]))
+        valid, file = await shell.rights.copy(str(request.path_params["secret"]))
         if not valid:
             raise HTTPException(404)
         if file is None:
@@ -77,11 +78,11 @@ def routes(shell: Shell) -> list[BaseRoute]:
 
     async def index(request: Request) -> Response:
         before = whole(request.query_params.get("before"), 2**62) or None
-        found = await rights.requests(before, PAGE + 1)
+        found = await shell.rights.requests(before, PAGE + 1)
         return shell.renderer.page(
             request,
             "privacy/index.html",
-            register=list(rights.register.activities()),
+            register=list(shell.rights.register.activities()),
             grounds=GROUNDS,
             data_of=data_of,
             requests=found[:PAGE],
@@ -92,10 +93,10 @@ def routes(shell: Shell) -> list[BaseRoute]:
         )
 
     async def as_json(request: Request) -> Response:
-        return JSONResponse({"activities": record(rights.register)}, headers=_as_file("json"))
+        return JSONResponse({"activities": record(shell.rights.register)}, headers=_as_file("json"))
 
     async def as_csv(request: Request) -> Response:
-        text = table(rights.register, shell.renderer.of(request).code)
+        text = table(shell.rights.register, shell.renderer.of(request).code)
         return Response("\ufeff" + text, media_type="text/csv; charset=utf-8", headers=_as_file("csv"))
 
     async def open_request(request: Request) -> Response:
@@ -110,7 +111,7 @@ def routes(shell: Shell) -> list[BaseRoute]:
         if wrong:
             return _new(shell, request, given, wrong)
         # An erasure is asked for on the page that shows what there is.
-        opened, _ = await rights.open("access", person, actor_of(request).id, identity)
+        opened, _ = await shell.rights.open("access", person, actor_of(request).id, identity)
         return to(f"{PATH}/requests/{opened}")
 
     async def new_request(request: Request) -> Response:
@@ -120,22 +121,22 @@ def routes(shell: Shell) -> list[BaseRoute]:
         return await _request(shell, request)
 
     async def act(request: Request) -> Response:
-        found = await rights.request(number(request))
+        found = await shell.rights.request(number(request))
         if found is None or found.closed_at is not None:
             raise HTTPException(404)
         action, actor = (await fields(request)).get("action"), actor_of(request).id
         if action == "export":
-            _, secret = await rights.open("export", found.person, actor, found.identity)
+            _, secret = await shell.rights.open("export", found.person, actor, found.identity)
             return await _request(shell, request, f"{COPY}/{secret}")
         if action == "erase":
             try:
-                await rights.open("erasure", found.person, actor, found.identity)
+                await shell.rights.open("erasure", found.person, actor, found.identity)
             except LastAdministrator:
                 return await _request(shell, request, status=409)
-            await rights.close(found.id, actor)
+            await shell.rights.close(found.id, actor)
             return to(PATH, done="erasing")
         if action == "close":
-            await rights.close(found.id, actor)
+            await shell.rights.close(found.id, actor)
             return to(PATH, done="closed")
         if action == "correct":
             changed = await _correct(shell, request, found.person)

@@ -87,6 +87,28 @@ _ACCOUNTS = Activity(
             ("id", "organisation", "types", "scopes", "attributes"),
         ),
         Table(
+            "oidc_identity",
+            ("Ihr Konto bei der Anmeldung der Stadt", "your account at the city's sign-in"),
+            (
+                Column("account", ("Konto", "account"), shown=False),
+                Column("issuer", ("Anmeldung", "identity provider")),
+                Column("subject", ("Kennung dort", "id there")),
+            ),
+            {"account": "account"},
+            WITH_ACCOUNT,
+        ),
+        Table(
+            "oidc_role",
+            ("Rollen, die die Anmeldung der Stadt gibt", "roles that the city's sign-in gives"),
+            (
+                Column("account", ("Konto", "account"), shown=False),
+                Column("organisation", ("Organisation", "organisation")),
+                Column("role", ("Rolle", "role")),
+            ),
+            {"account": "account"},
+            WITH_ACCOUNT,
+        ),
+        Table(
             "link",
             ("Einladungen und Links an Sie", "invitations and links to you"),
             (
@@ -279,10 +301,12 @@ PEOPLE: Final = PersonalData(
     (_ACCOUNTS, _RIGHTS, _LEGAL),
     {
         # A registration that is under way: a random handle, for minutes.
+        "oidc_request": ("hash", "nonce", "verifier", "back", "expires_at"),
+        "oidc_session": ("session", "id_token"),
         "challenge": ("hash", "purpose", "handle", "expires_at"),
         "organisation": ("id", "name", "created_at"),
         "erasure_key": ("single", "key"),
         "data_copy": ("request", "hash", "file", "expires_at"),
-        "migration": ("name", "applied_at"),
+        "migration": ("*",),
     },
 )

@@ -366,6 +366,6 @@ TENANT: Final = PersonalData(
         ),
         "file_arriving": ("id", "at"),
         "file_leaving": ("id", "due_at"),
-        "migration": ("name", "applied_at"),
+        "migration": ("*",),
     },
 )
