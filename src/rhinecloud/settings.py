@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -40,6 +41,18 @@ def default_data_folder(name: str = "rhinecloud") -> Path:
     return base / name
 
 
+class OidcRole(msgspec.Struct, frozen=True):
+    """A value of the identity provider's claim, and the role that it gives; in the oldest organisation unless named."""
+
+    value: str
+    role: str
+    organisation: str | None = None
+
+
+# Those of people/roles.py; a test compares.
+_ROLES = ("administrator", "operator", "editor", "member")
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What an installation can be told. The descriptions are those of the reference page and --help."""
 
@@ -59,8 +72,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     proxies: Annotated[
         str,
         Meta(
-            description="Addresses and networks (CIDR), separated by blanks, of proxies in front whose X-Forwarded-For is "
-            "believed, to count attempts by client; with public_url this machine is one."
+            description="Addresses and networks (CIDR), separated by blanks, of proxies in front whose X-Forwarded-For "
+            "is believed, to count attempts by client; with public_url this machine is one."
         ),
     ] = ""
     tls_cert: Annotated[
@@ -342,6 +355,29 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             description="Names of the apps that are served, separated by commas; without it all that are installed."
         ),
     ] = None
+    oidc_issuer: Annotated[
+        str | None,
+        Meta(
+            description="The city's own identity provider (OpenID Connect) to sign in by: its issuer, "
+            "https://login.example.org/realms/city."
+        ),
+    ] = None
+    oidc_client_id: Annotated[str | None, Meta(description="Our name at that provider.")] = None
+    oidc_client_secret: Annotated[
+        str | None,
+        Meta(description="Our secret at that provider, or the path (/…) of a file with it; none for a public client."),
+    ] = None
+    oidc_scope: Annotated[str, Meta(description="What is asked of that provider.")] = "openid profile"
+    oidc_claim: Annotated[
+        str, Meta(description="The claim whose values say what somebody may: a text or a list.")
+    ] = "groups"
+    oidc_roles: Annotated[
+        str,
+        Meta(
+            description="Which role a value of that claim gives, separated by semicolons: "
+            "cloud-admins=administrator; transit-ops=operator@City Transit. Without @ in the oldest organisation."
+        ),
+    ] = ""
     city_name: Annotated[str, Meta(description="Name of the city, as its pages show it.")] = "Duisburg"
     time_zone: Annotated[
         str,
@@ -354,6 +390,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     map_style_url: Annotated[
         str | None, Meta(description="Style (MapLibre JSON) of the city's own base map.")
     ] = None
+
+    @property
+    def oidc_mapping(self) -> tuple[OidcRole, ...]:
+        """The roles of `oidc_roles`. Raises SettingsError."""
+        found = []
+        for part in filter(None, (one.strip() for one in self.oidc_roles.split(";"))):
+            value, equals, role = part.rpartition("=")
+            role, at, organisation = role.partition("@")
+            if not equals or role.strip() not in _ROLES or (at and not organisation.strip()):
+                raise SettingsError(
+                    f"oidc_roles: {part!r:.80} is not VALUE=ROLE or VALUE=ROLE@ORGANISATION; roles are "
+                    f"{', '.join(_ROLES)}."
+                )
+            found.append(OidcRole(value.strip(), role.strip(), organisation.strip() or None))
+        return tuple(found)
 
     @property
     def acme_names(self) -> tuple[str, ...]:
@@ -390,11 +441,25 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                     f"outbound_allow: {entry!r} is no host, address or network (10.1.0.0/16)."
                 )
 
+        self._validate_oidc()
         for entry in self.proxies.split():
             try:
                 ipaddress.ip_network(entry, strict=False)
             except ValueError:
                 raise SettingsError(f"proxies: {entry!r} is no address or network (10.1.0.0/16).") from None
+
+    def _validate_oidc(self) -> None:
+        _ = self.oidc_mapping
+        if self.oidc_issuer is None:
+            return
+        if self.oidc_client_id is None:
+            raise SettingsError("oidc_issuer needs oidc_client_id: what are we called there?")
+        parts = urlsplit(self.oidc_issuer)
+        local = parts.hostname in ("localhost", "127.0.0.1", "::1")
+        if not (parts.scheme == "https" or (parts.scheme == "http" and local)) or parts.query or parts.fragment:
+            raise SettingsError(f"oidc_issuer: {self.oidc_issuer!r:.100} is no https address.")
+        if self.public_url is None and not self.open and not local:
+            raise SettingsError("oidc_issuer needs public_url: where does the provider send people back to?")
 
     def _validate_backups(self) -> None:
         if self.backup_every != "never" and not (self.backup_to and self.backup_recipient):

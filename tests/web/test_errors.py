@@ -21,7 +21,7 @@ class Broken:
 
     def __init__(self, error: Exception) -> None:
         self.broker: Any = self
-        self.people: Any = self
+        self.people = self.room = self.pool = self.broker
         self.settings = Settings(map_style_url="https://tiles.example.org/style.json")
         self._error = error
 

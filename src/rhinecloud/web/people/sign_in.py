@@ -8,6 +8,7 @@ from starlette.routing import BaseRoute
 
 from rhinecloud.mail import BadAddress
 from rhinecloud.people import PUBLIC
+from rhinecloud.people.oidc import Oidc
 from rhinecloud.people.passkeys import RelyingParty
 
 from ..forms import fields
@@ -32,10 +33,11 @@ from .browsing import (
     step,
     words,
 )
+from .oidc import leaving
 
 
-def routes(shell: Shell) -> list[BaseRoute]:
-    """`/sign-in`, `/sign-out`, `/register` and the questions of their island."""
+def routes(shell: Shell, provider: Oidc | None) -> list[BaseRoute]:
+    """`/sign-in`, `/sign-out`, `/register` and the questions of their island. `provider`: the city's own."""
     people = shell.people
 
     async def page(request: Request) -> Response:
@@ -53,9 +55,12 @@ def routes(shell: Shell) -> list[BaseRoute]:
         return signed_in(shell, answer({"next": inside(str(given.get("next") or ""))}), secret)
 
     async def leave(request: Request) -> Response:
+        response: Response = to("/")
         if secret := secret_of(shell, request):
+            if provider is not None and (address := await provider.leave(secret, base_of(shell, request))):
+                response = leaving(shell, request, address)
             await people.sessions.end(secret)
-        return signed_out(shell, to("/"))
+        return signed_out(shell, response)
 
     async def register(request: Request) -> Response:
         return _page(shell, request, "people/register.html")
@@ -102,4 +107,12 @@ def routes(shell: Shell) -> list[BaseRoute]:
 def _page(shell: Shell, request: Request, template: str, status: int = 200, **values: object) -> Response:
     given = {"wrong": None, "mail": "", "mail_works": shell.people.mail.server is not None, **values}
     party = party_of(shell, request)
-    return shell.renderer.page(request, template, status, party=party, open=shell.settings.open, **given)
+    return shell.renderer.page(
+        request,
+        template,
+        status,
+        party=party,
+        open=shell.settings.open,
+        provider=shell.settings.oidc_issuer,
+        **given,
+    )
