@@ -18,6 +18,7 @@ from rhinecloud.model import NgsiLdError
 from rhinecloud.settings import Settings
 
 from . import (
+    api_reference,
     audit_log,
     city_map,
     desk_sources,
@@ -58,6 +59,7 @@ class WebApp:
                 *legal.routes(shell),
                 *privacy.routes(shell),
                 *query_builder.routes(shell),
+                *api_reference.routes(shell),
                 Route("/static/{path:path}", shell.assets.serve),
                 Route("/robots.txt", _robots),
             ],

@@ -55,6 +55,7 @@ ENTRIES = (
     Entry("/map", ("Karte", "Map"), "public", order=20),
     Entry("/objects", ("Objekte", "Objects"), "public", "data", 10),
     Entry("/queries", ("Abfragen", "Queries"), "public", "data", 20),
+    Entry("/api-reference", ("Schnittstellen", "Interfaces"), "public", "data", 90),
     Entry("/health", ("Zustand", "Health"), "health.see", "operations", 10),
     Entry("/devices", ("Geräte", "Devices"), "devices.see", "operations", 20),
     Entry("/profiles", ("Profile", "Profiles"), "profiles.see", "operations", 30),

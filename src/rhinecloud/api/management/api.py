@@ -14,8 +14,10 @@ from rhinecloud.bus import BusUnavailable
 from rhinecloud.model import NgsiLdError
 from rhinecloud.people.actors import of_scope
 from rhinecloud.people.gate import Denied, demand
-from rhinecloud.people.permissions import SEE_API
+from rhinecloud.people.permissions import PUBLIC, SEE_API
 
+from ..ngsi_ld import openapi as ngsi_ld_openapi
+from ..ngsi_ld.api import ROUTES as NGSI_LD_ROUTES
 from . import devices, openapi, profiles, unmapped
 from .exchange import PROBLEM, ROOT, Answer, ApiError, Request
 from .route import BY_DEVICE, Route, Services, parameters_of
@@ -30,11 +32,24 @@ async def describe(services: Services, request: Request) -> Answer:
     return Answer(200, openapi.document(ROUTES))
 
 
+async def describe_ngsi_ld(services: Services, request: Request) -> Answer:
+    """GET /ngsi-ld-openapi.json: beside the standard's own API, which has no such resource."""
+    return Answer(200, ngsi_ld_openapi.describe(NGSI_LD_ROUTES))
+
+
 ROUTES: tuple[Route, ...] = (
     *devices.ROUTES,
     *profiles.ROUTES,
     *unmapped.ROUTES,
     Route("GET", "/openapi.json", SEE_API, describe, "This description", answer=dict[str, Any]),
+    Route(
+        "GET",
+        "/ngsi-ld-openapi.json",
+        PUBLIC,
+        describe_ngsi_ld,
+        "The description of the NGSI-LD API",
+        answer=dict[str, Any],
+    ),
 )
 
 

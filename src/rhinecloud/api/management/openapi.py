@@ -55,6 +55,7 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
             "license": {"name": "EUPL-1.2", "identifier": "EUPL-1.2"},
             "description": "Devices, their profiles, and the messages that could not be mapped.",
         },
+        "servers": [{"url": "/"}],
         "security": [{"token": []}],
         "paths": paths,
         "components": {

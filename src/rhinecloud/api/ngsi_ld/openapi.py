@@ -1,13 +1,16 @@
-"""The API described in OpenAPI 3.1, made from its own table of routes: no path, method or parameter can be forgotten.
+"""The NGSI-LD API described in OpenAPI 3.1, made from its own table of routes: no path, method or parameter can be
+forgotten.
 
-What bodies look like is said as CIM 009 §5.2 says it, no stricter: schemathesis sends what fits and what does not.
+What bodies look like is said as CIM 009 §5.2 says it, no stricter.
 """
 
 from __future__ import annotations
 
+import importlib.metadata
 from typing import Any
 
-from rhinecloud.api.ngsi_ld.routing import Parameters, Routes
+from .operation_texts import OPERATIONS, PARAMETERS
+from .routing import Parameters, Route, Routes
 
 _NAME = {"type": "string", "minLength": 1, "maxLength": 20}
 _URI = {"type": "string", "format": "uri"}
@@ -27,7 +30,7 @@ def _object(required: str = "", **properties: Any) -> dict[str, Any]:
 
 
 _KINDS = "Property Relationship GeoProperty LanguageProperty VocabProperty JsonProperty ListProperty ListRelationship"
-# One schema for all kinds: schemathesis takes its time with alternatives, and none at all with what refers to itself.
+# One schema for all kinds: readers and generators take their time with alternatives.
 _ATTRIBUTE = _object(
     "type",
     type={"enum": _KINDS.split()},
@@ -124,6 +127,17 @@ _SCHEMAS = {
             format={"enum": ["normalized", "concise", "keyValues", "simplified"]},
         ),
     ),
+    "Evolutions": {"type": "array", "items": _ref("Evolution")},
+    "Subscriptions": {"type": "array", "items": _ref("Subscription")},
+    "Document": {"type": ["object", "array"]},
+    "Problem": _object(
+        "type title",
+        type={"type": "string"},
+        title={"type": "string"},
+        status={"type": "integer"},
+        detail={"type": "string"},
+        field={"type": "string"},
+    ),
     "Context": {"type": "object", "properties": {"@context": _CONTEXT}, "required": ["@context"]},
 }
 
@@ -132,34 +146,74 @@ def describe(routes: Routes) -> dict[str, Any]:
     """An OpenAPI document of everything in the table. Paths begin below /ngsi-ld/v1."""
     paths: dict[str, Any] = {}
     for path, methods in routes.table.items():
-        parts = [f"{{p{n}}}" if part.startswith("{") else part for n, part in enumerate(path.split("/"))]
+        parts = path.split("/")
+        names = _names(parts)
+        shown = [f"{{{name}}}" if name else part for part, name in zip(parts, names, strict=True)]
         named = [
-            {
-                "name": part[1:-1],
-                "in": "path",
-                "required": True,
-                "schema": _NAME if kind == "{name}" else _URI,
-            }
-            for part, kind in zip(parts, path.split("/"), strict=True)
-            if part != kind
+            {"name": name, "in": "path", "required": True, "schema": _NAME if part == "{name}" else _URI}
+            for part, name in zip(parts, names, strict=True)
+            if name
         ]
-        paths["/" + "/".join(parts)] = {
-            method.lower(): _operation(path, method, route.parameters, named)
-            for method, route in methods.items()
+        paths["/" + "/".join(shown)] = {
+            method.lower(): _operation(path, method, route, named) for method, route in methods.items()
         }
     return {
         "openapi": "3.1.0",
-        "info": {"title": "NGSI-LD", "version": "1.8"},
+        "info": {
+            "title": "Rhine Cloud: NGSI-LD",
+            "version": importlib.metadata.version("rhinecloud"),
+            "license": {"name": "EUPL-1.2", "identifier": "EUPL-1.2"},
+            "description": "The context broker of the city: ETSI GS CIM 009.",
+        },
+        "servers": [{"url": "/ngsi-ld/v1"}],
         "paths": paths,
-        "components": {"schemas": _SCHEMAS},
+        "components": {
+            "schemas": _SCHEMAS,
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer", "description": "An API token (rc_…)"}
+            },
+        },
     }
 
 
-def _operation(path: str, method: str, takes: Parameters, named: list[dict[str, Any]]) -> dict[str, Any]:
-    query = [{"name": name, "in": "query", "schema": _value(name, takes)} for name in sorted(takes.names)]
+def _names(parts: list[str]) -> list[str]:
+    """What the identifiers of a path are called, "" for its fixed parts."""
+    found: list[str] = []
+    for number, part in enumerate(parts):
+        before = parts[number - 1] if number else ""
+        if not part.startswith("{"):
+            found.append("")
+        elif part == "{uri}":
+            found.append("instanceId" if before == "{name}" else "id")
+        else:
+            found.append({"attrs": "attribute", "types": "type", "attributes": "attribute"}.get(before, "id"))
+    return found
+
+
+def _operation(path: str, method: str, route: Route, named: list[dict[str, Any]]) -> dict[str, Any]:
+    words = OPERATIONS[path, method]
+    takes = route.parameters
+    query = [
+        {"name": name, "in": "query", "description": PARAMETERS[name], "schema": _value(name, takes)}
+        for name in sorted(takes.names)
+    ]
+    success: dict[str, Any] = {"description": words.english}
+    if words.answer:
+        success["content"] = {"application/json": {"schema": _ref(words.answer)}}
+    problem = {"application/json": {"schema": _ref("Problem")}}
     described: dict[str, Any] = {
+        "operationId": f"{method.lower()}_{path.translate(_PLAIN)}",
+        "summary": words.english,
+        "x-summary-de": words.german,
+        "x-permission": route.permission.name,
+        "description": f"CIM 009 §{words.clause}",
+        "tags": [path.partition("/")[0]],
         "parameters": [*named, *query],
-        "responses": {"default": {"description": "Any"}},
+        "responses": {
+            str(words.status): success,
+            "default": {"description": "What is wrong, as problem details", "content": problem},
+        },
+        "security": [{}, {"token": []}] if route.permission.name == "public" else [{"token": []}],
     }
     if method in ("POST", "PUT", "PATCH"):
         schema = _ref(_body(path))
@@ -168,6 +222,9 @@ def _operation(path: str, method: str, takes: Parameters, named: list[dict[str, 
             "content": {"application/json": {"schema": schema}, "application/ld+json": {"schema": schema}},
         }
     return described
+
+
+_PLAIN = str.maketrans({"/": "_", "{": None, "}": None})
 
 
 def _value(name: str, takes: Parameters) -> dict[str, Any]:
