@@ -8,6 +8,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -24,8 +25,13 @@ def _trust(authority: trustme.CA) -> ssl.SSLContext:
     return context
 
 
-def _issue(authority: trustme.CA, folder: Path, key_type: trustme.KeyType = trustme.KeyType.ECDSA) -> None:
-    issued = authority.issue_cert("127.0.0.1", key_type=key_type)
+def _issue(
+    authority: trustme.CA,
+    folder: Path,
+    key_type: trustme.KeyType = trustme.KeyType.ECDSA,
+    ends: datetime | None = None,
+) -> None:
+    issued = authority.issue_cert("127.0.0.1", key_type=key_type, not_after=ends)
     issued.private_key_pem.write_to_path(folder / "key.pem")
     issued.cert_chain_pems[0].write_to_path(folder / "certificate.pem")
 
@@ -90,5 +96,19 @@ def test_https_and_its_renewal(serve: Serve, tmp_path: Path) -> None:
     server.process.send_signal(signal.SIGHUP)
     _eventually(lambda: asked_by_held() == 200 and all(_believes(server, third) for _ in range(8)))
     assert asked_by_held() == 200
+    assert held.sock is connection, "the connection was lost"
+
+    # One that ends soon is told of; one that is over as well, and it is shown all the same: whoever insists comes in.
+    _issue(third, tmp_path, ends=datetime.now(UTC) + timedelta(days=6, hours=12))
+    server.process.send_signal(signal.SIGHUP)
+    _eventually(lambda: asked_by_held() == 200 and "ends in 6 days" in server.output)
+    _issue(third, tmp_path, ends=datetime.now(UTC) - timedelta(hours=1))
+    server.process.send_signal(signal.SIGHUP)
+    _eventually(lambda: asked_by_held() == 200 and "has been over since" in server.output)
+    _eventually(lambda: asked_by_held() == 200 and not _believes(server, third))
+    page = httpx.get(server.base_url, verify=False, headers={"Accept-Language": "en"})
+    assert (
+        page.status_code == 503 or "The certificate is over" in page.text
+    )  # 503 where the pages were never built
     assert held.sock is connection, "the connection was lost"
     held.close()

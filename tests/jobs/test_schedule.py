@@ -149,6 +149,23 @@ async def test_what_was_missed_is_made_up_for_once(database: Database, workers: 
     assert desk.seen.empty()
 
 
+async def test_a_clock_that_was_put_back_stops_nothing(database: Database, workers: Workers) -> None:
+    desk = Desk()
+    jobs = await workers.begin(lambda j: j.register("hourly", desk))
+    leader = scheduler_of(jobs, database, Timed("hourly", "0 * * * *", b"null"))
+    async with database.pool.acquire() as connection:
+        await leader.once(connection, local("2026-07-10T00:30Z"))  # a clock that was forty days ahead
+        await leader.once(connection, local("2026-06-01T00:30Z"))
+        await leader.once(connection, local("2026-06-01T01:01Z"))
+        assert (await desk.next())[1].due == local("2026-06-01T01:00Z")
+        await until(lambda: gone(jobs))
+        # Machines differ by a little: who takes over with a clock that is behind repeats nothing.
+        await leader.once(connection, local("2026-06-01T00:59:58Z"))
+        await leader.once(connection, local("2026-06-01T01:00:30Z"))
+        assert await jobs.list() == []
+    assert desk.seen.empty()
+
+
 async def test_two_who_both_take_themselves_for_the_leader_queue_once(
     database: Database, workers: Workers
 ) -> None:

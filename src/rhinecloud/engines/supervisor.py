@@ -312,7 +312,6 @@ class Supervisor:
         asked, self._reload = self._reload, False
         if asked and self.renewing is not None:
             self.renewing.send(signal.SIGHUP)
-        self._tell_of_expiry()
         try:
             renewed = self._certificate.was_renewed(at_once=asked)
         except EngineError as error:
@@ -322,6 +321,8 @@ class Supervisor:
             for worker in self.workers:
                 worker.send(signal.SIGHUP)
             self.say("HTTPS shows the renewed certificate." if renewed else "The certificate is the same.")
+            self._told_of_expiry = None
+        self._tell_of_expiry()
 
     def _tell_of_expiry(self) -> None:
         """Once a day, as long as somebody has to do something about it."""

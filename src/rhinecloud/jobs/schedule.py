@@ -16,6 +16,7 @@ from rhinecloud.broker.office import hold
 from rhinecloud.store import Database
 
 _log = logging.getLogger(__name__)
+_PUT_BACK = timedelta(hours=1)  # by which a clock has to be behind; machines differ by a little
 _LOOK_AGAIN = 30.0  # seconds at most: the clock of the machine may be set
 _AGAIN = 5.0  # seconds until a worker that was not elected stands again
 
@@ -120,7 +121,16 @@ class Scheduler:
                 now,
             )
             return next_due(timed.cron, self._zone, now)
-        due = last_due(timed.cron, self._zone, row["told_until"], now)
+        told_until = row["told_until"]
+        if told_until - now > _PUT_BACK:
+            _log.warning(
+                "%s: the clock was put back from %s; it is due again from now on", timed.name, told_until
+            )
+            told_until = now
+            await connection.execute(
+                "UPDATE job_schedule SET told_until = $2 WHERE name = $1", timed.name, told_until
+            )
+        due = last_due(timed.cron, self._zone, told_until, now)
         if due is not None:
             queued = await self._enqueue(connection, timed, due)
             if not queued:

@@ -6,6 +6,7 @@ import asyncio
 import shutil
 from datetime import timedelta
 
+from rhinecloud.certificates import Expiry
 from rhinecloud.people import Actor
 from rhinecloud.store import attention
 
@@ -113,6 +114,32 @@ async def disk(city: City, actor: Actor) -> list[Notice]:
     return [Notice("alarm", text, "/health")]
 
 
+async def certificate(city: City, actor: Actor) -> list[Notice]:
+    """The certificate that is served, once it has to be renewed."""
+    if city.settings.tls_cert is None:
+        return []
+    try:
+        expiry = Expiry.of_file(city.settings.tls_cert)
+    except (OSError, ValueError):
+        text = ("Das Zertifikat kann nicht gelesen werden", "The certificate cannot be read")
+        return [Notice("alarm", text, "/health")]
+    urgency = expiry.urgency()
+    if urgency == "good":
+        return []
+    days = max(int(expiry.days_left()), 0)
+    text = {
+        "over": ("Das Zertifikat ist abgelaufen", "The certificate is over"),
+        "early": (
+            "Das Zertifikat gilt noch nicht; geht die Uhr falsch?",
+            "The certificate is not good yet; is the clock wrong?",
+        ),
+    }.get(
+        urgency,
+        (f"Das Zertifikat läuft ab; verbleibende Tage: {days}", f"The certificate ends; days left: {days}"),
+    )
+    return [Notice("look" if urgency == "soon" else "alarm", text, "/health")]
+
+
 def add_to(desk: Desk) -> None:
     """Make the platform's own sources known."""
     desk.add("alarms", "devices.see", alarms)
@@ -122,3 +149,4 @@ def add_to(desk: Desk) -> None:
     desk.add("jobs", "jobs.see", dead_jobs)
     desk.add("mail", "mail.see", lost_letters)
     desk.add("disk", "health.see", disk)
+    desk.add("certificate", "health.see", certificate)

@@ -122,7 +122,8 @@ class Courier:
         """Seconds until an interval has passed since the last notification, the whole interval if there was none."""
         if self._last_at is None:
             return interval
-        return max(0.0, interval - (datetime.now(UTC) - self._last_at).total_seconds())
+        # A clock that was put back must not make anybody wait for longer than the interval.
+        return min(max(0.0, interval - (datetime.now(UTC) - self._last_at).total_seconds()), interval)
 
     async def stop(self) -> None:
         """Leave; the rest stays in the queue."""
@@ -132,7 +133,7 @@ class Courier:
         """Tell states that no change stands behind (timeInterval); whether they were taken."""
         now = datetime.now(UTC)
         cooldown = self.watched.subscription.notification.endpoint.cooldown or 0.0
-        if self._failures and self._last_at and (now - self._last_at).total_seconds() < cooldown:
+        if self._failures and self._last_at and 0 <= (now - self._last_at).total_seconds() < cooldown:
             return False
         failure = await self._attempt(told, [now.isoformat()], now)
         self._last_at = now
@@ -177,10 +178,13 @@ class Courier:
             throttling = self.watched.subscription.throttling
             if throttling is None or self._last_at is None:
                 return
-            left = throttling - (datetime.now(UTC) - self._last_at).total_seconds()
+            left = self.until(throttling)
             if left <= 0:
                 return
+            last_at = self._last_at
             await self._sleep(left)
+            if last_at > datetime.now(UTC):  # the clock was put back; waited for once is enough
+                self._last_at = None
 
     async def _next(self) -> list[Due | Change]:
         """The oldest of what is due that goes into one notification."""
