@@ -16,6 +16,7 @@ from rhinecloud.demo.clock import Clock, busy, elevation
 from rhinecloud.demo.fleet import Fleet, FleetError
 from rhinecloud.demo.inventory import Entity, inventory
 from rhinecloud.demo.mqtt import address
+from rhinecloud.demo.publishing import publish
 from rhinecloud.demo.stations import EVERY, STATIONS, report
 from rhinecloud.demo.streets import city
 from rhinecloud.demo.traffic import Report, Traffic
@@ -83,6 +84,8 @@ async def _simulate(given: argparse.Namespace) -> None:
         _look(traffic, clock)
         traffic.step(_TICK)
         await introduce(http, _inventory(traffic, clock))
+        if await publish(http):
+            _say("Published for everybody: where the lamp posts stand, and how bright they are")
         fleet = Fleet(http, host, port, traffic.streets)
         await fleet.add()
         _say(f"{given.lamps:,} lamp posts on {len(traffic.streets)} streets, {given.vehicles} vehicles")

@@ -28,6 +28,7 @@ from . import (
     operations,
     people,
     privacy,
+    publishing,
     query_builder,
     start,
 )
@@ -60,6 +61,7 @@ class WebApp:
                 *privacy.routes(shell),
                 *query_builder.routes(shell),
                 *api_reference.routes(shell),
+                *publishing.routes(shell),
                 Route("/static/{path:path}", shell.assets.serve),
                 Route("/robots.txt", _robots),
             ],

@@ -70,6 +70,7 @@ ENTRIES = (
         "administration",
         10,
     ),
+    Entry("/publishing", ("Veröffentlichen", "Publishing"), "publishing.manage", "administration", 20),
     Entry("/audit", ("Protokoll", "Audit log"), "audit.see", "administration", 90),
 )
 
