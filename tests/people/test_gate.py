@@ -323,3 +323,27 @@ async def test_the_command_makes_lists_and_revokes_tokens(house: House) -> None:
     async with house.client(auditor) as client:
         page = (await client.get("/audit")).text
         assert "token.create" in page and "token.revoke" in page
+
+
+async def test_somebody_makes_and_revokes_tokens_on_the_page(house: House) -> None:
+    account, organisation, cookie = await house.person("operator")
+    _, _, other = await house.person("operator")
+    async with house.client(cookie) as client, house.client(other) as another:
+        page = await client.get("/tokens")
+        assert "may.devices.see" in page.text and "may.people.manage" not in page.text
+        form = {"name": "Dashboard", "days": "30", "organisation": str(organisation), "may.devices.see": "on"}
+        made = await client.post("/tokens", data={**form, "may.people.manage": "on"})
+        secret = re.search(r"Bearer (rc_[\w-]+)", made.text)
+        assert secret and secret[1] not in (await client.get("/tokens")).text
+        async with house.client(token=secret[1]) as program:
+            assert (await program.get("/api/v1/devices")).status_code == 200
+            assert (await program.get("/people")).status_code == 403
+            assert (await program.get("/tokens")).status_code == 403
+            number = await house.room.pool.fetchval("SELECT id FROM token WHERE account = $1", account)
+            revoking = {"action": "revoke", "token": str(number)}
+            assert "Dashboard" not in (await another.get("/tokens")).text
+            assert (await another.post("/tokens", data=revoking)).status_code == 404
+            assert (await client.post("/tokens", data=revoking)).status_code == 303
+            assert (await program.get("/api/v1/devices")).status_code == 401
+        assert (await client.post("/tokens", data={**form, "days": "400"})).status_code == 422
+        assert (await client.post("/tokens", data={**form, "organisation": "1"})).status_code == 422

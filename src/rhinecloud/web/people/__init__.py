@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute
 from rhinecloud.people.oidc import Oidc
 
 from ..shell import Shell
-from . import account, links, oidc, people, sign_in
+from . import account, links, oidc, people, sign_in, tokens
 
 
 def routes(shell: Shell) -> list[BaseRoute]:
@@ -22,6 +22,7 @@ def routes(shell: Shell) -> list[BaseRoute]:
         *links.routes(shell),
         *account.routes(shell),
         *people.routes(shell),
+        *tokens.routes(shell),
     ]
 
 
