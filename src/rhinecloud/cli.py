@@ -27,6 +27,7 @@ COMMANDS = {
     "replay": "replay recorded traffic over MQTT",
     "check": "say in words what is wrong with a set-up",
     "tenant": "make, list and remove tenants",
+    "app": "list, begin and remove the city's apps",
     "admin": "make a link with which somebody becomes an administrator",
     "token": "make, list and revoke API tokens",
     "backup": "write everything into one file",

@@ -5,7 +5,7 @@ It offers `Files` (`receive` checks and stores, `keep` makes it a file in the ca
 """
 
 from .checks import DOCUMENTS, IMAGES, KINDS, TABLES, Kind, Refused, Rules
-from .files import Compute, File, Files, Upload
+from .files import Compute, File, Files, Upload, remove_of_app
 from .forms import Form, receive_form
 from .places import storage_of
 from .serving import answer
@@ -30,5 +30,6 @@ __all__ = [
     "Upload",
     "answer",
     "receive_form",
+    "remove_of_app",
     "storage_of",
 ]

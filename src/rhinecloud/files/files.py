@@ -85,6 +85,17 @@ class File(msgspec.Struct, frozen=True):
 _COLUMNS = "id, app, subject, name, type, size, sha256, width, height, created_at, created_by"
 
 
+async def remove_of_app(connection: asyncpg.Connection, app: str, keep_removed_days: float) -> int:
+    """Remove all files of an app, in the caller's transaction; returns how many. See Files.remove."""
+    removed = await connection.fetch(
+        "WITH gone AS (DELETE FROM file WHERE app = $1 RETURNING id) "
+        "INSERT INTO file_leaving (id, due_at) SELECT id, now() + $2 * interval '1 day' FROM gone RETURNING id",
+        app,
+        keep_removed_days,
+    )
+    return len(removed)
+
+
 class Files:
     """The files of one tenant."""
 

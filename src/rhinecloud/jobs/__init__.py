@@ -9,7 +9,7 @@ process.
 
 from .compute import ComputeFailed, ComputeTimeout
 from .jobs import Jobs
-from .records import JobRecord, NotDead, Schedule, State
+from .records import JobRecord, NotDead, Schedule, State, remove_named
 from .work import Attempt, GiveUp, Later
 
 __all__ = [
@@ -23,4 +23,5 @@ __all__ = [
     "NotDead",
     "Schedule",
     "State",
+    "remove_named",
 ]

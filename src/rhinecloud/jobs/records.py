@@ -158,6 +158,15 @@ async def give_back(pool: asyncpg.Pool, jobs: Sequence[int]) -> None:
     )
 
 
+async def remove_named(connection: asyncpg.Connection, prefix: str) -> int:
+    """Delete the jobs and schedules whose names begin so, in the caller's transaction; returns how many jobs."""
+    await connection.execute("DELETE FROM job_schedule WHERE starts_with(name, $1)", prefix)
+    removed = await connection.fetch(
+        "DELETE FROM pgqueuer WHERE starts_with(entrypoint, $1) RETURNING id", prefix
+    )
+    return len(removed)
+
+
 async def forget(pool: asyncpg.Pool, age: timedelta) -> None:
     """Delete what is told of jobs that ended longer ago than `age`. Dead jobs keep theirs."""
     await pool.execute(_FORGET, age)

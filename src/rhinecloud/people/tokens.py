@@ -30,6 +30,15 @@ _LONGEST_SECRET = 200  # characters of what somebody sends as one
 _NEVER: Final = frozenset(one.name for one in (PUBLIC, ACCOUNT, MANAGE_TOKENS, MANAGE_PEOPLE))
 
 
+async def forget_permissions(connection: asyncpg.Connection, prefix: str) -> None:
+    """Take the permissions whose names begin so out of all tokens: what gave them a meaning is gone."""
+    await connection.execute(
+        "UPDATE token SET permissions = ARRAY(SELECT p FROM unnest(permissions) AS p WHERE NOT starts_with(p, $1)) "
+        "WHERE EXISTS (SELECT FROM unnest(permissions) AS p WHERE starts_with(p, $1))",
+        prefix,
+    )
+
+
 class NotGranted(Exception):
     """The token would be more than whoever makes it may give."""
 

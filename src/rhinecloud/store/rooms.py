@@ -19,7 +19,7 @@ import asyncpg
 import msgspec
 
 from .connections import Connections
-from .migrations import LOCK, Migration, migrate_platform, migrate_room
+from .migrations import LOCK, migrate_platform, migrate_room
 from .roles import (
     Login,
     disown,
@@ -32,6 +32,7 @@ from .roles import (
     sign_in,
 )
 from .tenants import DEFAULT, BeingRemoved, schema_of
+from .versions import Migration
 
 _NAME = re.compile(r"(room|app)_[a-z][a-z0-9_]{0,30}")
 _SHARE = 6  # connections of a room at a time
@@ -162,8 +163,8 @@ class Rooms:
         statement_seconds: float = 60.0,
         later: Sequence[Migration] = (),
     ) -> list[str]:
-        """Apply the migrations that were not yet, as the room's role. Returns their names. `later`: those that are known
-        and not to be applied now. Raises NotMigrated, TooNew."""
+        """Apply the migrations that were not yet, as the room's role. Returns their names. `later`: those that are
+        known and not to be applied now. Raises NotMigrated, TooNew."""
         own = await sign_in(self.url, room.login)
         try:
             return await migrate_room(

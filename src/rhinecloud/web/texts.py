@@ -39,8 +39,8 @@ def _wanted(folder: str) -> bool:
     return Path(folder).name not in ("frontend", "static", "locale", "__pycache__")
 
 
-def update(path: Path, rooms: Sequence[Path] = _ROOMS) -> list[str]:
-    """Bring a catalogue up to date with the texts of these folders; returns those that have no translation."""
+def update(path: Path, rooms: Sequence[Path] = _ROOMS) -> None:
+    """Bring a catalogue up to date with the texts of these folders."""
     catalogue = Catalog(locale=path.stem, charset="utf-8")
     if path.exists():
         with path.open("rb") as file:
@@ -49,7 +49,15 @@ def update(path: Path, rooms: Sequence[Path] = _ROOMS) -> list[str]:
     catalogue.obsolete.clear()
     with path.open("wb") as file:
         write_po(file, catalogue, omit_header=False, sort_output=True, no_location=True, width=110)
-    return [str(message.id) for message in catalogue if message.id and not message.string]
+
+
+def untranslated(path: Path, rooms: Sequence[Path]) -> list[str]:
+    """The texts of these folders that have no translation in a catalogue."""
+    known: set[str] = set()
+    if path.exists():
+        with path.open("rb") as file:
+            known = {str(message.id) for message in read_po(file, locale=path.stem) if message.string}
+    return sorted({str(message.id) for message in extract(rooms) if message.id} - known)
 
 
 def main() -> None:

@@ -1,0 +1,51 @@
+"""The removal of an app that is not served any more: its schema and roles, jobs, files, and its permissions in tokens.
+
+What it wrote into the graph stays, as do the letters it sent and the audit log: they are the city's.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from rhinecloud.files import remove_of_app
+from rhinecloud.jobs import remove_named
+from rhinecloud.people.tokens import forget_permissions
+from rhinecloud.store import Database, Rooms, intake
+from rhinecloud.store.roles import sign_in
+
+
+class Removed(msgspec.Struct, frozen=True):
+    """What there was of the app: how many jobs waited and files were kept, and whether it had a schema."""
+
+    jobs: int
+    files: int
+    schema: bool
+
+    @property
+    def nothing(self) -> bool:
+        """Whether there was nothing at all."""
+        return not (self.jobs or self.files or self.schema)
+
+
+async def remove(url: str, name: str, keep_files_days: float) -> Removed:
+    """Remove all that is the app's own; cut off, it is finished by calling this again.
+
+    Raises LookupError where there is no city yet.
+    """
+    rooms = Rooms(url)
+    people = next((room for room in await rooms.every() if room.name == "room_people"), None)
+    database = await Database.open(url, size=1, queries=1, migrate=False)
+    try:
+        async with database.transaction() as connection:
+            jobs = await remove_named(connection, f"{name}.")
+            files = await remove_of_app(connection, name, keep_files_days)
+            await intake.audit(connection, "operator", "app.remove", name, {"jobs": jobs, "files": files})
+    finally:
+        await database.close()
+    if people is not None:
+        own = await sign_in(url, people.login)
+        try:
+            await forget_permissions(own, f"{name}.")
+        finally:
+            await own.close()
+    return Removed(jobs, files, await rooms.remove(f"app_{name}"))
