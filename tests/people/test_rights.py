@@ -333,6 +333,11 @@ async def test_the_last_administrator_stays(at_home: House) -> None:
     await pool.execute("INSERT INTO membership VALUES ($1, $2, 'administrator')", account, organisation)
     with pytest.raises(LastAdministrator):
         await at_home.rights.open("erasure", Person(account, (MAIL,)), "person:1")
+    with pytest.raises(LastAdministrator):  # also where only the address was told
+        await at_home.rights.open("erasure", Person(None, (MAIL.upper(),)), "person:1")
+    other = await at_home.settle("B", "other@example.org")
+    with pytest.raises(ValueError, match="2 accounts"):
+        await at_home.rights.open("access", Person(other, (MAIL,)), "person:1")
     assert await at_home.rights.requests(None, 10) == []
 
 

@@ -107,6 +107,23 @@ class Rights:
         mail = await self._people.room.pool.fetchval("SELECT mail FROM account WHERE id = $1", account)
         return Person(account, (mail,) if mail else ())
 
+    async def whole(self, person: Person) -> Person:
+        """The same person with the account that an address of theirs belongs to, and the address that the account has.
+
+        Raises ValueError where these are several accounts.
+        """
+        records = await self._people.room.pool.fetch(
+            "SELECT id, mail FROM account WHERE id = $1 OR lower(mail) = ANY($2::text[])",
+            person.account,
+            person.values("mail"),
+        )
+        if len(records) > 1:
+            raise ValueError(f"these are {len(records)} accounts")
+        for record in records:
+            mails = (*person.values("mail"), *([record["mail"].lower()] if record["mail"] else []))
+            person = Person(record["id"], tuple(dict.fromkeys(mails)), person.devices)
+        return person
+
     async def held(self, person: Person, limit: int = holdings.MOST) -> list[Held]:
         """All that is kept of a person, by what it is for (Art. 15 GDPR)."""
         return [
@@ -128,8 +145,10 @@ class Rights:
     ) -> tuple[int, str | None]:
         """Take a request; its number, and for a copy the secret of the link under which it can be fetched for a day.
 
-        Raises LastAdministrator where an erasure would leave nobody who can manage the installation.
+        Raises LastAdministrator where an erasure would leave nobody who can manage the installation, ValueError for
+        what several accounts have.
         """
+        person = await self.whole(person)
         secret = draw() if kind == "export" else None
         async with self._people.transaction() as transaction:
             connection = transaction.connection

@@ -111,7 +111,10 @@ def routes(shell: Shell) -> list[BaseRoute]:
         if wrong:
             return _new(shell, request, given, wrong)
         # An erasure is asked for on the page that shows what there is.
-        opened, _ = await shell.rights.open("access", person, actor_of(request).id, identity)
+        try:
+            opened, _ = await shell.rights.open("access", person, actor_of(request).id, identity)
+        except ValueError:
+            return _new(shell, request, given, "several")
         return to(f"{PATH}/requests/{opened}")
 
     async def new_request(request: Request) -> Response:
