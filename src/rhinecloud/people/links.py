@@ -22,6 +22,7 @@ LASTING: dict[str, timedelta] = {
     "invite": timedelta(days=14),
     "first": timedelta(hours=24),
 }
+_LOCK = 0x4C696E6B  # "Link"
 
 
 class Link(msgspec.Struct, frozen=True):
@@ -75,6 +76,18 @@ async def find(connection: asyncpg.Connection | asyncpg.Pool, secret: str, *purp
         f"{_SELECT} AND l.hash = $1 AND l.purpose = ANY($2::text[])", digest(secret), list(purposes)
     )
     return Link(*record) if record is not None else None
+
+
+async def lately(connection: asyncpg.Connection, mail: str) -> int:
+    """How many links were sent to an address within the last hour and were not used: bounds what strangers can have
+    sent to it. Others that want to know at the same time wait until the transaction ends."""
+    await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, $2))", mail.lower(), _LOCK)
+    return int(
+        await connection.fetchval(
+            "SELECT count(*) FROM link WHERE lower(mail) = lower($1) AND created_at > now() - interval '1 hour'",
+            mail,
+        )
+    )
 
 
 async def use(connection: asyncpg.Connection, link: int) -> bool:

@@ -16,7 +16,7 @@ import msgspec
 from webauthn.helpers import generate_user_handle
 
 from rhinecloud.broker import Broker, Transaction
-from rhinecloud.mail import Mail
+from rhinecloud.mail import Mail, address_of
 from rhinecloud.settings import Settings
 from rhinecloud.store import RoomDatabase
 
@@ -24,11 +24,12 @@ from . import accounts, links, organisations, passkeys, sessions
 from .accounts import Account
 from .links import Link
 from .organisations import LastAdministrator, Organisation
-from .passkeys import Made, Passkey, Refused, RelyingParty
+from .passkeys import Passkey, Refused, RelyingParty
 from .roles import ADMINISTRATOR, ROLES
 from .sessions import Session, Sessions
 
 _FRESH = timedelta(minutes=15)  # so long after a sign-in somebody may change how they sign in
+_LETTERS_AN_HOUR = 5  # to one address, whoever asks for them
 _JOINING: tuple[links.Purpose, ...] = ("register", "recover", "invite", "first")
 
 Departure = Callable[[Transaction, int], Awaitable[None]]
@@ -133,9 +134,12 @@ class People:
     async def send_link(self, mail: str, language: str, base: str) -> None:
         """Send a link to an address: for the account that it has a way back in, else a way to make one.
 
-        `base` is our own address. Raises mail.BadAddress.
+        `base` is our own address. Of one address a few an hour; what is more is not sent. Raises mail.BadAddress.
         """
+        mail = address_of(mail)
         async with self.transaction() as transaction:
+            if await links.lately(transaction.connection, mail) >= _LETTERS_AN_HOUR:
+                return
             found = await accounts.of_mail(transaction.connection, mail)
             purpose: links.Purpose = "recover" if found is not None else "register"
             secret = await links.make(
@@ -219,7 +223,10 @@ class People:
 
     async def ask_for_mail(self, account: int, mail: str, language: str, base: str) -> None:
         """Send a link with which the account's owner proves a new address. Raises mail.BadAddress."""
+        mail = address_of(mail)
         async with self.transaction() as transaction:
+            if await links.lately(transaction.connection, mail) >= _LETTERS_AN_HOUR:
+                return
             secret = await links.make(
                 transaction.connection, "address", person(account), account=account, mail=mail
             )
@@ -306,6 +313,7 @@ class People:
         """
         if role not in ROLES:
             raise ValueError(f"there is no role {role}")
+        mail = address_of(mail) if mail is not None else None
         async with self.transaction() as transaction:
             found = await organisations.get(transaction.connection, organisation)
             if found is None:
@@ -436,4 +444,4 @@ def _purpose(link: Link | None) -> str:
     return f"link:{link.id}" if link is not None else "register"
 
 
-__all__ = ["Browser", "Gone", "LastAdministrator", "Made", "People", "Refused", "first_link", "person"]
+__all__ = ["Browser", "Gone", "LastAdministrator", "People", "Refused", "first_link", "person"]
