@@ -54,6 +54,14 @@ async def test_a_small_phone_needs_no_scrolling_sideways(visit: Visiting, path: 
             assert await page.overflow() <= 0
 
 
+async def test_the_big_screen_has_figures(visit: Visiting) -> None:
+    async with visit(width=1920, height=1080, theme="dark") as page:
+        await page.go("/wall?lang=de")
+        await expect(page.page.locator(".wall__figures dd").first).to_have_text(str(LAMPS + 3))
+        await expect(page.page.get_by_role("navigation")).to_have_count(0)
+        assert await page.axe() == []
+
+
 @pytest.mark.parametrize("path", ["/", "/map"])
 async def test_the_wall_shows_the_picture_alone(visit: Visiting, path: str) -> None:
     async with visit(width=1920, height=1080) as page:

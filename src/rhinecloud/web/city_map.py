@@ -12,8 +12,9 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute
 
-from . import layers
-from .live import Channel, StreamRoute
+from . import language as languages
+from . import layers, start
+from .live import Channel, Fragment, StreamRoute
 from .names import local_part
 from .points import MapSource
 from .shell import Shell
@@ -21,6 +22,7 @@ from .sight import PermittedRoute, sight_of
 
 ROWS = 15
 _FOUND = 12
+_WALL_EVERY = 2.0  # seconds
 _SPEED = 1  # gzip level: 450 kB in 15 ms
 
 
@@ -28,10 +30,18 @@ def routes(shell: Shell) -> list[BaseRoute]:
     """`/map` and what its island asks for."""
 
     async def page(request: Request) -> Response:
+        return await shown(request)
+
+    async def wall(request: Request) -> Response:
+        figures = await start.figures(shell, sight_of(request), engines=False)
+        return await shown(request, figures=figures)
+
+    async def shown(request: Request, figures: dict[str, Any] | None = None) -> Response:
         source = await _ready(shell, request)
         return shell.renderer.page(
             request,
             "map.html",
+            figures=figures,
             legend=_legend(source),
             style_url=shell.settings.map_style_url,
             outline="/map/outline" if shell.settings.map_outline else None,
@@ -39,6 +49,17 @@ def routes(shell: Shell) -> list[BaseRoute]:
             flashes=[number for number in range(layers.FALLBACK) if layers.layer(number).flash],
             **_table(source, request),
         )
+
+    def follow_wall(request: Request) -> Channel:
+        code, sight = languages.choose(request), sight_of(request)
+        key = f"wall:{code}"
+
+        async def render() -> str:
+            shell.live.notify_later(key, _WALL_EVERY)
+            figures = await start.figures(shell, sight, engines=False)
+            return shell.renderer.part("parts/wall.html", code, figures=figures)
+
+        return shell.live.channel(sight, key, lambda: Fragment(render), rate=1.0)
 
     async def points(request: Request) -> Response:
         source = await _ready(shell, request)
@@ -92,6 +113,8 @@ def routes(shell: Shell) -> list[BaseRoute]:
 
     return [
         PermittedRoute("/map", page, "public"),
+        PermittedRoute("/wall", wall, "public"),
+        StreamRoute("/live/wall", shell.live, follow_wall, "public"),
         PermittedRoute("/map/points", points, "public"),
         PermittedRoute("/map/table", table, "public"),
         PermittedRoute("/map/at", at, "public"),

@@ -56,6 +56,7 @@ ENTRIES = (
     Entry("/objects", ("Objekte", "Objects"), "public", "data", 10),
     Entry("/queries", ("Abfragen", "Queries"), "public", "data", 20),
     Entry("/api-reference", ("Schnittstellen", "Interfaces"), "public", "data", 90),
+    Entry("/wall", ("Leinwand", "Big screen"), "health.see", "operations", 95),
     Entry("/health", ("Zustand", "Health"), "health.see", "operations", 10),
     Entry("/devices", ("Geräte", "Devices"), "devices.see", "operations", 20),
     Entry("/profiles", ("Profile", "Profiles"), "profiles.see", "operations", 30),

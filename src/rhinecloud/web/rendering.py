@@ -80,7 +80,7 @@ class Renderer:
             inner=next((place.items for place in navigation if place.current), ()),
             back=quote(str(request.url.replace(scheme="", netloc="")), safe=""),
             theme=theme,
-            wall=request.query_params.get("wall") == "1",
+            wall=request.query_params.get("wall") == "1" or request.url.path == "/wall",
             languages=[(other, NAMES[other], _with(request, "lang", other)) for other in LANGUAGES],
             themes=[(other, _with(request, "theme", other)) for other in THEMES],
         )

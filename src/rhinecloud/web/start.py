@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from rhinecloud.model.sight import Sight
+from rhinecloud.people.permissions import SEE_HEALTH
 
 from . import language as languages
 from .health import summary
@@ -40,8 +41,8 @@ class TypeCount(msgspec.Struct, frozen=True):
     count: int
 
 
-async def figures(shell: Shell, sight: Sight) -> dict[str, Any]:
-    """What the page's live part shows."""
+async def figures(shell: Shell, sight: Sight, *, engines: bool) -> dict[str, Any]:
+    """What the page's live part shows; with `engines` how these are."""
     tally = await shell.follower.ready(sight)
     counts, seconds = tally.counts(), tally.per_second()
     types = [TypeCount(iri, short(iri), _LABELS.get(short(iri), (short(iri),) * 2), n) for iri, n in counts]
@@ -52,7 +53,7 @@ async def figures(shell: Shell, sight: Sight) -> dict[str, Any]:
         "seconds": seconds,
         "peak": max(10, *seconds),
         "rate": sum(seconds[-10:]) / 10,
-        "health": await summary(shell),
+        "health": await summary(shell) if engines else None,
     }
 
 
@@ -63,7 +64,10 @@ def routes(shell: Shell) -> list[BaseRoute]:
         actor = actor_of(request)
         desk = await shell.desk.notices(shell.city, actor) if shell.desk.has_something_for(actor) else None
         return shell.renderer.page(
-            request, "start.html", desk=desk, **await figures(shell, sight_of(request))
+            request,
+            "start.html",
+            desk=desk,
+            **await figures(shell, sight_of(request), engines=actor.may(SEE_HEALTH)),
         )
 
     def desk_channel(request: Request) -> Channel:
@@ -80,11 +84,14 @@ def routes(shell: Shell) -> list[BaseRoute]:
 
     def channel(request: Request) -> Channel:
         code, sight = languages.choose(request), sight_of(request)
-        key = f"start:{code}"
+        engines = actor_of(request).may(SEE_HEALTH)
+        key = f"start:{code}:{engines}"
 
         async def render() -> str:
             shell.live.notify_later(key, 1.0)  # the rate changes by itself
-            return shell.renderer.part("parts/figures.html", code, **await figures(shell, sight))
+            return shell.renderer.part(
+                "parts/figures.html", code, **await figures(shell, sight, engines=engines)
+            )
 
         return shell.live.channel(sight, key, lambda: Fragment(render), rate=1.0)
 
