@@ -33,6 +33,8 @@ def test_a_notice_hangs_until_it_is_withdrawn(city: httpx.Client) -> None:
     good = {"title": "Bürgerservice", "text": text, "until": str(today + timedelta(7))}
     for wrong in ({"title": ""}, {"text": "\x00"}, {"until": "morgen"}, {"until": str(today - timedelta(2))}):
         assert city.post("/noticeboard/new", data=good | wrong).status_code == 422
+    assert city.post("/noticeboard/new").status_code == 422
+    assert 'name="until" type="date"' in city.get("/noticeboard/new").text
     assert entities(city) == [] == city.get("/api/noticeboard").json()
 
     posted = city.post("/noticeboard/new", data=good)
