@@ -33,7 +33,11 @@ from rhinecloud.engines.moment import snapshot
 FORMAT = 2  # 1 has no files
 MANIFEST, ROLES, DUMP = "manifest.json", "roles.json", "database.dump"
 # Tables that hold something in an installation that was served but never used.
-_BOOKKEEPING = ("migration", "position", "context", "subscription_revision", "job_schedule")
+_BOOKKEEPING = (
+    *("migration", "position", "context", "subscription_revision", "job_schedule"),
+    # Of people: the key of erasures, the link of the first administrator, sign-ins begun. Of apps: who serves.
+    *("erasure_key", "link", "challenge", "oidc_request", "serving"),
+)
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
