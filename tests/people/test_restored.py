@@ -6,7 +6,9 @@ import asyncio
 from pathlib import Path
 
 import httpx
+import pytest
 
+from rhinecloud.web import build
 from tests.conftest import Serve, Server
 from tests.engines.test_backup import rhinecloud, value
 from tests.engines.test_supervision import embedded
@@ -15,6 +17,12 @@ MAIL = "someone@example.org"
 OWN = {"Sec-Fetch-Site": "same-origin"}
 THERE = f"SELECT count(*) FROM room_people.feedback WHERE mail = '{MAIL}'"
 OPEN = "SELECT count(*) FROM room_people.data_request WHERE closed_at IS NULL"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def assets() -> None:
+    """Pages are there when their assets are."""
+    build.build()
 
 
 def _post(server: Server, path: str, **given: str) -> httpx.Response:
@@ -45,7 +53,7 @@ async def _erase(server: Server) -> None:
 async def test_erased_again_after_a_restore(serve: Serve, data_folder: Path) -> None:
     server = serve(data=data_folder)
     report = _post(server, "/barrierefreiheit", about="/map", message="The points are too small", mail=MAIL)
-    assert report.status_code == 303
+    assert report.status_code == 303, report.text
     file = data_folder.parent / "backup.tar"
     rhinecloud("backup", file, "--data", data_folder)
     await _erase(server)
