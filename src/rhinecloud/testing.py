@@ -28,7 +28,9 @@ def contradictions(app: App) -> list[str]:
     if spec is None or not spec.submodule_search_locations:
         return [*found, f"{app.package} is no package"]
     folder = Path(spec.submodule_search_locations[0])
-    return found + [f"no German text for {text!r}" for text in untranslated(folder / "locale" / "de.po", [folder])]
+    return found + [
+        f"no German text for {text!r}" for text in untranslated(folder / "locale" / "de.po", [folder])
+    ]
 
 
 @contextmanager

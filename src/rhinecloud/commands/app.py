@@ -93,7 +93,9 @@ def _remove(settings: Settings, name: str, *, yes: bool) -> int:
                 f"{found.distribution}, or name the other apps in the setting apps; then restart the city."
             )
     if not yes:
-        raise EngineError(f"This would delete the tables, jobs and files of {name}, for good. Say --yes for that.")
+        raise EngineError(
+            f"This would delete the tables, jobs and files of {name}, for good. Say --yes for that."
+        )
     with database(settings, say) as access:
         try:
             removed = asyncio.run(leaving.remove(access.url, name, settings.files_removed_days))
