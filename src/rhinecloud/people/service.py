@@ -145,8 +145,9 @@ class People:
             secret = await links.make(
                 transaction.connection, purpose, "anonymous", account=found.id if found else None, mail=mail
             )
-            # Who is locked out is told so where the link leads: the letter is the same.
-            await self._write(transaction, f"account_{purpose}", mail, f"{base}/link/{secret}", language)
+            # Who is blocked is told so where the link leads: the letter is the same.
+            spoken = found.language if found is not None else language
+            await self._write(transaction, f"account_{purpose}", mail, f"{base}/link/{secret}", spoken)
 
     async def _take_up(self, transaction: Transaction, link: Link, account: int) -> None:
         organisation = link.organisation
