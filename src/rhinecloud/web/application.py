@@ -10,11 +10,12 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Mount
 from starlette.types import Receive, Scope, Send
 
 from rhinecloud.broker import Overloaded, Unavailable
 from rhinecloud.model import NgsiLdError
+from rhinecloud.people import PERMISSIONS, PUBLIC
 from rhinecloud.settings import Settings
 
 from . import (
@@ -36,6 +37,7 @@ from .assets import Assets
 from .forms import OwnForms
 from .security import SecurityHeaders, content_security_policy
 from .shell import City, Shell
+from .sight import PermittedRoute
 
 _log = logging.getLogger(__name__)
 AppRoutes = Callable[[Shell, Sequence[BaseRoute]], list[BaseRoute]]
@@ -62,8 +64,8 @@ class WebApp:
                 *query_builder.routes(shell),
                 *api_reference.routes(shell),
                 *publishing.routes(shell),
-                Route("/static/{path:path}", shell.assets.serve),
-                Route("/robots.txt", _robots),
+                PermittedRoute("/static/{path:path}", shell.assets.serve, PUBLIC.name),
+                PermittedRoute("/robots.txt", _robots, PUBLIC.name),
             ],
             exception_handlers={
                 HTTPException: self._http_error,
@@ -75,6 +77,9 @@ class WebApp:
         )
         if apps is not None:
             pages.router.routes += apps(shell, pages.router.routes)
+        for route in pages.router.routes:
+            if getattr(route, "permission", None) not in PERMISSIONS:
+                raise ValueError(f"the route {route} names no permission")
         own = OwnForms(pages, self._refused, _hosts(city.settings))
         # Outside of Starlette's own handling of failures, so that the page of a failure has the headers too.
         self._app = SecurityHeaders(own, content_security_policy(city.settings.map_style_url))
