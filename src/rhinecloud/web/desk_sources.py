@@ -28,7 +28,7 @@ async def silent_devices(city: City, actor: Actor) -> list[Notice]:
         found.since,
         ("Gerät schweigt seit über einem Tag", "device has been silent for more than a day"),
         ("Geräte schweigen seit über einem Tag", "devices have been silent for more than a day"),
-        "/devices?state=silent",
+        "/devices",
     )
 
 
