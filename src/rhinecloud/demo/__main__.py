@@ -84,11 +84,11 @@ async def _simulate(given: argparse.Namespace) -> None:
         _look(traffic, clock)
         traffic.step(_TICK)
         await introduce(http, _inventory(traffic, clock))
-        if await publish(http):
-            _say("Published for everybody: where the lamp posts stand, and how bright they are")
         fleet = Fleet(http, host, port, traffic.streets)
         await fleet.add()
         _say(f"{given.lamps:,} lamp posts on {len(traffic.streets)} streets, {given.vehicles} vehicles")
+        if await publish(http):
+            _say("Published for everybody: where the lamp posts stand, and how bright they are")
         async with fleet:
             await _live(given, traffic, clock, fleet, http)
             await fleet.settled()
