@@ -17,7 +17,7 @@ _PERIODS: dict[str, Callable[[datetime], tuple[int, ...]]] = {
     "monthly": lambda at: (at.year, at.month),
     "yearly": lambda at: (at.year,),
 }
-_RULE = re.compile(r"([1-9][0-9]{0,3})\s+(%s)" % "|".join(_PERIODS))
+_RULE = re.compile(rf"([1-9][0-9]{{0,3}})\s+({'|'.join(_PERIODS)})")
 
 
 class Rule(msgspec.Struct, frozen=True):

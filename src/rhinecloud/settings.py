@@ -365,7 +365,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     oidc_client_id: Annotated[str | None, Meta(description="Our name at that provider.")] = None
     oidc_client_secret: Annotated[
         str | None,
-        Meta(description="Our secret at that provider, or the path (/…) of a file with it; none for a public client."),
+        Meta(
+            description="Our secret at that provider, or the path (/…) of a file with it; none for a public client."
+        ),
     ] = None
     oidc_scope: Annotated[str, Meta(description="What is asked of that provider.")] = "openid profile"
     oidc_claim: Annotated[
@@ -456,7 +458,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             raise SettingsError("oidc_issuer needs oidc_client_id: what are we called there?")
         parts = urlsplit(self.oidc_issuer)
         local = parts.hostname in ("localhost", "127.0.0.1", "::1")
-        if not (parts.scheme == "https" or (parts.scheme == "http" and local)) or parts.query or parts.fragment:
+        if (
+            not (parts.scheme == "https" or (parts.scheme == "http" and local))
+            or parts.query
+            or parts.fragment
+        ):
             raise SettingsError(f"oidc_issuer: {self.oidc_issuer!r:.100} is no https address.")
         if self.public_url is None and not self.open and not local:
             raise SettingsError("oidc_issuer needs public_url: where does the provider send people back to?")

@@ -98,7 +98,9 @@ def cases(draw: st.DrawFn) -> tuple[list[Entity], Sight, list[Query]]:
         order: tuple[OrderKey, ...] = ()
         if draw(st.booleans()):
             path = AttributePath(draw(st.sampled_from([POWER, *names])))
-            order = (msgspec.structs.replace(_KEY, path=path, direction=draw(st.sampled_from(["asc", "desc"]))),)
+            order = (
+                msgspec.structs.replace(_KEY, path=path, direction=draw(st.sampled_from(["asc", "desc"]))),
+            )
         asked.append(
             Query(
                 q=q,

@@ -42,7 +42,10 @@ async def examine_version(url: str) -> AsyncIterator[tuple[str, str]]:
     if version == installed():
         yield "good", f"The data were served by this version, {version}"
     else:
-        yield "note", f"The data were last served by Rhine Cloud {version}; this is {installed()}, which may serve them."
+        yield (
+            "note",
+            f"The data were last served by Rhine Cloud {version}; this is {installed()}, which may serve them.",
+        )
 
 
 async def examine_tenants(url: str) -> AsyncIterator[tuple[str, str]]:
