@@ -251,6 +251,9 @@ async def serve(handover: WorkerHandover) -> None:
         ssl_context_factory=(lambda config, usual: tls.context) if tls is not None else None,
     )
     server = uvicorn.Server(config)
+    # The server raises the signal that ended it once more, for whoever was there before: that shall not end us before
+    # everything is closed.
+    signal.signal(signal.SIGTERM, lambda number, frame: None)
     serving = asyncio.create_task(server.serve([socket.socket(fileno=handover.listen_fd)]), name="http")
     while not server.started and not serving.done():
         await asyncio.sleep(0.005)
