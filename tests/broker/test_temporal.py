@@ -298,9 +298,9 @@ async def test_pages_put_together_are_everything(
     everything = Wanted(asked(timerel, at, end, lastN=last_n))
     if not any(expected.values()):
         with pytest.raises(ResourceNotFound):
-            await temporal.retrieve(pool, entity_id, everything, most)
+            await temporal.retrieve(pool, entity_id, everything, most, EVERYTHING)
         return
-    whole = await temporal.retrieve(pool, entity_id, everything, 10_000)
+    whole = await temporal.retrieve(pool, entity_id, everything, 10_000, EVERYTHING)
     assert whole.range is None
     for attribute, listed in expected.items():
         got = shown_values(whole.evolutions[0], attribute)
@@ -310,7 +310,7 @@ async def test_pages_put_together_are_everything(
     collected: dict[str, dict[str, list[Any]]] = defaultdict(lambda: defaultdict(list))
     wanted = everything
     for _ in range(100):
-        page = await temporal.retrieve(pool, entity_id, wanted, most)
+        page = await temporal.retrieve(pool, entity_id, wanted, most, EVERYTHING)
         (evolution,) = page.evolutions
         for attribute, events in evolution.events.items():
             fresh: dict[str, list[Any]] = defaultdict(list)
@@ -374,10 +374,10 @@ async def test_an_instant_with_more_instances_than_a_page_is_not_torn(shared_bro
         await remember(shared_broker, entity_id, attribute, [(at, 1), (at + timedelta(hours=1), 2)])
     again = await new_entity(shared_broker)
     await remember(shared_broker, again, POWER, [(at, 1), (at, 2), (at, 3), (at + timedelta(hours=1), 4)])
-    torn = await temporal.retrieve(shared_broker.database.queries, again, Wanted(), 1)
+    torn = await temporal.retrieve(shared_broker.database.queries, again, Wanted(), 1, EVERYTHING)
     assert torn.range == temporal.Range(text(at), text(at), "*")
     assert len(torn.evolutions[0].events[POWER]) == 3
-    page = await temporal.retrieve(shared_broker.database.queries, entity_id, Wanted(), 2)
+    page = await temporal.retrieve(shared_broker.database.queries, entity_id, Wanted(), 2, EVERYTHING)
     assert page.range == temporal.Range(text(at), text(at), "*")
     assert {name: len(events) for name, events in page.evolutions[0].events.items()} == {
         POWER: 1,
@@ -391,7 +391,7 @@ async def test_an_attribute_beyond_the_page_is_named_but_empty(shared_broker: Br
     first = datetime(2026, 5, 1, tzinfo=UTC)
     await remember(shared_broker, entity_id, POWER, [(first + timedelta(hours=n), n) for n in range(5)])
     await remember(shared_broker, entity_id, LEVEL, [(first + timedelta(days=9), 1)])
-    page = await temporal.retrieve(shared_broker.database.queries, entity_id, Wanted(), 4)
+    page = await temporal.retrieve(shared_broker.database.queries, entity_id, Wanted(), 4, EVERYTHING)
     assert [len(page.evolutions[0].events[name]) for name in (POWER, LEVEL)] == [4, 0]
     assert render_temporal(page.evolutions[0], CORE)[LEVEL] == []
 

@@ -82,7 +82,7 @@ def exchanged(server: Server, *parts: bytes) -> int:
 def post(path: str, length: int | None = None, media_type: str = "application/json", more: str = "") -> bytes:
     framing = "Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}"
     return (
-        f"POST /ngsi-ld/v1/{path} HTTP/1.1\r\nHost: x\r\nContent-Type: {media_type}\r\n{framing}\r\n{more}\r\n"
+        f"POST /ngsi-ld/v1/{path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {media_type}\r\n{framing}\r\n{more}\r\n"
     ).encode()
 
 
@@ -97,9 +97,9 @@ def memory(server: Server) -> int:
     return sum(one.memory_info().rss for one in own)
 
 
-GET = b"GET /ngsi-ld/v1/types HTTP/1.1\r\nHost: x\r\n"
+GET = b"GET /ngsi-ld/v1/types HTTP/1.1\r\nHost: localhost\r\n"
 QUERY = b"GET /ngsi-ld/v1/entities?"
-END = b" HTTP/1.1\r\nHost: x\r\n\r\n"
+END = b" HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 HUGE = {
     "URL": ([QUERY, *[b"a" * MEGABYTE] * 200], 414),
@@ -136,11 +136,11 @@ def test_the_huge(fuzzed: Server, what: str) -> None:
         (QUERY + b"type=X&id=" + b",".join(b"urn:x:%d" % n for n in range(5_000)) + END, 200),
         (QUERY + b"type=X&attrs=" + b",".join(b"a%d" % n for n in range(5_000)) + END, 200),
         (b"GET /ngsi-ld/v1/" + b"a/" * 20_000 + END, 404),
-        (b"BREW /pot HTTP/1.1\r\nHost: x\r\n\r\n", 400),
-        (b"GET /\xff HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        (b"BREW /pot HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
+        (b"GET /\xff HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
-        (b"CONNECT /ngsi-ld/v1/types HTTP/1.1\r\nHost: x\r\n\r\n", 405),
+        (b"CONNECT /ngsi-ld/v1/types HTTP/1.1\r\nHost: localhost\r\n\r\n", 405),
         (GET + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
         (post("entities", None, more="Content-Length: 5\r\n") + b"0\r\n\r\n", 400),
         (post("entities", -1) + b"{}", 400),
@@ -333,7 +333,7 @@ def test_terms_of_a_context_may_be_many_but_not_refer_without_end(ask: Asking) -
 
 def test_pipelined_requests_are_answered_in_their_order(fuzzed: Server) -> None:
     with connected(fuzzed) as line:
-        send(line, b"GET /ngsi-ld/v1/types HTTP/1.1\r\nHost: x\r\n\r\n" * 5 + b"nonsense\r\n\r\n")
+        send(line, b"GET /ngsi-ld/v1/types HTTP/1.1\r\nHost: localhost\r\n\r\n" * 5 + b"nonsense\r\n\r\n")
         received = b""
         while part := line.recv(65536):
             received += part
@@ -379,7 +379,7 @@ def context_of(kind: str, hostile: Hostile) -> Callable[[Server, threading.Event
     def named(server: Server, end: threading.Event) -> None:
         link = f'<{hostile.url(kind)}>; rel="http://www.w3.org/ns/json-ld#context"'
         with connected(server, HEAD_PATIENCE * 3) as line:
-            send(line, f"GET /ngsi-ld/v1/types HTTP/1.1\r\nHost: x\r\nLink: {link}\r\n\r\n".encode())
+            send(line, f"GET /ngsi-ld/v1/types HTTP/1.1\r\nHost: localhost\r\nLink: {link}\r\n\r\n".encode())
             reply = read(line)
             assert reply is not None
             assert reply.status == 503

@@ -24,6 +24,7 @@ from rhinecloud.gateways.bridge import Bridges
 from rhinecloud.gateways.bridge import bridge as bridging
 from rhinecloud.gateways.bridge.line import Line, Received
 from rhinecloud.gateways.mqtt import Flag, Incoming, MqttGateway
+from rhinecloud.model.sight import EVERYTHING
 
 from ..conftest import new_folder
 from . import foreign
@@ -135,7 +136,9 @@ async def publish(there: Foreign, numbers: Sequence[int], name: str = "sender", 
 async def history(graph: Broker) -> Counter[int]:
     found: Counter[int] = Counter()
     for number in range(3):
-        found.update((await graph.history(f"urn:ngsi-ld:Lamp:{number}", N, limit=100_000)).values)
+        found.update(
+            (await graph.history(f"urn:ngsi-ld:Lamp:{number}", N, limit=100_000, sight=EVERYTHING)).values
+        )
     return found
 
 
