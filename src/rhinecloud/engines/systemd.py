@@ -8,6 +8,8 @@ import socket
 import time
 from collections.abc import MutableMapping
 
+_PATIENCE = 5.0  # seconds
+
 
 class Systemd:
     """One datagram for each `tell`. Children do not inherit the address: only the supervisor speaks."""
@@ -22,16 +24,19 @@ class Systemd:
         self._alive = 0.0
 
     def tell(self, *assignments: str) -> None:
-        """`READY=1`, `STATUS=…`, `STOPPING=1`; whoever does not listen is not waited for."""
-        if not self._address:
-            return
-        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sending:
-            sending.setblocking(False)
-            sending.sendto("\n".join(assignments).encode(), self._address)
+        """`READY=1`, `STATUS=…`, `STOPPING=1`; who has not read the last ones is given a few seconds to."""
+        self._send("\n".join(assignments), _PATIENCE)
 
     def alive(self) -> None:
         """`WATCHDOG=1`, three times within what systemd waits for; call it as often as you like."""
         now = time.monotonic()
         if self._every and now - self._alive >= self._every:
             self._alive = now
-            self.tell("WATCHDOG=1")
+            self._send("WATCHDOG=1", 0.0)  # the next one comes soon
+
+    def _send(self, text: str, patience: float) -> None:
+        if not self._address:
+            return
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sending:
+            sending.settimeout(patience)
+            sending.sendto(text.encode(), self._address)
