@@ -33,8 +33,11 @@ JOB = "INSERT INTO tenant_city.pgqueuer (priority, status, entrypoint, payload) 
 
 
 def run(*command: str | Path, code: int = 0, **environ: str) -> str:
+    # Our environment has no pip of its own (scripts/set_up.py): that of the Python it was made from works for it.
+    pip = [sys._base_executable, "-m", "pip", "--python", sys.executable]  # type: ignore[attr-defined]
+    program = pip if command[0] == "pip" else [sys.executable, "-m", str(command[0])]
     done = subprocess.run(
-        [sys.executable, "-m", *map(str, command)],
+        [*program, *map(str, command[1:])],
         capture_output=True,
         text=True,
         timeout=120,
