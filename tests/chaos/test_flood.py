@@ -94,11 +94,12 @@ async def test_a_flooding_device_is_named_and_cut_off_and_a_quiet_one_is_heard(s
     async with httpx.AsyncClient(base_url=f"{server.base_url.rstrip('/')}/api/v1", timeout=20) as api:
         secrets = {device: await add(api, device) for device in ("loud", "quiet")}
         whispering = asyncio.create_task(whisper(secrets["quiet"]))
-        # Cut off in the middle of it.
+        # Cut off in the middle of it. A busy machine may let it in only the second time.
         async with asyncio.timeout(60):
-            with contextlib.suppress(aiomqtt.MqttError):
-                async with client(server, "loud", secrets["loud"]) as mqtt:
-                    await flood(mqtt, loud)
+            while not loud.acknowledged:
+                with contextlib.suppress(aiomqtt.MqttError):
+                    async with client(server, "loud", secrets["loud"]) as mqtt:
+                        await flood(mqtt, loud)
         assert len(loud.acknowledged) > 200, "it was cut off before it could flood"
         # And refused for a while.
         with pytest.raises(aiomqtt.MqttError):
