@@ -244,7 +244,6 @@ class Server:
     base_url: str = ""
     mqtt_host: str = ""
     mqtt_port: int = 0
-    seconds_to_ready: float = 0.0
     environ: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -265,7 +264,6 @@ class Server:
             assert self.process.poll() is None, f"ended with {self.process.returncode}:\n{self.output}"
             assert time.monotonic() - begun < seconds, f"not ready:\n{self.output}"
             time.sleep(0.01)
-        self.seconds_to_ready = time.monotonic() - begun
         told = [line.split() for line in self.output.splitlines() if line.startswith(("  Pages ", "  MQTT "))]
         addresses = {words[0]: words[1] for words in told}
         self.base_url = addresses["Pages"]

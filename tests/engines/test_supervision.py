@@ -118,14 +118,13 @@ def test_one_data_folder_serves_one_installation(serve: Serve) -> None:
 
 
 @embedded
-def test_a_second_start_is_fast_and_a_stop_is_clean(serve: Serve) -> None:
+def test_a_second_start_and_a_clean_stop(serve: Serve) -> None:
     server = serve()
     assert server.stop() == 0
     log = (server.data / "log" / "postgresql.log").read_text()
     assert "not properly shut down" not in log
     again = serve(data=server.data)
     assert "Creating the database" not in again.output
-    assert again.seconds_to_ready < 10  # a warm start takes below three seconds on an idle machine
     again.process.send_signal(signal.SIGINT)
     assert again.process.wait(20) == 0
     assert "not properly shut down" not in (server.data / "log" / "postgresql.log").read_text()

@@ -21,10 +21,11 @@ SECRET = "k3Jx9-aQw_7LmZ0pTrY5vBnC8dEfGh2i"
 
 @dataclass
 class Told:
-    """A server that logs JSON; `base_url` is read from its announcement."""
+    """A server that logs JSON; `base_url` is read from its announcement. `started` is before it was."""
 
     server: Server
     base_url: str
+    started: float
 
     @property
     def lines(self) -> list[dict[str, Any]]:
@@ -35,10 +36,11 @@ class Told:
 def told(request: pytest.FixtureRequest) -> Iterator[Told]:
     factory = server_factory(_external_database(request))
     flags = ("--workers=2", "--log-format=json", "--access-log")
+    started = time.time()
     server = next(factory)(*flags, wait=False)
     pages: list[str] = []
     until(lambda: bool(pages.extend(re.findall(r"Pages\s+(http://[^;\s]+)", server.output)) or pages), server)
-    yield Told(server, pages[0])
+    yield Told(server, pages[0], started)
     for _ in factory:
         pass
 
@@ -99,15 +101,16 @@ def test_what_is_told_is_what_happened(told: Told) -> None:
         grown("rhinecloud_http_request_duration_seconds_bucket", part="ngsi_ld", le="+Inf")
         == created + missing
     )
-    assert 0 < grown("rhinecloud_http_request_duration_seconds_sum", part="ngsi_ld") < 60
+    assert grown("rhinecloud_http_request_duration_seconds_sum", part="ngsi_ld") > 0
     assert after["rhinecloud_up", frozenset()] == 1
     assert after["rhinecloud_entities", frozenset()] == created
     assert total(after, "rhinecloud_bus_up") == 2
     for worker in "01":
         own = frozenset({("worker", worker)})
         assert after["rhinecloud_worker_resident_memory_bytes", own] > 10_000_000
-        assert after["rhinecloud_worker_sign_of_life_age_seconds", own] < 30
-        assert abs(after["rhinecloud_worker_start_time_seconds", own] - time.time()) < 300
+        # An age, not an instant; and the instant is one of this run.
+        assert after["rhinecloud_worker_sign_of_life_age_seconds", own] < time.time() - told.started
+        assert told.started <= after["rhinecloud_worker_start_time_seconds", own] <= time.time()
     declared = {metric.name for metric in METRICS}
     assert {re.sub("_(bucket|sum|count)$", "", name) for name, _ in after} <= declared
 
@@ -132,7 +135,7 @@ def test_lines_are_json_name_the_request_and_hide_who_it_was(told: Told) -> None
     (line,) = of(trace)
     assert line["method"] == "GET" and line["status"] == asked.status_code and line["part"] == "pages"
     assert line["logger"] == "rhinecloud.access" and line["process"].startswith("worker-")
-    assert 0 <= line["seconds"] < 30
+    assert line["seconds"] >= 0
     assert SECRET not in told.server.output
     assert "somebody" not in told.server.output and "127.0.0.1" not in str(line)
     assert {"time", "level", "message"} <= {*line}
