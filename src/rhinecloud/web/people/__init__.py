@@ -1,6 +1,6 @@
 """The pages of people: signing in, registering, one's own account, links and invitations, people and organisations.
 
-Offers `routes(shell)`, and the addresses of the pages (`addresses.py`) for whoever links to them.
+Offers `routes(shell)`.
 """
 
 from __future__ import annotations

@@ -14,13 +14,13 @@ from rhinecloud.people.permissions import ACCOUNT as PERMISSION
 from rhinecloud.people.roles import ROLES
 from rhinecloud.people.service import LastAdministrator, person
 
+from ..addresses import ACCOUNT as PATH
+from ..addresses import SIGN_IN
 from ..forms import fields
 from ..language import LANGUAGES, NAMES
 from ..operations.pages import done, form_number, number, to
 from ..shell import Shell
 from ..sight import PermittedRoute
-from .addresses import ACCOUNT as PATH
-from .addresses import SIGN_IN
 from .browsing import (
     Given,
     Wrong,

@@ -14,10 +14,10 @@ from rhinecloud.people.permissions import ACCOUNT as OWN_ACCOUNT
 from rhinecloud.people.roles import ROLES
 from rhinecloud.people.service import Gone
 
+from ..addresses import ACCOUNT, sign_in
 from ..operations.pages import printable, to
 from ..shell import Shell
 from ..sight import PermittedRoute
-from .addresses import ACCOUNT, sign_in
 from .browsing import (
     Given,
     answer,

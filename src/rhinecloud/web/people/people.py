@@ -15,11 +15,11 @@ from rhinecloud.people.permissions import MANAGE_PEOPLE
 from rhinecloud.people.roles import MEMBER, ROLES
 from rhinecloud.people.service import Gone, LastAdministrator
 
+from ..addresses import PEOPLE as PATH
 from ..forms import fields
 from ..operations.pages import PAGE, done, form_number, number, paging, to, whole
 from ..shell import Shell
 from ..sight import PermittedRoute, actor_of
-from .addresses import PEOPLE as PATH
 from .browsing import Wrong, base_of, name_of, party_of, session_of, words
 
 _LONGEST_SEARCH = 100

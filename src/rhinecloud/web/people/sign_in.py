@@ -11,11 +11,11 @@ from rhinecloud.people import PUBLIC
 from rhinecloud.people.oidc import Oidc
 from rhinecloud.people.passkeys import RelyingParty
 
+from ..addresses import ACCOUNT, REGISTER, SIGN_IN, SIGN_OUT, inside
 from ..forms import fields
 from ..operations.pages import to
 from ..shell import Shell
 from ..sight import PermittedRoute
-from .addresses import ACCOUNT, REGISTER, SIGN_IN, SIGN_OUT, inside
 from .browsing import (
     Given,
     Wrong,
