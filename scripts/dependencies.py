@@ -39,7 +39,7 @@ _SPELLINGS = {
     "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
 }
 # What packages do not say in their metadata, but in their LICENSE file.
-_SAID_ELSEWHERE = {"pyrage": "MIT"}
+_SAID_ELSEWHERE = {"pyrage": "MIT", "python-dateutil": "Apache-2.0 OR BSD-3-Clause"}
 
 
 class Dependency(NamedTuple):

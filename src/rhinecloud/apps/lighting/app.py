@@ -1,0 +1,75 @@
+"""The app as the house sees it: its permissions, and what its areas declare."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any, Final
+
+from rhinecloud.app import App, Permission, PersonalData
+from rhinecloud.people.register import Activity
+
+SEE: Final = Permission(
+    "lighting.see",
+    "Leuchten, ihren Zustand und die Beleuchtungsplanung sehen",
+    "see lamps, their state and the plans of lighting",
+)
+PROGRAM: Final = Permission(
+    "lighting.program",
+    "Beleuchtungsprogramme, Kalender und Gruppen ändern und Leuchten übersteuern",
+    "change lighting programs, calendars and groups, and override lamps",
+)
+WORK: Final = Permission(
+    "lighting.work", "Störungen und Arbeitsaufträge bearbeiten", "work on faults and work orders"
+)
+CONFIGURE: Final = Permission(
+    "lighting.configure",
+    "Beleuchtung einrichten: Regeln, Gateways, Faktoren",
+    "set lighting up: rules, gateways, factors",
+)
+
+# What areas declare: modules with any of PAGES, ENDPOINTS, JOBS, TASKS, PLACES and HOLDINGS (tuples).
+_MANIFESTS: Final[tuple[ModuleType, ...]] = ()
+
+
+def _all(name: str) -> tuple[Any, ...]:
+    return tuple(one for manifest in _MANIFESTS for one in getattr(manifest, name, ()))
+
+
+def _personal_data() -> PersonalData:
+    """What is kept of staff and of those whose things hang on a post. No area keeps anything of who passes a lamp."""
+    if not (holdings := _all("HOLDINGS")):
+        return PersonalData()
+    return PersonalData(
+        activities=(
+            Activity(
+                key="lighting",
+                title=("Straßenbeleuchtung", "Street lighting"),
+                purpose=(
+                    "Straßen beleuchten, Störungen beheben und nachweisen, wer was angeordnet hat",
+                    "light streets, repair faults, and know on record who ordered what",
+                ),
+                ground="e",
+                provision="Art. 6 Abs. 1 Buchst. e DSGVO",
+                subjects=("Beschäftigte der Straßenbeleuchtung", "staff of the lighting office"),
+                holdings=holdings,
+            ),
+        )
+    )
+
+
+app: Final = App(
+    name="lighting",
+    package=__package__,
+    title=("Straßenbeleuchtung", "Street lighting"),
+    permissions=(SEE, PROGRAM, WORK, CONFIGURE),
+    granted={
+        "operator": (SEE.name, PROGRAM.name, WORK.name, CONFIGURE.name),
+        "member": (SEE.name,),
+    },
+    pages=_all("PAGES"),
+    endpoints=_all("ENDPOINTS"),
+    places=_all("PLACES"),
+    jobs=_all("JOBS"),
+    tasks=_all("TASKS"),
+    personal_data=_personal_data(),
+)
