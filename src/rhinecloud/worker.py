@@ -58,6 +58,7 @@ from rhinecloud.people.policy import Policy
 from rhinecloud.people.rights import Rights
 from rhinecloud.people.service import People
 from rhinecloud.people.tokens import Tokens
+from rhinecloud.people.upkeep import Upkeep
 from rhinecloud.settings import Settings
 from rhinecloud.store import (
     Connections,
@@ -127,6 +128,11 @@ async def serve(handover: WorkerHandover) -> None:
     rights = Rights(people, broker, files, jobs, house(), settings)
     apps.declare(rights.add)
     feedback = Feedback(people, jobs, settings)
+
+    async def people_changed() -> None:
+        await bus.wake("people")
+
+    Upkeep(people, jobs, people_changed)
     await rights.repeat()  # before anything is served, told or sent: a restore may have brought somebody back
     policy = Policy(people_database, lambda: bus.wake(POLICY))
     tokens = Tokens(people_database.pool)
@@ -201,6 +207,8 @@ async def serve(handover: WorkerHandover) -> None:
         jobs=jobs,
         mail=mail,
         files=files,
+        devices=gateways.devices,
+        allowed=allowed,
     )
     files.open()
     mail.open()
@@ -233,7 +241,7 @@ async def serve(handover: WorkerHandover) -> None:
         settings,
         identities,
         Limits(settings),
-        lambda: bus.wake("people"),
+        people_changed,
     )
     observed = Observed(gate, access_log=settings.access_log)
     exposition = Exposition(board, handover.worker_index, observed.requests, city.counts, city.health)

@@ -4,8 +4,8 @@
     rhinecloud token list
     rhinecloud token revoke 3
 
-A program sends its token as `Authorization: Bearer rc_…`. It is shown once. A served city knows of a revocation within
-five seconds. People with an account make theirs on the page /tokens.
+A program sends its token as `Authorization: Bearer rc_…`. It is shown once. A served city is told of a revocation at
+once. People with an account make theirs on the page /tokens.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from rhinecloud.engines.account import EngineError
 from rhinecloud.model.sight import Grant
 from rhinecloud.people import OPEN, tokens
 from rhinecloud.people.tokens import NotGranted, Token, Wanted
+from rhinecloud.people.upkeep import changed
 from rhinecloud.store import (
     DEFAULT,
     Connections,
@@ -151,4 +152,6 @@ async def _revoke(joint: Joint, arguments: argparse.Namespace) -> None:
     if await tokens.revoke(joint.connection, arguments.number) is None:
         raise LookupError(f"there is no token {arguments.number}")
     await _audit(joint, "token.revoke", arguments.number, {})
+    async with joint.of_city() as city:
+        await changed(city)
     say(f"Token {arguments.number} is revoked.")

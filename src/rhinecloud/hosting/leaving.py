@@ -10,8 +10,10 @@ import msgspec
 from rhinecloud.files import remove_of_app
 from rhinecloud.jobs import remove_named
 from rhinecloud.people.tokens import forget_permissions
+from rhinecloud.people.upkeep import changed
 from rhinecloud.store import Database, Rooms, intake
 from rhinecloud.store.roles import sign_in
+from rhinecloud.store.rooms import Room
 
 
 class Removed(msgspec.Struct, frozen=True):
@@ -36,16 +38,21 @@ async def remove(url: str, name: str, keep_files_days: float) -> Removed:
     people = next((room for room in await rooms.every() if room.name == "room_people"), None)
     database = await Database.open(url, size=1, queries=1, migrate=False)
     try:
+        if people is not None:
+            await _forget_permissions(url, people, f"{name}.")
         async with database.transaction() as connection:
             jobs = await remove_named(connection, f"{name}.")
             files = await remove_of_app(connection, name, keep_files_days)
             await intake.audit(connection, "operator", "app.remove", name, {"jobs": jobs, "files": files})
+            await changed(connection)  # what tokens may
     finally:
         await database.close()
-    if people is not None:
-        own = await sign_in(url, people.login)
-        try:
-            await forget_permissions(own, f"{name}.")
-        finally:
-            await own.close()
     return Removed(jobs, files, await rooms.remove(f"app_{name}"))
+
+
+async def _forget_permissions(url: str, people: Room, prefix: str) -> None:
+    own = await sign_in(url, people.login)
+    try:
+        await forget_permissions(own, prefix)
+    finally:
+        await own.close()

@@ -23,6 +23,7 @@ from rhinecloud.tasks import stop
 from . import records
 from .compute import Compute
 from .execution import Execution
+from .queueing import insert
 from .records import JobRecord, NotDead, Schedule, State
 from .schedule import Scheduler, Timed, check, next_due
 from .work import Attempt, Handler, Kind
@@ -133,41 +134,12 @@ class Jobs:
     ) -> list[int | None]:
         """`enqueue` for many payloads in one statement; `keys` are as many as the payloads, if given."""
         encoded: list[bytes | None] = [msgspec.json.encode(payload) for payload in payloads]
-        return await self._insert(connection, name, encoded, at, keys, None)
+        return await insert(connection, name, encoded, at=at, keys=keys)
 
     async def _enqueue_timed(self, connection: asyncpg.Connection, timed: Timed, due: datetime) -> bool:
         headers = {"due": due.isoformat()}
-        (job,) = await self._insert(connection, timed.name, [timed.payload], None, ["#schedule"], headers)
+        (job,) = await insert(connection, timed.name, [timed.payload], keys=["#schedule"], headers=headers)
         return job is not None
-
-    async def _insert(
-        self,
-        connection: asyncpg.Connection,
-        name: str,
-        payloads: list[bytes | None],
-        at: datetime | None,
-        keys: Iterable[str | None] | None,
-        headers: dict[str, str] | None,
-    ) -> list[int | None]:
-        count = len(payloads)
-        if not count:
-            return []
-        wait: timedelta | None = None
-        if at is not None:
-            # The queue counts from the beginning of the transaction, by the database's clock.
-            wait = max(timedelta(0), at.astimezone(UTC) - await connection.fetchval("SELECT now()"))
-        known = [f"{name}:{key}" if key is not None else None for key in keys or [None] * count]
-        queries = Queries.from_asyncpg_connection(connection)
-        jobs = await queries.enqueue(
-            [name] * count,
-            payloads,
-            [0] * count,
-            [wait or timedelta(0)] * count,
-            known,
-            [headers] * count,
-            on_conflict="skip",
-        )
-        return [int(job) if job is not None else None for job in jobs]
 
     # What became of it -----------------------------------------------------------------------------------------
 

@@ -50,11 +50,10 @@ async def make(
     organisation: int | None = None,
     role: str | None = None,
 ) -> str:
-    """A new link; its secret, which is told this once. Those that are over are forgotten."""
+    """A new link; its secret, which is told this once."""
     secret = draw()
     await connection.execute(
         """
-        WITH old AS (DELETE FROM link WHERE expires_at < now())
         INSERT INTO link (hash, purpose, account, mail, organisation, role, made_by, expires_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, now() + $8)
         """,

@@ -57,7 +57,6 @@ class Oidc:
         state, nonce, verifier = draw(), draw(), draw()
         address = await self._provider.address(_callback(base), state, nonce, verifier, self._scope)
         async with self._people.room.transaction() as connection:
-            await connection.execute("DELETE FROM oidc_request WHERE expires_at < now()")
             await connection.execute(
                 "INSERT INTO oidc_request (hash, nonce, verifier, back, expires_at) "
                 "VALUES ($1, $2, $3, $4, now() + $5)",

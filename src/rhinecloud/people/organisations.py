@@ -106,11 +106,15 @@ async def leave(connection: asyncpg.Connection, account: int, organisation: int,
 
 
 async def administrators(connection: asyncpg.Connection | asyncpg.Pool) -> int:
-    """How many can manage everything: administrators who are not blocked."""
+    """How many can manage everything and stay: administrators who are not blocked, and whose erasure does not wait."""
     return int(
         await connection.fetchval(
-            "SELECT count(DISTINCT a.id) FROM account a JOIN membership m ON m.account = a.id "
-            "WHERE m.role = $1 AND a.blocked_at IS NULL",
+            """
+            SELECT count(DISTINCT a.id) FROM account a JOIN membership m ON m.account = a.id
+            WHERE m.role = $1 AND a.blocked_at IS NULL AND NOT EXISTS (
+                SELECT FROM data_request r WHERE r.account = a.id AND r.kind = 'erasure' AND r.closed_at IS NULL
+            )
+            """,
             ADMINISTRATOR.name,
         )
     )

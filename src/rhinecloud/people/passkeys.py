@@ -232,10 +232,7 @@ async def remove(connection: asyncpg.Connection, account: int, passkey: int) -> 
 
 async def _keep(pool: asyncpg.Pool, challenge: bytes, purpose: str, handle: bytes | None) -> None:
     await pool.execute(
-        """
-        WITH old AS (DELETE FROM challenge WHERE expires_at < now())
-        INSERT INTO challenge (hash, purpose, handle, expires_at) VALUES ($1, $2, $3, now() + $4)
-        """,
+        "INSERT INTO challenge (hash, purpose, handle, expires_at) VALUES ($1, $2, $3, now() + $4)",
         _hash(challenge),
         purpose,
         handle,

@@ -24,11 +24,10 @@ from rhinecloud.files.files import File
 from rhinecloud.jobs import Attempt, Jobs
 from rhinecloud.settings import Settings
 
-from . import copies, holdings, organisations
+from . import copies, holdings
 from .copies import Held
 from .holdings import Reach
 from .ledger import FILE, Entry, Ledger, trace, traces
-from .organisations import LastAdministrator
 from .register import Declared, Holding, Person, PersonalData, Register, Table, Uploads
 from .secrets import digest, draw
 from .service import People
@@ -150,10 +149,10 @@ class Rights:
         """
         person = await self.whole(person)
         secret = draw() if kind == "export" else None
-        async with self._people.transaction() as transaction:
+        erasing = kind == "erasure" and person.account is not None
+        begin = self._people.keeping_administrators if erasing else self._people.transaction
+        async with begin() as transaction:
             connection = transaction.connection
-            if kind == "erasure" and person.account is not None:
-                await _keep_an_administrator(connection, person.account)
             request = await _open(connection, kind, person, actor, identity)
             if secret is not None:
                 await connection.execute(
@@ -398,18 +397,6 @@ class Rights:
 
     async def _retain_job(self, payload: None, attempt: Attempt) -> None:
         await self.retain()
-
-
-async def _keep_an_administrator(connection: asyncpg.Connection, account: int) -> None:
-    await organisations.alone(connection)
-    before = await organisations.administrators(connection)
-    others = await connection.fetchval(
-        "SELECT count(DISTINCT a.id) FROM account a JOIN membership m ON m.account = a.id "
-        "WHERE m.role = 'administrator' AND a.blocked_at IS NULL AND a.id <> $1",
-        account,
-    )
-    if before and not others:
-        raise LastAdministrator
 
 
 _COLUMNS = (

@@ -70,6 +70,16 @@ class People:
         async with self._broker.transaction(self.room) as transaction:
             yield transaction
 
+    @asynccontextmanager
+    async def keeping_administrators(self) -> AsyncIterator[Transaction]:
+        """A transaction that leaves an administrator where there was one. Raises LastAdministrator."""
+        async with self.transaction() as transaction:
+            await organisations.alone(transaction.connection)
+            before = await organisations.administrators(transaction.connection)
+            yield transaction
+            if before and not await organisations.administrators(transaction.connection):
+                raise LastAdministrator
+
     def on_departure(self, leave: Departure) -> None:
         """`await leave(transaction, account)` in the transaction in which an account is deleted, before it is."""
         self._departures.append(leave)
@@ -254,7 +264,7 @@ class People:
 
     async def delete(self, account: int, actor: str) -> bool:
         """Delete an account with all that this room has of it; false if there is none. Raises LastAdministrator."""
-        async with self._keeping_administrators() as transaction:
+        async with self.keeping_administrators() as transaction:
             for leave in self._departures:
                 await leave(transaction, account)
             if not await accounts.delete(transaction.connection, account):
@@ -299,7 +309,7 @@ class People:
 
     async def remove_organisation(self, organisation: int, actor: str) -> bool:
         """Remove one with its memberships; false if there is none such. Raises LastAdministrator."""
-        async with self._keeping_administrators() as transaction:
+        async with self.keeping_administrators() as transaction:
             if not await organisations.remove(transaction.connection, organisation):
                 return False
             await transaction.audit(actor, "organisation.remove", str(organisation), {})
@@ -352,7 +362,7 @@ class People:
 
     async def take_role(self, account: int, organisation: int, role: str, actor: str) -> bool:
         """Take a role away; false if they had it not. Raises LastAdministrator."""
-        async with self._keeping_administrators() as transaction:
+        async with self.keeping_administrators() as transaction:
             if not await organisations.leave(transaction.connection, account, organisation, role):
                 return False
             detail = {"organisation": organisation, "role": role}
@@ -364,7 +374,7 @@ class People:
 
         Raises LastAdministrator.
         """
-        async with self._keeping_administrators() as transaction:
+        async with self.keeping_administrators() as transaction:
             if not await accounts.block(transaction.connection, account, blocked=blocked):
                 return False
             if blocked:
@@ -383,16 +393,6 @@ class People:
         return secret
 
     # ------------------------------------------------------------------------------------------------------------
-
-    @asynccontextmanager
-    async def _keeping_administrators(self) -> AsyncIterator[Transaction]:
-        """A transaction that leaves an administrator where there was one. Raises LastAdministrator."""
-        async with self.transaction() as transaction:
-            await organisations.alone(transaction.connection)
-            before = await organisations.administrators(transaction.connection)
-            yield transaction
-            if before and not await organisations.administrators(transaction.connection):
-                raise LastAdministrator
 
     async def _account(self, account: int) -> Account:
         found = await accounts.get(self.room.pool, account)
