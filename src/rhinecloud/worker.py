@@ -207,8 +207,6 @@ async def serve(handover: WorkerHandover) -> None:
         jobs=jobs,
         mail=mail,
         files=files,
-        devices=gateways.devices,
-        allowed=allowed,
     )
     files.open()
     mail.open()
