@@ -124,21 +124,6 @@ async def serve(handover: WorkerHandover) -> None:
     mail = Mail.of_settings(database, settings, texts, apps.letters())
     broker = Broker(database, bus, temporal_page=settings.temporal_page)
     await broker.open()
-    people = People(people_database, broker, mail, settings)
-    rights = Rights(people, broker, files, jobs, house(), settings)
-    apps.declare(rights.add)
-    feedback = Feedback(people, jobs, settings)
-
-    async def people_changed() -> None:
-        await bus.wake("people")
-
-    Upkeep(people, jobs, people_changed)
-    await rights.repeat()  # before anything is served, told or sent: a restore may have brought somebody back
-    policy = Policy(people_database, lambda: bus.wake(POLICY))
-    tokens = Tokens(people_database.pool)
-    owners = Owners(people_database.pool, tokens, policy)
-    identities = Identities(people.sessions, tokens, policy.sight_of)
-    await bus.on_wake("relay", broker.wake_relay)
     allowed = Allowed(settings.outbound_allow)
     preload = preloaded(settings.context_preload)
 
@@ -170,6 +155,21 @@ async def serve(handover: WorkerHandover) -> None:
         creation=settings.tenant_creation,
     )
     await bus.listen(f"wake.{WAKE}.*", lambda message: tenants.heard(message.subject.rpartition(".")[2]))
+    people = People(people_database, broker, mail, settings)
+    rights = Rights(people, tenants, bus, files, jobs, house(), settings)
+    apps.declare(rights.add)
+    feedback = Feedback(people, jobs, settings)
+
+    async def people_changed() -> None:
+        await bus.wake("people")
+
+    Upkeep(people, jobs, people_changed)
+    await rights.repeat()  # before anything is served, told or sent: a restore may have brought somebody back
+    policy = Policy(people_database, lambda: bus.wake(POLICY))
+    tokens = Tokens(people_database.pool)
+    owners = Owners(people_database.pool, tokens, policy)
+    identities = Identities(people.sessions, tokens, policy.sight_of)
+    await bus.on_wake("relay", broker.wake_relay)
     caretaker = Caretaker(
         tenants,
         bus,

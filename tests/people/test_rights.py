@@ -10,14 +10,18 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import aiomqtt
 import asyncpg
 import msgspec
 import pytest
 import pytest_asyncio
+from nats.js.errors import NotFoundError
 
 from rhinecloud.broker import Broker
+from rhinecloud.broker.contexts import Contexts
 from rhinecloud.broker.operations import Operation
-from rhinecloud.bus import Bus
+from rhinecloud.broker.tenants import Served, Tenants
+from rhinecloud.bus import Bus, ensure_intake
 from rhinecloud.files import KINDS, Files, Rules
 from rhinecloud.jobs import Jobs
 from rhinecloud.mail import Letters, Mail
@@ -41,6 +45,7 @@ from rhinecloud.settings import Settings
 from rhinecloud.store import (
     Connections,
     Database,
+    Registry,
     RoomDatabase,
     Rooms,
     history,
@@ -49,6 +54,7 @@ from rhinecloud.store import (
     partitions,
 )
 from rhinecloud.web.language import tongues
+from tests.conftest import EXTERNAL_NATS, NatsServer
 
 GARDENER = "https://example.org/Gardener"
 OWNER = "https://example.org/owner"
@@ -116,6 +122,8 @@ class House:
         self.broker: Broker
         self.mail: Mail
         self.jobs: Jobs
+        self.tenants: Tenants
+        self.bus: Bus
 
     async def settle(self, name: str, mail: str) -> int:
         """Somebody who left something everywhere; the number of their account."""
@@ -171,13 +179,12 @@ class House:
         return account
 
     async def left(self, mail: str, account: int) -> list[str]:
-        """Where the database still has the address or the account of somebody, but for the changes to be told, which
-        forget themselves."""
+        """Where the database still has the address or the account of somebody."""
         found = []
         for pool in (self.database.pool, self.people.room.pool, self.app.pool):
             tables = await pool.fetch(
                 "SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace "
-                "AND relkind IN ('r', 'p') AND NOT relispartition AND relname <> 'outbox'"
+                "AND relkind IN ('r', 'p') AND NOT relispartition"
             )
             for record in tables:
                 text = await pool.fetchval(f'SELECT string_agg(t::text, $1) FROM "{record[0]}" t', "\n") or ""
@@ -202,12 +209,20 @@ async def at_home(database_url: str, bus: Bus, data_folder: Path) -> AsyncIterat
     jobs = Jobs(database, "Europe/Berlin")
     files = Files.of_settings(database, settings)
     people = People(people_room, broker, mail, settings)
-    rights = Rights(people, broker, files, jobs, house(), settings)
+
+    async def serve(of_tenant: Database) -> Served:
+        return Served(of_tenant, Broker(of_tenant, bus, cared_for=True), Contexts(of_tenant))
+
+    default = Served(database, broker, Contexts(database))
+    tenants = Tenants(default, Registry(database_url), Connections(database_url, 4), serve)
+    rights = Rights(people, tenants, bus, files, jobs, house(), settings)
     rights.add("lending", "app_lending", app.pool, LENDING)
     made = House(rights, database, people, app)
     made.files, made.broker, made.mail, made.jobs = files, broker, mail, jobs
+    made.tenants, made.bus = tenants, bus
     yield made
     await jobs.close()
+    await tenants.close()
     await broker.close()
     await people_room.close()
     await app.close()
@@ -377,3 +392,153 @@ def test_the_ledger_survives_a_line_that_was_cut_off(tmp_path: Path) -> None:
     ledger.add([second])
     assert ledger.read() == {first.id: first, second.id: second}
     assert ledger.path.stat().st_mode & 0o077 == 0
+
+
+def _bed(number: int, mail: str) -> Operation:
+    attributes = {OWNER: [{"type": "Property", "value": mail}]}
+    return Operation("upsert", f"urn:bed:{number}", (GARDENER,), attributes=attributes)
+
+
+async def _in_stream(bus: Bus, name: str) -> str:
+    """All that a stream holds, subjects and payloads."""
+    found, sequence = "", 0
+    last = (await bus.streams.stream_info(name)).state.last_seq
+    while sequence < last:
+        try:
+            message = await bus.streams.get_msg(name, seq=sequence + 1, subject=">", next=True)
+        except NotFoundError:
+            break
+        assert message.seq is not None
+        sequence = message.seq
+        found += f"{message.subject} {(message.data or b'').decode()}\n"
+    return found
+
+
+async def _eventually_in_stream(bus: Bus, name: str, text: str) -> None:
+    async with asyncio.timeout(60):
+        while text not in await _in_stream(bus, name):
+            await asyncio.sleep(0.05)
+
+
+async def test_streams_and_the_outbox_forget_a_person_and_nobody_else(at_home: House) -> None:
+    account = await at_home.settle("A", MAIL)
+    other = "other@example.org"
+    for mail, number in ((MAIL, 1), (other, 2), (MAIL, 3)):
+        assert not isinstance(await at_home.broker.do(_bed(number, mail)), Exception)
+    # One is deleted already: only its history and its changes know of whom it was.
+    await at_home.broker.do(Operation("delete", "urn:bed:3"))
+    outbox = "SELECT string_agg(convert_from(change, 'UTF8'), ' ') FROM outbox"
+    await _eventually_in_stream(at_home.bus, "CHANGES", "urn:bed:3")
+    assert MAIL in await at_home.database.pool.fetchval(outbox)
+
+    heard = at_home.broker.feed.watch(None)
+    begun: asyncio.Task[list[Any]] = asyncio.ensure_future(anext(heard))
+    await at_home.jobs.open()
+    request, _ = await at_home.rights.open("erasure", Person(account, (MAIL,)), "person:1")
+    await _closed(at_home, request)
+
+    left = await at_home.database.pool.fetchval(outbox)
+    assert MAIL not in left and f'"urn:bed:{account}"' in left  # that they are deleted is told, and no more
+    assert other in left
+    assert MAIL not in await _in_stream(at_home.bus, "CHANGES")
+    assert [change.operation for change in await begun][:1] == ["delete"]
+    # The stream is not broken by it.
+    await at_home.broker.do(_bed(9, other))
+    await _eventually_in_stream(at_home.bus, "CHANGES", "urn:bed:9")
+    assert MAIL not in await _in_stream(at_home.bus, "CHANGES")
+
+
+async def test_an_attempt_that_died_after_the_graph_leaves_nothing_to_be_told(at_home: House) -> None:
+    await at_home.broker.do(_bed(1, MAIL))
+    await at_home.broker.do(Operation("delete_evolution", "urn:bed:1"))
+    outbox = "SELECT string_agg(convert_from(change, 'UTF8'), ' ') FROM outbox"
+    assert MAIL in await at_home.database.pool.fetchval(outbox)
+    await at_home.jobs.open()
+    request, _ = await at_home.rights.open("erasure", Person(None, (MAIL,)), "person:1")
+    await _closed(at_home, request)
+    assert MAIL not in await at_home.database.pool.fetchval(outbox)
+
+
+@pytest.mark.skipif(EXTERNAL_NATS is not None, reason="needs the MQTT side of the embedded NATS")
+async def test_messages_of_devices_on_their_way_are_forgotten(at_home: House, nats: NatsServer) -> None:
+    await ensure_intake(at_home.bus)  # nobody reads: they wait
+    await at_home.database.pool.execute(
+        "INSERT INTO device (id, name, profile, type, entity_id, publish) "
+        "VALUES ('sensor-1', '', 'p', 't', 'urn:x', '{garden/roof}')"
+    )
+    theirs = ("json/Lamp/sensor-1", "garden/roof", "json/Lamp/2")
+    assert nats.mqtt_host is not None and nats.mqtt_port is not None
+    async with aiomqtt.Client(nats.mqtt_host, nats.mqtt_port, identifier="device") as client:
+        for topic in theirs:
+            text = f"by {MAIL.upper()}" if topic == "json/Lamp/2" else "private"
+            await client.publish(topic, text, qos=1, retain=True)
+        await client.publish("json/Lamp/sensor-10", "of somebody else", qos=1, retain=True)
+    streams = ("$MQTT_msgs", "$MQTT_rmsgs")
+    for stream in streams:
+        before = await _in_stream(at_home.bus, stream)
+        assert before.count("private") == 2 and MAIL.upper() in before, stream
+    await at_home.jobs.open()
+    request, _ = await at_home.rights.open("erasure", Person(None, (MAIL,), ("sensor-1",)), "person:1")
+    assert (await _closed(at_home, request))["transport"] == 6
+    for stream in streams:
+        after = await _in_stream(at_home.bus, stream)
+        assert "private" not in after and MAIL.upper() not in after, stream
+        assert "of somebody else" in after
+
+
+async def test_a_person_has_the_same_rights_in_every_tenant(
+    at_home: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "rhinecloud.people.rights._TOLD", 0.1
+    )  # nobody tells the changes of the other tenant here
+    account = await at_home.settle("A", MAIL)
+    await at_home.tenants.registry.prepare("harbour")
+    async with at_home.tenants.use("harbour") as served:
+        pool = served.database.pool
+        await served.broker.do(_bed(7, MAIL))
+        await pool.execute(
+            "INSERT INTO audit (actor, action, subject, detail) VALUES ($1, 'x', 'y', '{}')",
+            f"person:{account}",
+        )
+        for device, name in (("s", f"ask {MAIL}"), ("other", "ask other@example.org")):
+            await pool.execute(
+                "INSERT INTO device (id, name, profile, type, entity_id) VALUES ($1, $2, 'p', 't', 'urn:x')",
+                device,
+                name,
+            )
+        await served.broker.keep([intake.UnmappedMessage("mqtt", "t", f"by {MAIL}".encode(), "why")])
+    person = await at_home.rights.person(account)
+    held = {one.holding.text[1]: one for one in await at_home.rights.held(person)}
+    assert [one.get("tenant") for one in held["beds"].rows] == [None, "harbour"]
+    assert "harbour" in str(held["messages of your devices not assigned"].rows)
+    changed = await at_home.rights.correct(person, "device", "name", f"ask {MAIL}", "ask me", "person:1")
+    assert changed == 2
+    await pool.execute("UPDATE device SET name = $1 WHERE id = 's'", f"ask {MAIL}")
+
+    await at_home.jobs.open()
+    request, _ = await at_home.rights.open("erasure", person, f"person:{account}")
+    await _closed(at_home, request)
+
+    async def left() -> list[str]:
+        found = []
+        for table in ("entity", "history_rows", "history", "outbox", "audit", "device", "unmapped", "mail"):
+            text = await pool.fetchval(f'SELECT string_agg(t::text, $1) FROM "{table}" t', "\n") or ""
+            if any(one in text for one in (MAIL, MAIL.encode().hex(), f"person:{account}")):
+                found.append(table)
+        return found
+
+    async with at_home.tenants.use("harbour") as served:
+        pool = served.database.pool
+        assert await left() == []
+        assert await pool.fetchval("SELECT count(*) FROM device WHERE name LIKE '%other%'") == 1
+        # A restore brings them back there only.
+        await served.broker.do(_bed(8, MAIL))
+    await at_home.people.room.pool.execute("DELETE FROM erasure")
+    assert await at_home.rights.repeat() == 1
+    async with at_home.tenants.use("harbour") as served:
+        pool = served.database.pool
+        assert await left() == []
+        await pool.execute("INSERT INTO audit (at, actor, action, subject, detail) "
+                           "VALUES (now() - interval '4 years', 'a', 'x', 'y', '{}')")  # fmt: skip
+    assert await at_home.rights.retain() == {"tenant_harbour.audit": 1}

@@ -13,10 +13,11 @@ import asyncpg
 import msgspec
 
 from rhinecloud.broker import Broker
+from rhinecloud.broker.forgetting import forget_told
 from rhinecloud.broker.operations import Operation
 from rhinecloud.files import Files
 from rhinecloud.settings import Settings
-from rhinecloud.store import personal
+from rhinecloud.store import outbox, personal
 
 from .register import Anonymise, By, Custom, Entities, Holding, Keep, Passing, Person, Table, Uploads
 
@@ -27,12 +28,27 @@ _ADDRESS = r"[^\s\"'<>(),:;\\]+@[^\s\"'<>(),:;\\]+\.[^\s\"'<>(),:;\\]+"
 
 
 class Reach(msgspec.Struct, frozen=True):
-    """Where data lie: the pool of each schema that is declared (`tenant`, `room_people`, `app_…`), graph, files."""
+    """Where data lie: the pool of each schema that is declared (`tenant`, `room_people`, `app_…`), graph, files.
+    `other` is the name of a tenant beside the default one, of which there is the schema `tenant` and the graph."""
 
     pools: Mapping[str, asyncpg.Pool]
     broker: Broker
     files: Files
     settings: Settings
+    other: str = ""
+
+    def has(self, schema: str, holding: Holding) -> bool:
+        """Whether this holding is there. Files, people and apps belong to the installation, not to a tenant."""
+        if not self.other:
+            return True
+        return isinstance(holding, Entities) or (schema == TENANT and not isinstance(holding, Uploads))
+
+    def of(self, broker: Broker) -> Reach:
+        """The same for another tenant, which is this broker's."""
+        database = broker.database
+        return msgspec.structs.replace(
+            self, pools={TENANT: database.pool}, broker=broker, other=database.tenant
+        )
 
 
 Row = dict[str, Any]
@@ -80,8 +96,11 @@ async def erase(reach: Reach, schema: str, holding: Holding, person: Person) -> 
         return _count(await pool.execute(f'DELETE FROM "{holding.name}" WHERE {where}', *values))
     if isinstance(holding, Entities):
         ids = await _ids(pool, holding, person)
+        told = await _told_ids(pool, holding, person)
         for start in range(0, len(ids), _PORTION):
             await reach.broker.apply(list(_forgetting(holding, ids[start : start + _PORTION])))
+        names = None if holding.whole else frozenset(holding.attributes)
+        await forget_told(reach.broker.database, dict.fromkeys([*ids, *told], names))
         return len(ids)
     if isinstance(holding, Uploads):
         found = await reach.files.by(person.values("actor"), holding.app)
@@ -93,6 +112,22 @@ async def erase(reach: Reach, schema: str, holding: Holding, person: Person) -> 
         return await holding.erase(pool, person)
     assert isinstance(holding, Passing)
     return 0
+
+
+async def correct(pool: asyncpg.Pool, table: Table, person: Person, column: str, old: str, new: str) -> int:
+    """Put `new` in the place of `old` where a table has it of a person; returns how many rows."""
+    where, values = condition(table, person)
+    if not where:
+        return 0
+    return _count(
+        await pool.execute(
+            f'UPDATE "{table.name}" SET "{column}" = ${len(values) + 1} '
+            f'WHERE ({where}) AND "{column}" = ${len(values) + 2}',
+            *values,
+            new,
+            old,
+        )
+    )
 
 
 async def expire(reach: Reach, schema: str, holding: Holding) -> int:
@@ -185,6 +220,15 @@ async def _ids(pool: asyncpg.Pool, holding: Entities, person: Person) -> list[st
             named = await personal.naming(pool, holding.type, attribute, [str(one) for one in wanted])
             found |= dict.fromkeys(named)
     return list(found)
+
+
+async def _told_ids(pool: asyncpg.Pool, holding: Entities, person: Person) -> dict[str, None]:
+    """Those that changes name: what an attempt that died has erased from the graph is to be found there still."""
+    found: dict[str, None] = {}
+    for by, attribute in holding.found.items():
+        if wanted := person.values(by):
+            found |= await outbox.naming(pool, holding.type, attribute, [str(one) for one in wanted])
+    return found
 
 
 async def _of_entities(pool: asyncpg.Pool, holding: Entities, person: Person, limit: int) -> list[Row]:

@@ -161,8 +161,8 @@ class Uploads(msgspec.Struct, frozen=True):
 
 
 class Passing(msgspec.Struct, frozen=True):
-    """A stream or a log that cannot be searched for a person and forgets by itself; `how` says when and why that
-    is soon enough."""
+    """A stream or a log that forgets by itself, and is not shown: what of it an erasure reaches beforehand, it reaches
+    from the entities and devices of a person (people/rights.py)."""
 
     name: str
     text: Text

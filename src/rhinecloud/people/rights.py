@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -18,17 +18,20 @@ from uuid import UUID, uuid5
 import asyncpg
 import msgspec
 
-from rhinecloud.broker import Broker
+from rhinecloud.broker.forgetting import forget_stream
+from rhinecloud.broker.tenants import Tenants
+from rhinecloud.bus import Bus, forget_messages
 from rhinecloud.files import Files
 from rhinecloud.files.files import File
 from rhinecloud.jobs import Attempt, Jobs
+from rhinecloud.model import NonexistentTenant
 from rhinecloud.settings import Settings
 
-from . import copies, holdings
+from . import arriving, copies, holdings
 from .copies import Held
 from .holdings import Reach
 from .ledger import FILE, Entry, Ledger, trace, traces
-from .register import Declared, Holding, Person, PersonalData, Register, Table, Uploads
+from .register import Activity, Declared, Entities, Holding, Person, PersonalData, Register, Table, Uploads
 from .secrets import digest, draw
 from .service import People
 
@@ -36,6 +39,8 @@ Kind = Literal["access", "export", "correction", "erasure"]
 KINDS: Final[tuple[Kind, ...]] = ("access", "export", "correction", "erasure")
 _ERASE, _COPY, _FORGET, _RETAIN = "privacy.erase", "privacy.copy", "privacy.forget", "privacy.retention"
 _VALID = timedelta(days=1)
+_TOLD = 30.0  # seconds that the relay has to tell what it read before an erasure
+_TOLD_AT_START = 3.0  # likewise, where others are hardly at work yet
 _LOCK = 0x52696768  # "Righ": one repetition at a time over all workers
 _NAMES = UUID("6f4f8f5e-39a1-4b7e-9d39-0f6f1b1f8a54")  # in which requests have names
 _SYSTEM = "system"
@@ -74,7 +79,8 @@ class Rights:
     def __init__(
         self,
         people: People,
-        broker: Broker,
+        tenants: Tenants,
+        bus: Bus,
         files: Files,
         jobs: Jobs,
         register: Register,
@@ -85,6 +91,9 @@ class Rights:
         self._people = people
         self._files = files
         self._jobs = jobs
+        self._tenants = tenants
+        self._bus = bus
+        broker = tenants.default.broker
         self._pools = {"tenant": broker.database.pool, "room_people": people.room.pool}
         self._reach = Reach(self._pools, broker, files, settings)
         jobs.register(_ERASE, self._erase_job, Task, timeout=3_600)
@@ -124,18 +133,37 @@ class Rights:
         return person
 
     async def held(self, person: Person, limit: int = holdings.MOST) -> list[Held]:
-        """All that is kept of a person, by what it is for (Art. 15 GDPR)."""
-        return [
-            Held(one.owner, activity, holding, await self._rows(one, holding, person, limit))
+        """All that is kept of a person, by what it is for (Art. 15 GDPR). Rows of another tenant than the default one
+        name it (`tenant`)."""
+        found = {
+            id(holding): Held(one.owner, activity, holding, [])
             for one, activity, holding in self.register.holdings()
-        ]
+        }
+        async with contextlib.aclosing(self._everywhere()) as reaches:
+            async for reach in reaches:
+                for one, _, holding in self._in(reach):
+                    rows = found[id(holding)].rows
+                    left = limit - len(rows)
+                    more = await holdings.rows(reach, one.schema, holding, person, left) if left else []
+                    rows += [{**row, "tenant": reach.other} for row in more] if reach.other else more
+        return list(found.values())
 
-    async def _rows(
-        self, one: Declared, holding: Holding, person: Person, limit: int
-    ) -> list[dict[str, Any]]:
-        if one.schema not in self._reach.pools:
-            raise LookupError(f"the schema {one.schema} of {one.owner} is not within reach")
-        return await holdings.rows(self._reach, one.schema, holding, person, limit)
+    async def _everywhere(self) -> AsyncGenerator[Reach, None]:
+        """The default tenant, with people, apps and files, then each of the others."""
+        yield self._reach
+        for tenant in await self._tenants.registry.every():
+            if tenant.name == self._tenants.default.name:
+                continue
+            with contextlib.suppress(NonexistentTenant):  # it was removed meanwhile
+                async with self._tenants.use(tenant.name) as served:
+                    yield self._reach.of(served.broker)
+
+    def _in(self, reach: Reach) -> Iterator[tuple[Declared, Activity, Holding]]:
+        for one, activity, holding in self.register.holdings():
+            if reach.has(one.schema, holding):
+                if not reach.other and one.schema not in reach.pools:
+                    raise LookupError(f"the schema {one.schema} of {one.owner} is not within reach")
+                yield one, activity, holding
 
     # Requests ----------------------------------------------------------------------------------------------------
 
@@ -202,17 +230,12 @@ class Rights:
             if isinstance(holding, Table) and holding.name == table:
                 if not any(known.name == column and known.correctable for known in holding.columns):
                     break
-                where, values = holdings.condition(holding, person)
                 count = 0
-                if where:
-                    status = await self._reach.pools[one.schema].execute(
-                        f'UPDATE "{table}" SET "{column}" = ${len(values) + 1} '
-                        f'WHERE ({where}) AND "{column}" = ${len(values) + 2}',
-                        *values,
-                        new,
-                        old,
-                    )
-                    count = int(status.rpartition(" ")[2])
+                async with contextlib.aclosing(self._everywhere()) as reaches:
+                    async for reach in reaches:
+                        if reach.has(one.schema, holding):
+                            pool = reach.pools[one.schema]
+                            count += await holdings.correct(pool, holding, person, column, old, new)
                 async with self._people.transaction() as transaction:
                     detail = {"table": table, "column": column, "rows": count}
                     await transaction.audit(actor, "privacy.correct", table, detail)
@@ -307,12 +330,20 @@ class Rights:
         condition = "request IN (SELECT id FROM data_request WHERE account = $1 OR mails && $2::text[])"
         await self._drop_copies(condition, person.account, person.values("mail"))
         counts: dict[str, int] = {}
-        for one, activity, holding in self.register.holdings():
-            # The request itself comes last: until then a second attempt must know who it is about.
-            if isinstance(holding, Table) and holding.name == "data_request":
-                continue
-            if count := await holdings.erase(self._reach, one.schema, holding, person):
-                counts[activity.key] = counts.get(activity.key, 0) + count
+        # What is still on its way comes first: it would be kept, were it read meanwhile.
+        if count := await self._forget_arriving(person):
+            counts["transport"] = count
+        async with contextlib.aclosing(self._everywhere()) as reaches:
+            async for reach in reaches:
+                for one, activity, holding in self._in(reach):
+                    # The request itself comes last: until then a second attempt must know who it is about.
+                    if isinstance(holding, Table) and holding.name == "data_request":
+                        continue
+                    if count := await holdings.erase(reach, one.schema, holding, person):
+                        counts[activity.key] = counts.get(activity.key, 0) + count
+                if self._graph_knows_people:
+                    patience = _TOLD if request is not None else _TOLD_AT_START
+                    await forget_stream(reach.broker.database, self._bus, patience)
         encoded = msgspec.json.encode(counts).decode()
         async with self._people.transaction() as transaction:
             connection = transaction.connection
@@ -334,6 +365,18 @@ class Rights:
             )
             await transaction.audit(_SYSTEM, "privacy.erased", f"erasure:{entry.id}", {"counts": counts})
         return counts
+
+    @property
+    def _graph_knows_people(self) -> bool:
+        return any(isinstance(holding, Entities) for _, _, holding in self.register.holdings())
+
+    async def _forget_arriving(self, person: Person) -> int:
+        """Devices sign in at the default tenant only."""
+        topics = await self._reach.pools["tenant"].fetch(
+            "SELECT unnest(publish) FROM device WHERE id = ANY($1::text[])", list(person.devices)
+        )
+        concerns = arriving.concerns(person, [record[0] for record in topics])
+        return await forget_messages(self._bus, concerns) if concerns is not None else 0
 
     async def repeat(self) -> int:
         """Erase again whom a restored backup brought back; returns how many erasures were carried out. At the start,
@@ -367,10 +410,12 @@ class Rights:
             for one in entry.traces:
                 wanted.setdefault(one, []).append(entry.id)
         found: dict[UUID, Person] = {}
-        for declared, _, holding in self.register.holdings():
-            async for by, value in holdings.known(self._reach, declared.schema, holding):
-                for number in wanted.get(trace(key, by, value), ()):
-                    found[number] = _and(found.get(number, Person()), by, value)
+        async with contextlib.aclosing(self._everywhere()) as reaches:
+            async for reach in reaches:
+                for declared, _, holding in self._in(reach):
+                    async for by, value in holdings.known(reach, declared.schema, holding):
+                        for number in wanted.get(trace(key, by, value), ()):
+                            found[number] = _and(found.get(number, Person()), by, value)
         for number, person in found.items():
             if person.account is not None:  # an address that the account had then
                 for mail in (await self.person(person.account)).mails:
@@ -385,11 +430,14 @@ class Rights:
     async def retain(self) -> dict[str, int]:
         """Let go what is older than was declared; how many rows of which table, which is what the audit log has."""
         counts: dict[str, int] = {}
-        for one, _, holding in self.register.holdings():
-            if isinstance(holding, Table) and (
-                count := await holdings.expire(self._reach, one.schema, holding)
-            ):
-                counts[f"{one.schema}.{holding.name}"] = count
+        async with contextlib.aclosing(self._everywhere()) as reaches:
+            async for reach in reaches:
+                for one, _, holding in self._in(reach):
+                    if isinstance(holding, Table) and (
+                        count := await holdings.expire(reach, one.schema, holding)
+                    ):
+                        schema = f"{one.schema}_{reach.other}" if reach.other else one.schema
+                        counts[f"{schema}.{holding.name}"] = count
         if counts:
             async with self._people.transaction() as transaction:
                 await transaction.audit(_SYSTEM, "privacy.retention", "register", {"deleted": counts})

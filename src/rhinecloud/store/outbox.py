@@ -10,7 +10,7 @@ whose ids were drawn under its row lock, are never told in the wrong order (see 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 
 import asyncpg
@@ -102,6 +102,11 @@ async def advance(connection: asyncpg.Connection | asyncpg.Pool, reader: str, ch
     )
 
 
+async def forget_readers(connection: asyncpg.Connection, beginning: str) -> None:
+    """Forget how far the readers came whose names begin so."""
+    await connection.execute("DELETE FROM position WHERE starts_with(reader, $1)", beginning)
+
+
 async def untold_before(connection: asyncpg.Connection, told: int, day: date) -> bool:
     """Whether a change older than `day` still waits to be told: then nothing may be forgotten."""
     found: bool = await connection.fetchval(
@@ -113,3 +118,57 @@ async def untold_before(connection: asyncpg.Connection, told: int, day: date) ->
 async def forget_default(connection: asyncpg.Connection, day: date) -> None:
     """Forget what is older than `day` and lies in no partition of its own."""
     await connection.execute("DELETE FROM outbox_default WHERE at < $1::date", day)
+
+
+# Forgetting a person ---------------------------------------------------------------------------------------
+
+_PORTION = 20_000  # change ids that one statement looks through
+_JSON = "convert_from(change, 'UTF8')::jsonb"
+_NAMING = f"""
+SELECT DISTINCT c ->> 'entityId'
+FROM (SELECT {_JSON} AS c FROM outbox WHERE id > $1 AND id <= $2) AS told,
+     unnest(ARRAY[c #> ARRAY['entity', 'attributes', $4], c #> ARRAY['old', $4]]) AS instances,
+     jsonb_array_elements(CASE jsonb_typeof(instances) WHEN 'array' THEN instances ELSE '[]' END) AS instance,
+     unnest(ARRAY['value', 'object']) AS m (name)
+WHERE c -> 'types' ? $3 AND lower(instance ->> m.name) = ANY($5::text[])
+"""
+_ABOUT = f"SELECT id, at, change FROM outbox WHERE id > $1 AND id <= $2 AND {_JSON} ->> 'entityId' = ANY($3::text[])"
+
+
+async def bounds(connection: asyncpg.Connection | asyncpg.Pool) -> tuple[int, int]:
+    """The ids of the oldest and the newest change that there are; (0, 0) if there is none."""
+    record = await connection.fetchrow("SELECT coalesce(min(id), 0), coalesce(max(id), 0) FROM outbox")
+    return record[0], record[1]
+
+
+async def naming(
+    pool: asyncpg.Pool, entity_type: str, attribute: str, values: Sequence[str]
+) -> dict[str, None]:
+    """Ids of the entities of a type that changes say one of these values of an attribute of (small and capital letters
+    are the same), also where neither the graph nor the history knows it any more."""
+    found: dict[str, None] = {}
+    wanted = [value.lower() for value in values]
+    oldest, newest = await bounds(pool)
+    for after in range(oldest - 1, newest, _PORTION):
+        records = await pool.fetch(_NAMING, after, after + _PORTION, entity_type, attribute, wanted)
+        found |= dict.fromkeys(record[0] for record in records)
+    return found
+
+
+async def rewrite_about(
+    pool: asyncpg.Pool, ids: Sequence[str], rewritten: Callable[[OutboxRow], bytes | None]
+) -> int:
+    """Put what `rewritten` makes of them in the place of all changes of these entities, and let go those for which it
+    returns None; how many were touched. Readers take the gaps for what was rolled back."""
+    count = 0
+    oldest, newest = await bounds(pool)
+    for after in range(oldest - 1, newest, _PORTION):
+        async with pool.acquire() as connection, connection.transaction():
+            rows = [_row(r) for r in await connection.fetch(_ABOUT, after, after + _PORTION, list(ids))]
+            new = {row.id: rewritten(row) for row in rows}
+            gone = [number for number, change in new.items() if change is None]
+            changed = [(row.id, new[row.id]) for row in rows if new[row.id] not in (None, row.change)]
+            await connection.execute("DELETE FROM outbox WHERE id = ANY($1::bigint[])", gone)
+            await connection.executemany("UPDATE outbox SET change = $2 WHERE id = $1", changed)
+            count += len(gone) + len(changed)
+    return count

@@ -281,20 +281,25 @@ _PASSING = Activity(
             ("Änderungen an Objekten", "changes of entities"),
             Retention(
                 (
-                    "im Strom höchstens sieben Tage, in der Datenbank so viele Tage, wie outbox_retention_days sagt; "
-                    "dann vergessen sie sich selbst. Einzeln wird nichts gelöscht: die Reihenfolge darf keine Lücke "
-                    "haben",
-                    "in the stream seven days at most, in the database the days of outbox_retention_days; then they "
-                    "forget themselves. None is deleted by itself, for their order must have no gap",
+                    "im Strom höchstens sieben Tage, in der Datenbank so viele Tage, wie outbox_retention_days sagt. "
+                    "Wird jemand gelöscht, verschwindet vorher schon, was sie über dessen Objekte sagen",
+                    "in the stream seven days at most, in the database the days of outbox_retention_days. Where "
+                    "somebody is erased, what they say of that person's entities goes at once",
                 ),
                 by="broker",
             ),
         ),
         Passing(
-            "NATS $MQTT_msgs",
+            "NATS $MQTT_msgs, $MQTT_rmsgs",
             ("Nachrichten von Geräten auf dem Weg", "messages of devices on their way"),
             Retention(
-                ("bis sie gelesen sind, meist Sekunden", "until they were read, mostly seconds"), by="bus"
+                (
+                    "bis sie gelesen sind, meist Sekunden; was für spätere Abonnenten stehen bleibt, bis das Gerät es "
+                    "zurücknimmt. Wird jemand gelöscht, verschwindet beides gleich",
+                    "until they were read, mostly seconds; what is retained for later subscribers until the device "
+                    "takes it back. Where somebody is erased, both go at once",
+                ),
+                by="bus",
             ),
         ),
         Passing(
