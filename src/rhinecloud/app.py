@@ -1,12 +1,13 @@
 """The contract of a city app: one `App` object, found through the entry-point group `rhinecloud.apps`.
 
 An app is a package with fixed files: `__init__.py` (says what it is for, offers `app`), `app.py` (the `App` object),
-`pages.py` and `api.py` (handlers), `sql/` (migrations of its own schema), `templates/`, `locale/de.po`, and tests
-beside it. docs/reference/apps.md describes each part; `rhinecloud app new NAME` writes a complete one.
+`pages.py` and `api.py` (handlers), `sql/` (migrations of its own schema), `templates/`, `static/`, `locale/de.po`, and
+tests beside it. docs/reference/apps.md describes each part; `rhinecloud app new NAME` writes a complete one.
 """
 
 from __future__ import annotations
 
+import argparse
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
@@ -19,13 +20,15 @@ from rhinecloud.jobs import Attempt, GiveUp, Later
 from rhinecloud.jobs.schedule import check as check_cron
 from rhinecloud.people import PUBLIC, Permission
 from rhinecloud.people.register import PersonalData, problems
+from rhinecloud.web import LAYERS, Layer, Rule, State
 
-from .city import City
+from .city import City, Sight
 
 Text = tuple[str, str]  # German, English
 Handler = Callable[[City, Request], Awaitable[Response]]
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
+_COMMAND = re.compile(r"[a-z][a-z0-9-]{0,30}")
 _PATH = re.compile(r"(/[A-Za-z0-9_.{}:-]+)*")
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
@@ -83,6 +86,29 @@ class Task(msgspec.Struct, frozen=True):
     everywhere: bool = False
 
 
+class View(msgspec.Struct, frozen=True):
+    """A part of a page that is told anew while somebody looks: `await render(city, sight, language)` is its HTML, once
+    for all who see the same. `path` is below /live/NAME; `city.refresh(path)` says that it changed, and at most
+    `every` seconds pass between two renderings."""
+
+    path: str
+    render: Callable[[City, Sight, str], Awaitable[str]]
+    permission: str
+    every: float = 60.0
+
+
+class Command(msgspec.Struct, frozen=True):
+    """`rhinecloud NAME COMMAND`: `await run(city, arguments)`, or, where `alone`, `run(arguments)` in a process that
+    needs no installation (a simulator). What it returns is the exit code, None for 0. `arguments(parser)` adds options.
+    """
+
+    name: str
+    help: str
+    run: Callable[..., Any]
+    arguments: Callable[[argparse.ArgumentParser], None] | None = None
+    alone: bool = False
+
+
 class App(msgspec.Struct, frozen=True, kw_only=True):
     """An app. `name` is that of its schema (app_NAME), its addresses (/NAME, /api/NAME), its jobs and its entry point;
     `package` is where its sql/, templates/ and locale/ lie. `granted` says which
@@ -99,6 +125,9 @@ class App(msgspec.Struct, frozen=True, kw_only=True):
     places: tuple[Place, ...] = ()
     jobs: tuple[Job, ...] = ()
     tasks: tuple[Task, ...] = ()
+    views: tuple[View, ...] = ()
+    layers: tuple[Layer, ...] = ()
+    commands: tuple[Command, ...] = ()
     personal_data: PersonalData = PersonalData()
     settings: type[msgspec.Struct] | None = None
 
@@ -120,16 +149,21 @@ class App(msgspec.Struct, frozen=True, kw_only=True):
                 yield f"{what} names the permission {permission!r}, which does not exist"
         routes = [("page", page.method, page.path) for page in self.pages]
         routes += [("endpoint", endpoint.method, endpoint.path) for endpoint in self.endpoints]
+        routes += [("view", "GET", view.path) for view in self.views]
         for kind, method, path in routes:
             if method not in METHODS or _PATH.fullmatch(path) is None:
                 yield f"the {kind} {method} {path!r} is no method and path (/this/{{that}}, without a slash at the end)"
         all_names = [f"the {kind} {method} {path!r}" for kind, method, path in routes]
-        all_names += [f"the job {job.name}" for job in self.jobs] + [
-            f"the task {task.name}" for task in self.tasks
-        ]
+        all_names += [f"the job {job.name}" for job in self.jobs]
+        all_names += [f"the task {task.name}" for task in self.tasks]
+        all_names += [f"the command {command.name}" for command in self.commands]
+        all_names += [f"the layer of {layer.type}" for layer in (*self.layers, *LAYERS)]
         yield from (
             f"{twice} is there twice" for twice in sorted({n for n in all_names if all_names.count(n) > 1})
         )
+        for command in self.commands:
+            if _COMMAND.fullmatch(command.name) is None:
+                yield f"a command is a lower-case letter, then at most 30 of these, digits and -, not {command.name!r}"
         for job in self.jobs:
             try:
                 if job.cron is not None:
@@ -143,6 +177,8 @@ class App(msgspec.Struct, frozen=True, kw_only=True):
             yield f"the page /{self.name}{page.path}", page.permission
         for endpoint in self.endpoints:
             yield f"the endpoint /api/{self.name}{endpoint.path}", endpoint.permission
+        for view in self.views:
+            yield f"the view /live/{self.name}{view.path}", view.permission
         for place in self.places:
             yield f"the place {place.label[1]}", place.permission
 
@@ -151,15 +187,20 @@ __all__ = [
     "PUBLIC",
     "App",
     "Attempt",
+    "Command",
     "Endpoint",
     "GiveUp",
     "Handler",
     "Job",
     "Later",
+    "Layer",
     "Page",
     "Permission",
     "PersonalData",
     "Place",
+    "Rule",
+    "State",
     "Task",
     "Text",
+    "View",
 ]

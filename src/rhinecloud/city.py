@@ -6,26 +6,36 @@ a wall: an app is code of the same process. PostgreSQL keeps its statements in i
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
+import httpx
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
 from rhinecloud.broker import Applied, Broker, Change, Operation, Query, Transaction, Unavailable, Verdict
+from rhinecloud.broker.outbound import Allowed, Forbidden, client
 from rhinecloud.bus import Bus
 from rhinecloud.clock import Clock
 from rhinecloud.files import File, Files, Form, Refused, Rules, Upload, answer, receive_form
+from rhinecloud.gateways.devices.commands import DEFAULT_TIMEOUT
+from rhinecloud.gateways.devices.devices import Devices
+from rhinecloud.gateways.devices.wanted import Wanted
 from rhinecloud.jobs import Jobs
 from rhinecloud.mail import Attachment, Mail
+from rhinecloud.model import CORE
+from rhinecloud.model.sight import EVERYTHING, Sight
 from rhinecloud.people import Actor
 from rhinecloud.store import RoomDatabase
 from rhinecloud.web import Renderer, actor_of
 
 R = TypeVar("R")
+VIEWS = "wake.views"  # the subject of what is to be shown anew
 
 
 class OwnBus:
@@ -150,6 +160,45 @@ class OwnFiles:
         return await answer(self._files, file, request, save=save, public=public)
 
 
+class OwnDevices:
+    """What is wanted of devices, and what is wrong with them. Kinds of alarms begin with the app's name."""
+
+    def __init__(self, devices: Devices, app: str) -> None:
+        self._devices = devices
+        self._app = app
+
+    async def want(
+        self,
+        transaction: Transaction,
+        device: str,
+        values: Mapping[str, Any],
+        *,
+        actor: str | None = None,
+        timeout_seconds: float = DEFAULT_TIMEOUT,
+    ) -> Wanted:
+        """Want a state of a device from the commit on; its `version` is newer than all before. Many in one transaction
+        are taken in the order of their ids. See Commands.want."""
+        commands = self._devices.commands
+        async with transaction.of_city() as connection:
+            wanted = await commands.want_in(
+                connection, device, values, timeout_seconds=timeout_seconds, actor=actor or self._app
+            )
+        transaction.afterwards.append(commands.wake)
+        return wanted
+
+    async def wanted(self, devices: Sequence[str]) -> dict[str, Wanted]:
+        """What was wanted last of each of these, and what became of it (`state`); any number of devices."""
+        return await self._devices.commands.latest(devices)
+
+    async def raise_alarm(self, device: str | None, kind: str, detail: Mapping[str, Any]) -> None:
+        """Something is wrong: raised again while it is open it counts. None: with no device in particular."""
+        await self._devices.alarms.raise_(device, f"{self._app}.{kind}", detail)
+
+    async def clear_alarm(self, device: str | None, kind: str) -> bool:
+        """It is over; false if nothing of this kind was open."""
+        return await self._devices.alarms.clear(device, f"{self._app}.{kind}", self._app)
+
+
 class Asking:
     """Who asks, and what they may."""
 
@@ -161,9 +210,10 @@ class Asking:
 class City:
     """What an app is given.
 
-    `broker` (the graph: read, write, watch), `db` (its own schema), `transaction()` (both, committed together), `bus`
-    (messages between its workers), `jobs`, `mail`, `files`, `people` (who asks), `clock`, `settings` (the app's own),
-    `name` (of the city), `render` (a page of its templates in the shell).
+    `broker` (the graph: read, write), `watch` and `values` (much of it), `db` (its own schema), `transaction()` (both,
+    committed together), `bus` (messages between its workers), `devices` (wanted states, alarms), `jobs`, `mail`,
+    `files`, `people` (who asks), `client` (calls to others), `clock`, `settings` (the app's own), `name` (of the city),
+    `render`, `part`, `refresh` (pages of its templates in the shell).
     """
 
     def __init__(
@@ -177,6 +227,8 @@ class City:
         jobs: Jobs,
         mail: Mail,
         files: Files,
+        devices: Devices,
+        allowed: Allowed,
         clock: Clock | None = None,
         settings: Any = None,
     ) -> None:
@@ -185,6 +237,7 @@ class City:
         self.broker = broker
         self.db = db
         self.bus = OwnBus(bus, app)
+        self.devices = OwnDevices(devices, app)
         self.jobs = OwnJobs(jobs, app)
         self.mail = OwnMail(mail, app)
         self.files = OwnFiles(files, app)
@@ -192,6 +245,8 @@ class City:
         self.clock = clock or Clock()
         self.settings = settings
         self._renderer: Renderer | None = None
+        self._city_bus = bus
+        self._allowed = allowed
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
@@ -199,6 +254,28 @@ class City:
         committed together when the block ends, rolled back together when it raises."""
         async with self.broker.transaction(self.db) as transaction:
             yield transaction
+
+    async def watch(self, name: str, *types: str, sight: Sight = EVERYTHING) -> AsyncIterator[list[Change]]:
+        """Lists of changes of entities of these types (terms of the core context, or IRIs; all if none), in order, with
+        what was (`old`) and what is (`entity`).
+
+        Durable under its name: it goes on after the last list whose successor was asked for, also after kill -9, so
+        that a list may come again. One watches under a name at a time: do it in a `Task`.
+        """
+        changes = self.broker.watch(f"app.{self.app}.{name}", [*map(CORE.expand_type, types)], sight=sight)
+        async for some in changes:
+            yield some
+
+    def values(
+        self, type: str, *attributes: str, sight: Sight = EVERYTHING
+    ) -> AsyncIterator[list[tuple[str, list[Any]]]]:
+        """(id, values of these attributes) of every entity of a type, in the order of the ids, thousands in a list."""
+        return self.broker.values([CORE.expand_type(type)], [*map(CORE.expand_term, attributes)], sight=sight)
+
+    def client(self, tls: ssl.SSLContext | None = None) -> httpx.AsyncClient:
+        """For calls to others: `async with city.client() as client`. It reaches the internet and what the setting
+        outbound_allow lists; else it raises Forbidden. `tls`: with a client certificate, or an authority of its own."""
+        return client(self._allowed, tls)
 
     def show_with(self, renderer: Renderer) -> None:
         """The pages are there: where they were never built, `render` raises RuntimeError."""
@@ -210,18 +287,32 @@ class City:
             raise RuntimeError("the assets of the pages were not built")
         return self._renderer.page(request, template, status, **values)
 
+    def part(self, template: str, language: str, /, **values: Any) -> str:
+        """A piece of a page, for a `View`."""
+        if self._renderer is None:
+            raise RuntimeError("the assets of the pages were not built")
+        return self._renderer.part(template, language, **values)
+
+    async def refresh(self, path: str = "") -> None:
+        """Whoever looks at this `View`, at any worker, is shown it anew."""
+        await self._city_bus.tell(VIEWS, msgspec.json.encode((self.app, path)))
+
 
 __all__ = [
     "Applied",
     "Attachment",
     "Change",
+    "EVERYTHING",
     "City",
+    "Forbidden",
     "Operation",
     "Query",
     "Refused",
     "Rules",
+    "Sight",
     "Transaction",
     "Unavailable",
     "Upload",
     "Verdict",
+    "Wanted",
 ]

@@ -1,7 +1,8 @@
 """The `rhinecloud` command: finds the asked-for command's module and runs it.
 
 A command is a module of `rhinecloud.commands` with `add_arguments(parser)` and `run(arguments) -> int`; it is
-imported only when it is asked for, so that the supervisor stays small.
+imported only when it is asked for, so that the supervisor stays small. Whatever is none of them may be an app, whose
+commands these are (`rhinecloud.commands.of_app`); apps are looked for only then.
 """
 
 from __future__ import annotations
@@ -70,12 +71,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     if " ".join(given[:2]) in COMMANDS:
         given[:2] = [" ".join(given[:2])]
-    if given[0] not in COMMANDS:
+    of_app = given[0] not in COMMANDS
+    if of_app and given[0] not in _apps():
         print(f"There is no command '{given[0]}'.\n\n{_overview()}", file=sys.stderr)
         return 2
-    parsed = parser_for(given[0]).parse_args(given[1:])
     try:
-        code: int = command_module(given[0]).run(parsed)
+        if of_app:
+            from rhinecloud.commands.of_app import main as main_of_app
+
+            return main_of_app(_apps()[given[0]], given[1:])
+        code: int = command_module(given[0]).run(parser_for(given[0]).parse_args(given[1:]))
         return code
     except (EngineError, SettingsError) as error:
         print(f"\n{error}", file=sys.stderr)
@@ -84,12 +89,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
+def _apps() -> dict[str, str]:
+    """The installed apps, which are not imported: name on the command line → name."""
+    from importlib.metadata import entry_points
+
+    names = entry_points(group="rhinecloud.apps").names
+    return {name.replace("_", "-"): name for name in sorted(names)}
+
+
 def _overview() -> str:
     width = max(map(len, COMMANDS)) + 2
     lines = [f"  {name:<{width}}{text}" for name, text in COMMANDS.items()]
     return (
         "Rhine Cloud connects everyone and everything in a city.\n\nUsage: rhinecloud COMMAND [--help]\n\n"
         + "\n".join(lines)
+        + f"\n\nApps with commands of their own: rhinecloud APP --help, for {', '.join(_apps())}."
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -78,6 +78,7 @@ class Transaction:
         self.connection = connection
         self._joint = joint
         self.told = False
+        self.afterwards: list[Callable[[], Awaitable[None]]] = []  # called when it has committed; may be lost
         self._known = SeriesNumbers()
 
     async def begin(self) -> None:
@@ -219,6 +220,8 @@ class Broker:
                 yield transaction
         if transaction.told:
             self._told()
+        for call in dict.fromkeys(transaction.afterwards):
+            await call()
 
     async def keep(self, messages: Sequence[intake.UnmappedMessage]) -> None:
         """Keep messages that could not be mapped, whole and with the reason; each delivery once."""
@@ -323,6 +326,14 @@ class Broker:
         the geometry's bounds in degrees.
         """
         return await queries.points(self.database.queries, types, attributes, geometry, sight=sight)
+
+    def values(
+        self, types: Sequence[str], attributes: Sequence[str], *, sight: Sight
+    ) -> AsyncIterator[list[tuple[str, list[Any]]]]:
+        """(id, values) of every entity of these types (IRIs), in the order of their ids and in portions: however many
+        there are, memory stays flat. `values` are those of the default instances of `attributes`, None where missing.
+        """
+        return queries.values(self.database.queries, types, attributes, sight=sight)
 
     def watch(
         self,

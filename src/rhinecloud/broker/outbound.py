@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
+import ssl
 import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -128,9 +129,12 @@ class _GuardedBackend(AutoBackend):
         raise Forbidden("sockets of this machine may not be called")
 
 
-def client(allowed: Allowed) -> httpx.AsyncClient:
-    """An HTTP client whose connections are guarded; ten seconds, three redirects, no proxies from the environment."""
-    transport = httpx.AsyncHTTPTransport(retries=0)
+def client(allowed: Allowed, tls: ssl.SSLContext | None = None) -> httpx.AsyncClient:
+    """An HTTP client whose connections are guarded; ten seconds, three redirects, no proxies from the environment.
+
+    `tls` says who is trusted and what certificate is shown, where that is not the usual.
+    """
+    transport = httpx.AsyncHTTPTransport(retries=0, verify=True if tls is None else tls, trust_env=False)
     transport._pool._network_backend = _GuardedBackend(allowed)
     return httpx.AsyncClient(
         transport=transport, timeout=10.0, follow_redirects=True, max_redirects=3, trust_env=False

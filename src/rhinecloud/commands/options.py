@@ -10,7 +10,7 @@ from rhinecloud.settings import ENVIRONMENT_PREFIX, Settings, descriptions, load
 
 
 def add_settings(
-    parser: argparse.ArgumentParser,
+    parser: argparse._ActionsContainer,
     names: Iterable[str] | None = None,
     said: Mapping[str, str] | None = None,
 ) -> None:

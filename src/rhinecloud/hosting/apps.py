@@ -17,13 +17,15 @@ from starlette.routing import BaseRoute
 
 from rhinecloud.app import App, Handler
 from rhinecloud.broker import Broker
+from rhinecloud.broker.outbound import Allowed
 from rhinecloud.bus import Bus
 from rhinecloud.city import City
 from rhinecloud.clock import Clock
 from rhinecloud.files import Files
+from rhinecloud.gateways.devices.devices import Devices
 from rhinecloud.jobs import Attempt, Jobs
 from rhinecloud.mail import Mail
-from rhinecloud.people import PERMISSIONS
+from rhinecloud.people import PERMISSIONS, PUBLIC
 from rhinecloud.people.register import PersonalData
 from rhinecloud.people.roles import grant
 from rhinecloud.settings import ENVIRONMENT_PREFIX, Settings
@@ -37,11 +39,14 @@ from rhinecloud.store import (
     migrations_in,
 )
 from rhinecloud.web import Entry, PermittedRoute, Shell
+from rhinecloud.web.layers import add as add_layers
 
 from .api import AppApis
 from .finding import Found, find
 from .phases import Migration, phases, prepare
 from .running import Running
+from .statics import Statics
+from .views import Views
 
 _log = logging.getLogger(__name__)
 # The tables that the house keeps in every app's schema.
@@ -68,11 +73,21 @@ class _Hosted:
 class Apps:
     """What is installed and `only` names (None: all). First `prepare`, then `connect`, then `pages`, then `open`."""
 
-    def __init__(self, rooms: Rooms, connections: Connections, only: frozenset[str] | None = None) -> None:
+    def __init__(
+        self,
+        rooms: Rooms,
+        connections: Connections,
+        only: frozenset[str] | None = None,
+        *,
+        background: bool = True,
+    ) -> None:
+        """Without `background` no task of theirs runs here (a command)."""
+        self._background = background
         self._rooms = rooms
         self._connections = connections
         self._only = only
         self._hosted: dict[str, _Hosted] = {}
+        self._views = Views()
         self.failed: dict[str, str] = {}
 
     @property
@@ -100,6 +115,7 @@ class Apps:
             PERMISSIONS.add(permission.name, permission.german, permission.english)
         for role, names in app.granted.items():
             grant(role, names)
+        add_layers(*app.layers)
         before, after = phases(migrations_in(app.package))
         room = await prepare(self._rooms, f"app_{app.name}", before, after)
         return _Hosted(found, app, RoomDatabase(self._connections, room), before, after)
@@ -127,9 +143,19 @@ class Apps:
                 self._fail(name, f"its declaration of personal data: {error}")
 
     def connect(
-        self, *, settings: Settings, broker: Broker, bus: Bus, jobs: Jobs, mail: Mail, files: Files
+        self,
+        *,
+        settings: Settings,
+        broker: Broker,
+        bus: Bus,
+        jobs: Jobs,
+        mail: Mail,
+        files: Files,
+        devices: Devices,
+        allowed: Allowed,
     ) -> None:
         """Give each its City, and register its jobs."""
+        self._bus = bus
         clock = Clock(ZoneInfo(settings.time_zone))
         for name, hosted in self._hosted.items():
             app = hosted.app
@@ -142,6 +168,8 @@ class Apps:
                 jobs=jobs,
                 mail=mail,
                 files=files,
+                devices=devices,
+                allowed=allowed,
                 clock=clock,
                 settings=hosted.settings,
             )
@@ -155,7 +183,8 @@ class Apps:
                 )
                 if job.cron is not None:
                     jobs.schedule(f"{name}.{job.name}", job.cron)
-            hosted.running = Running(app, city, self._rooms, hosted.before, hosted.after)
+            tasks = app.tasks if self._background else ()
+            hosted.running = Running(app.name, tasks, city, self._rooms, hosted.before, hosted.after)
 
     def pages(self, shell: Shell, house: Sequence[BaseRoute]) -> list[BaseRoute]:
         """The pages of all apps. What the house has is not an app's to take."""
@@ -169,8 +198,10 @@ class Apps:
                 self._fail(name, f"/{name} is an address of the house; none of its pages is there")
                 continue
             try:
+                folder = hosted.found.folder
+                statics = Statics(name, folder / "static")
                 hosted.city.show_with(
-                    shell.renderer.beside(hosted.found.folder / "templates", hosted.found.folder / "locale")
+                    shell.renderer.beside(folder / "templates", folder / "locale", statics.address)
                 )
                 shell.navigation.add(
                     *(
@@ -181,6 +212,7 @@ class Apps:
             except ValueError as error:
                 self._fail(name, f"its pages are not shown: {error}")
                 continue
+            routes.append(PermittedRoute(statics.path, statics.serve, PUBLIC.name))
             routes += [
                 PermittedRoute(
                     f"/{name}{page.path}",
@@ -190,7 +222,14 @@ class Apps:
                 )
                 for page in hosted.app.pages
             ]
+            routes += self._views.routes(shell, hosted.city, hosted.app.views)
         return routes
+
+    def city(self, name: str) -> City:
+        """The City of an app that is connected."""
+        city = self._hosted[name].city
+        assert city is not None
+        return city
 
     def apis(self) -> AppApis:
         """The APIs of all apps."""
@@ -203,6 +242,7 @@ class Apps:
 
     async def open(self) -> None:
         """Begin their background work."""
+        await self._views.open(self._bus)
         for hosted in self._hosted.values():
             if hosted.running is not None:
                 await hosted.running.open()

@@ -6,11 +6,12 @@ import asyncio
 import contextlib
 import logging
 import random
+from collections.abc import Sequence
 from uuid import UUID, uuid4
 
 import asyncpg
 
-from rhinecloud.app import App, Task
+from rhinecloud.app import Task
 from rhinecloud.broker.office import hold
 from rhinecloud.city import City
 from rhinecloud.store import NotMigrated, RoomDatabase, Rooms, Unavailable
@@ -30,9 +31,16 @@ class Running:
     """What goes on for one app in this worker."""
 
     def __init__(
-        self, app: App, city: City, rooms: Rooms, before: list[Migration], after: list[Migration]
+        self,
+        name: str,
+        work: Sequence[Task],
+        city: City,
+        rooms: Rooms,
+        before: list[Migration],
+        after: list[Migration],
     ) -> None:
-        self._app = app
+        self._name = name
+        self._work = work
         self._city = city
         self._rooms = rooms
         self._before = before
@@ -44,12 +52,12 @@ class Running:
     async def open(self) -> None:
         """Begin. Raises one of store.Unavailable."""
         await phases.appear(self._city.db, self._worker, self._after)
-        name = self._app.name
+        name = self._name
         self._tasks = [asyncio.create_task(self._beat(), name=f"app-{name}")]
-        once = [task for task in self._app.tasks if not task.everywhere]
+        once = [task for task in self._work if not task.everywhere]
         if once:
             self._tasks.append(asyncio.create_task(self._elected(once), name=f"app-{name}-elected"))
-        for task in self._app.tasks:
+        for task in self._work:
             if task.everywhere:
                 self._tasks.append(asyncio.create_task(self._keep(task), name=f"app-{name}-{task.name}"))
 
@@ -69,16 +77,16 @@ class Running:
                 self.trouble = None
             except NotMigrated as error:
                 self.trouble = str(error)
-                _log.error("the app %s: a migration failed: %s", self._app.name, error)
+                _log.error("the app %s: a migration failed: %s", self._name, error)
             except (*Unavailable, asyncpg.PostgresError) as error:
-                _log.warning("the app %s: %s", self._app.name, error)
+                _log.warning("the app %s: %s", self._name, error)
             await asyncio.sleep(_BEAT * random.uniform(0.8, 1.2))
 
     async def _elected(self, tasks: list[Task]) -> None:
         async def serve(connection: asyncpg.Connection) -> None:
             async with asyncio.TaskGroup() as group:
                 for task in tasks:
-                    group.create_task(self._keep(task), name=f"app-{self._app.name}-{task.name}")
+                    group.create_task(self._keep(task), name=f"app-{self._name}-{task.name}")
                 while True:  # the election ends with its connection
                     await connection.execute("SELECT 1")
                     await asyncio.sleep(_LOOK)
@@ -92,7 +100,7 @@ class Running:
                 await task.run(self._city)
                 pause = 1.0
             except Exception:
-                _log.exception("the task %s of the app %s begins again", task.name, self._app.name)
+                _log.exception("the task %s of the app %s begins again", task.name, self._name)
                 pause = min(pause * 2, _LONGEST_PAUSE)
             await asyncio.sleep(pause)
 

@@ -114,6 +114,17 @@ async def acknowledge(connection: Connection, alarm: int) -> Alarm | None:
     return None if row is None else _alarm(row)
 
 
+async def clear(connection: Connection, device: str | None, kind: str) -> Alarm | None:
+    """Close the open alarm of this device and kind; None if there is none."""
+    row = await connection.fetchrow(
+        "UPDATE device_alarm SET acknowledged_at = now() WHERE device IS NOT DISTINCT FROM $1 AND kind = $2 "
+        f"AND acknowledged_at IS NULL RETURNING {_FIELDS}",
+        device,
+        kind,
+    )
+    return None if row is None else _alarm(row)
+
+
 async def last_raised(connection: Connection, kind: str) -> datetime | None:
     """When an alarm of this kind was raised last."""
     last: datetime | None = await connection.fetchval(

@@ -37,6 +37,7 @@ from .seeing import Seen
 
 _PORTION = 500
 _MOST_AT_ONCE = 4_000
+_VALUES_AT_ONCE = 5_000
 
 __all__ = ["LOCATION", "Query", "every", "points", "run"]
 
@@ -275,22 +276,51 @@ async def points(
     where += seen.entity()
     if (visible := seen.attribute(geometry)) is not None:
         where.append(visible)
-    values = "".join(
+    columns = _values(attributes, parameters, seen)
+    records = await pool.fetch(
+        f"SELECT e.id, e.types, (@@ p.area)[0], (@@ p.area)[1]{columns} FROM place p "
+        f"JOIN entity e ON e.id = p.entity_id WHERE p.dataset = '' AND {' AND '.join(where)} ORDER BY e.id",
+        *parameters.values,
+    )
+    return [(r[0], tuple(r[1]), r[2], r[3], _decoded(tuple(r)[4:])) for r in records]
+
+
+async def values(
+    pool: asyncpg.Pool, types: Sequence[str], attributes: Sequence[str], *, sight: Sight
+) -> AsyncIterator[list[tuple[str, list[Any]]]]:
+    """(id, values) of entities of these types, in the order of their ids and in portions."""
+    parameters = Parameters()
+    where = [f"e.types && {parameters.add(list(types))}::text[]"]
+    seen = Seen(sight, parameters)
+    where += seen.entity()
+    columns = _values(attributes, parameters, seen)
+    last = len(parameters.values) + 1
+    statement = (
+        f"SELECT e.id{columns} FROM entity e WHERE {' AND '.join(where)} AND e.id > ${last} "
+        f"ORDER BY e.id LIMIT {_VALUES_AT_ONCE}"
+    )
+    after = ""
+    while True:
+        records = await pool.fetch(statement, *parameters.values, after)
+        if records:
+            yield [(r[0], _decoded(tuple(r)[1:])) for r in records]
+        if len(records) < _VALUES_AT_ONCE:
+            return
+        after = records[-1][0]
+
+
+def _values(attributes: Sequence[str], parameters: Parameters, seen: Seen) -> str:
+    """Columns, each with a comma before it: the values of the default instances of an entity `e`, as JSON."""
+    return "".join(
         ", (SELECT coalesce(i->'value', i->'object', i->'vocab', i->'json', i->'languageMap') "
         f"FROM jsonb_array_elements(e.attributes->{parameters.add(name)}::text) AS i "
         f"WHERE NOT i ? 'datasetId'{_and(seen.attribute(name))} LIMIT 1)::text"
         for name in attributes
     )
-    records = await pool.fetch(
-        f"SELECT e.id, e.types, (@@ p.area)[0], (@@ p.area)[1]{values} FROM place p "
-        f"JOIN entity e ON e.id = p.entity_id WHERE p.dataset = '' AND {' AND '.join(where)} ORDER BY e.id",
-        *parameters.values,
-    )
-    decode = msgspec.json.decode
-    return [
-        (r[0], tuple(r[1]), r[2], r[3], [None if v is None else decode(v) for v in tuple(r)[4:]])
-        for r in records
-    ]
+
+
+def _decoded(values: Sequence[str | None]) -> list[Any]:
+    return [None if value is None else msgspec.json.decode(value) for value in values]
 
 
 def _and(condition: str | None) -> str:

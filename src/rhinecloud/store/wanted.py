@@ -116,6 +116,18 @@ async def lock_open(connection: asyncpg.Connection, devices: Sequence[str]) -> l
     return [_row(record) for record in found]
 
 
+async def latest(connection: Connection, devices: Sequence[str]) -> list[Row]:
+    """The newest row of each of these devices that has any."""
+    found = await connection.fetch(
+        f"""
+        SELECT DISTINCT ON (device) {_COLUMNS} FROM wanted WHERE device = ANY($1::text[])
+         ORDER BY device, version DESC
+        """,
+        list(devices),
+    )
+    return [_row(record) for record in found]
+
+
 async def unheard(connection: Connection) -> set[str]:
     """Devices of which something is wanted, and which said nothing since the last attempt."""
     return {

@@ -10,7 +10,7 @@ the apps' pages `Renderer` (templates in the shell, both languages), `Live` and 
 from .application import WebApp, create_app, create_routes
 from .assets import NotBuilt
 from .layers import LAYERS, Layer, Rule, State
-from .live import Live, Source
+from .live import Fragment, Live, Source, StreamRoute
 from .navigation import Entry, Group, Navigation
 from .rendering import Renderer
 from .shell import City, Shell
@@ -20,6 +20,7 @@ __all__ = [
     "LAYERS",
     "City",
     "Entry",
+    "Fragment",
     "Group",
     "Layer",
     "Live",
@@ -31,6 +32,7 @@ __all__ = [
     "Shell",
     "Source",
     "State",
+    "StreamRoute",
     "WebApp",
     "actor_of",
     "create_app",

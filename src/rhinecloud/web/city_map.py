@@ -46,7 +46,7 @@ def routes(shell: Shell) -> list[BaseRoute]:
             style_url=shell.settings.map_style_url,
             outline="/map/outline" if shell.settings.map_outline else None,
             codes={code: _look(state) for code, (_, state) in layers.codes().items()},
-            flashes=[number for number in range(layers.FALLBACK) if layers.layer(number).flash],
+            flashes=[number for number, layer in enumerate(layers.named()) if layer.flash],
             **_table(source, request),
         )
 

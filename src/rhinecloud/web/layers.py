@@ -155,35 +155,72 @@ OTHER = Layer(
     (State("object", ("vorhanden", "present"), "diamond", "#6b3fa0", "#c3a1f2", 8),),
 )
 
-_TABLE: tuple[Layer, ...] = (*LAYERS, OTHER)
-_BY_IRI = {CORE.expand_type(layer.type): number for number, layer in enumerate(LAYERS)}
-FALLBACK = len(LAYERS)
-_RULES = [  # of each layer, the code and the rules of every state but the last
-    [
-        (number * STATES_A_LAYER + place, [(CORE.expand_term(rule.attribute), rule) for rule in state.rules])
-        for place, state in enumerate(shown.states[:-1])
-    ]
-    for number, shown in enumerate(_TABLE)
-]
-ATTRIBUTES: tuple[str, ...] = tuple(dict.fromkeys(iri for layer in LAYERS for iri in layer.attributes()))
+_MOST = GONE // STATES_A_LAYER  # layers, of which one is OTHER
+
+
+class _Table:
+    """The layers by number, OTHER last, and what of them is looked up for each point."""
+
+    def __init__(self, known: tuple[Layer, ...]) -> None:
+        self.layers = (*known, OTHER)
+        self.by_iri = {CORE.expand_type(layer.type): number for number, layer in enumerate(known)}
+        self.rules = [  # of each layer, the code and the rules of every state but the last
+            [
+                (
+                    number * STATES_A_LAYER + place,
+                    [(CORE.expand_term(rule.attribute), rule) for rule in state.rules],
+                )
+                for place, state in enumerate(shown.states[:-1])
+            ]
+            for number, shown in enumerate(self.layers)
+        ]
+
+
+_table = _Table(LAYERS)
+
+
+def add(*more: Layer) -> None:
+    """Layers of apps, before any map is made. Raises ValueError for a type that has one, or for too many."""
+    global _table
+    known = _table.layers[:-1]
+    for one in more:
+        if any(one.type == other.type for other in known):
+            raise ValueError(f"there is a layer of {one.type} already")
+        if not 0 < len(one.states) <= STATES_A_LAYER:
+            raise ValueError(f"the layer of {one.type} has one to {STATES_A_LAYER} states")
+        known = (*known, one)
+    if len(known) >= _MOST:
+        raise ValueError(f"the map has {_MOST - 1} layers at most")
+    _table = _Table(known)
+
+
+def named() -> tuple[Layer, ...]:
+    """All layers but that of what has none."""
+    return _table.layers[:-1]
+
+
+def attributes() -> tuple[str, ...]:
+    """IRIs of all attributes that a layer looks at."""
+    return tuple(dict.fromkeys(iri for layer in named() for iri in layer.attributes()))
 
 
 def number_of(types: tuple[str, ...]) -> int:
     """The layer of an entity with these types (IRIs): its first known type decides."""
-    return next((_BY_IRI[iri] for iri in types if iri in _BY_IRI), FALLBACK)
+    known = _table.by_iri
+    return next((known[iri] for iri in types if iri in known), len(known))
 
 
 def layer(number: int) -> Layer:
     """The layer under a number of `number_of`."""
-    return _TABLE[number]
+    return _table.layers[number]
 
 
 def state_code(number: int, values: Mapping[str, Any]) -> int:
     """The code (layer and state in one byte) of a point with these attribute values, by IRI."""
-    shown = _TABLE[number]
+    shown = _table.layers[number]
     if shown.flash:
         return number * STATES_A_LAYER + len(shown.states) - 1
-    for code, rules in _RULES[number]:
+    for code, rules in _table.rules[number]:
         if all(rule.holds(values.get(iri)) for iri, rule in rules):
             return code
     return number * STATES_A_LAYER + len(shown.states) - 1
@@ -191,13 +228,13 @@ def state_code(number: int, values: Mapping[str, Any]) -> int:
 
 def flash_code(number: int) -> int | None:
     """The code of a point that has just told something, if its layer shows that."""
-    return number * STATES_A_LAYER if _TABLE[number].flash else None
+    return number * STATES_A_LAYER if _table.layers[number].flash else None
 
 
 def codes() -> dict[int, tuple[Layer, State]]:
     """Every code that a point may have."""
     return {
         number * STATES_A_LAYER + position: (shown, state)
-        for number, shown in enumerate(_TABLE)
+        for number, shown in enumerate(_table.layers)
         for position, state in enumerate(shown.states)
     }

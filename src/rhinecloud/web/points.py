@@ -275,7 +275,7 @@ class MapSource:
 
     async def _load(self) -> None:
         self._waiting = []
-        attributes = (NAME, *layers.ATTRIBUTES)
+        attributes = (NAME, *layers.attributes())
         found = await self._broker.points((), attributes, sight=self._sight)
         points = Points()
         for number, (entity_id, entity_types, lon, lat, values) in enumerate(found):

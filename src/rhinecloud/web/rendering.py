@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -40,6 +40,7 @@ class Renderer:
         navigation: Navigation | None = None,
         folders: Sequence[Path] = (),
         catalogues: Sequence[Path] = (),
+        static: Callable[[str], str] | None = None,
     ) -> None:
         self._shared = (assets, city_name, time_zone, navigation)
         zone = languages.zone(time_zone)
@@ -48,11 +49,14 @@ class Renderer:
             code: self._environment(spoken, assets, city_name, folders)
             for code, spoken in self._languages.items()
         }
+        if static is not None:
+            for environment in self._environments.values():
+                environment.globals["static"] = static
         self._navigation = navigation or Navigation()
 
-    def beside(self, templates: Path, catalogue: Path) -> Renderer:
-        """One for an app: its templates and texts in the same shell."""
-        return Renderer(*self._shared, [templates], [catalogue])
+    def beside(self, templates: Path, catalogue: Path, static: Callable[[str], str]) -> Renderer:
+        """One for an app: its templates and texts in the same shell; `static` gives the addresses of its own files."""
+        return Renderer(*self._shared, [templates], [catalogue], static)
 
     def language(self, code: str) -> Language:
         """The language of a code of `LANGUAGES`."""

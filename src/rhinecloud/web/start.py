@@ -13,8 +13,8 @@ from rhinecloud.model.sight import Sight
 from rhinecloud.people.permissions import SEE_HEALTH
 
 from . import language as languages
+from . import layers
 from .health import summary
-from .layers import LAYERS
 from .live import Channel, Fragment, StreamRoute
 from .names import short
 from .shell import Shell
@@ -29,7 +29,6 @@ _NAMES = {
     "StreetlightGroup": ("Laternengruppen", "Groups of street lights"),
     "WaterObserved": ("Gewässer", "Waters"),
 }
-_LABELS = {**_NAMES, **{layer.type: layer.label for layer in LAYERS}}
 
 
 class TypeCount(msgspec.Struct, frozen=True):
@@ -45,7 +44,8 @@ async def figures(shell: Shell, sight: Sight, *, engines: bool) -> dict[str, Any
     """What the page's live part shows; with `engines` how these are."""
     tally = await shell.follower.ready(sight)
     counts, seconds = tally.counts(), tally.per_second()
-    types = [TypeCount(iri, short(iri), _LABELS.get(short(iri), (short(iri),) * 2), n) for iri, n in counts]
+    labels = {**_NAMES, **{layer.type: layer.label for layer in layers.named()}}
+    types = [TypeCount(iri, short(iri), labels.get(short(iri), (short(iri),) * 2), n) for iri, n in counts]
     return {
         "types": types[:_SHOWN_TYPES],
         "more": max(0, len(types) - _SHOWN_TYPES),

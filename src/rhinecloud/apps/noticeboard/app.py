@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from typing import Final
 
-from rhinecloud.app import App, Attempt, Endpoint, Job, Page, Permission, PersonalData, Place
+from rhinecloud.app import App, Attempt, Command, Endpoint, Job, Page, Permission, PersonalData, Place
 from rhinecloud.city import City
 from rhinecloud.people.register import Activity, Column, Keep, Retention, Table
 
@@ -15,6 +16,10 @@ EDIT: Final = Permission("noticeboard.edit", "Aushänge anbringen und abnehmen",
 
 async def _expire(city: City, payload: None, attempt: Attempt) -> None:
     await notices.withdraw_expired(city)
+
+
+async def _withdraw_expired(city: City, arguments: Namespace) -> None:
+    print(f"{await notices.withdraw_expired(city)} notices are withdrawn.")
 
 
 _NOTICES: Final = Table(
@@ -47,6 +52,9 @@ app: Final = App(
     endpoints=(Endpoint("", api.hanging, "public"),),
     places=(Place(("Aushang", "Notices"), "public"),),
     jobs=(Job("expire", _expire, None, cron="5 0 * * *"),),
+    commands=(
+        Command("withdraw-expired", "take down what has hung to the end of its last day", _withdraw_expired),
+    ),
     personal_data=PersonalData(
         activities=(
             Activity(

@@ -70,12 +70,13 @@ async def withdraw(city: City, actor: Actor, number: int) -> bool:
         return row is not None
 
 
-async def withdraw_expired(city: City) -> None:
-    """Take down what has hung to the end of its last day."""
+async def withdraw_expired(city: City) -> int:
+    """Take down what has hung to the end of its last day; returns how many."""
     async with city.transaction() as transaction:
         rows = await transaction.connection.fetch(f"{_HANGING} AND until < $1 FOR UPDATE", city.clock.today())
         for row in rows:
             await _take_down(transaction, Notice(*row), "noticeboard")
+        return len(rows)
 
 
 async def _take_down(transaction: Transaction, notice: Notice, actor: str) -> None:

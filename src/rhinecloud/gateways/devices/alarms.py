@@ -122,6 +122,16 @@ class Alarms:
             )
         return closed
 
+    async def clear(self, device: str | None, kind: str, actor: str) -> bool:
+        """It is over: what was open of this device and kind is closed; false if nothing was."""
+        async with self._database.transaction() as connection:
+            closed = await alarms.clear(connection, device, kind)
+            if closed is not None:
+                await intake.audit(
+                    connection, actor, "device.alarm.clear", device or "", {"alarm": closed.id, "kind": kind}
+                )
+        return closed is not None
+
     async def last_raised(self, kind: str) -> datetime | None:
         """When an alarm of this kind was raised last, by the clock of what raised it."""
         return await alarms.last_raised(self._database.pool, kind)

@@ -138,6 +138,22 @@ class Commands:
 
         Times out after `timeout_seconds`. Raises ResourceNotFound, and BadRequestData if the device takes no commands.
         """
+        async with self._database.transaction() as connection:
+            one = await self.want_in(connection, device, values, timeout_seconds=timeout_seconds, actor=actor)
+        await self.wake()
+        return one
+
+    async def want_in(
+        self,
+        connection: asyncpg.Connection,
+        device: str,
+        values: Mapping[str, Any],
+        *,
+        timeout_seconds: float = DEFAULT_TIMEOUT,
+        actor: str,
+    ) -> Wanted:
+        """`want` in a transaction of the caller's, who calls `wake` when it has committed. The device is locked until
+        then: who wants something of many takes them in the order of their ids."""
         now = datetime.now(UTC)
         if not values:
             raise BadRequestData("at least one value is wanted", field="/set")
@@ -147,29 +163,36 @@ class Commands:
             )
         if len(msgspec.json.encode(values)) > _LARGEST:
             raise BadRequestData(f"what is wanted has {_LARGEST} bytes of JSON at most", field="/set")
-        async with self._database.transaction() as connection:
-            last = await wanted.last_version(connection, device)
-            if last is None:
-                raise ResourceNotFound(f"there is no device {device}")
-            version = steps.next_version(last, now)
-            await self._check(connection, device, version, values)
-            one = Wanted(
-                device=device,
-                version=version,
-                wanted=dict(values),
-                actor=actor,
-                created_at=now,
-                next_at=now,
-                due_at=now + timedelta(seconds=timeout_seconds),
-            )
-            older = await wanted.lock_open(connection, [device])
-            await _write(connection, [steps.superseded(_state(row), now, version) for row in older])
-            await wanted.insert(connection, _row(one))
-            await intake.audit(
-                connection, actor, "device.want", device, {"version": version, "set": dict(values)}
-            )
-        await self._bus.wake(_WAKE)
+        last = await wanted.last_version(connection, device)
+        if last is None:
+            raise ResourceNotFound(f"there is no device {device}")
+        version = steps.next_version(last, now)
+        await self._check(connection, device, version, values)
+        one = Wanted(
+            device=device,
+            version=version,
+            wanted=dict(values),
+            actor=actor,
+            created_at=now,
+            next_at=now,
+            due_at=now + timedelta(seconds=timeout_seconds),
+        )
+        older = await wanted.lock_open(connection, [device])
+        await _write(connection, [steps.superseded(_state(row), now, version) for row in older])
+        await wanted.insert(connection, _row(one))
+        await intake.audit(
+            connection, actor, "device.want", device, {"version": version, "set": dict(values)}
+        )
         return one
+
+    async def wake(self) -> None:
+        """Something is wanted: the worker that sends need not wait for its next look."""
+        await self._bus.wake(_WAKE)
+
+    async def latest(self, devices: Sequence[str]) -> dict[str, Wanted]:
+        """What was wanted last of each of these devices of which anything ever was."""
+        rows = await wanted.latest(self._database.pool, devices)
+        return {row.device: _state(row) for row in rows}
 
     async def history(self, device: str, *, before: int | None = None, limit: int = 20) -> list[Wanted]:
         """What was and is wanted of a device, newest first. Raises ResourceNotFound."""

@@ -1,0 +1,1 @@
+document.getElementById("said").textContent = "a script of its own";
