@@ -207,6 +207,8 @@ async def serve(handover: WorkerHandover) -> None:
         jobs=jobs,
         mail=mail,
         files=files,
+        devices=gateways.devices,
+        allowed=allowed,
     )
     files.open()
     mail.open()
