@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import Any, Final
 
 import msgspec
@@ -19,6 +21,12 @@ _SECRETS: Final = (
     (re.compile(r"(?<=[\w/])\?[^\s'\"]+"), f"?{_HIDDEN}"),  # a query: tokens, names, places
     (re.compile(r"[^\s<>@:;,'\"/]+(?=@[\w-]+(\.[\w-]+)+)"), _HIDDEN),  # a mailbox; its domain may be of use
     (re.compile(r"\brc_\w+"), f"rc_{_HIDDEN}"),  # API tokens
+    (re.compile(r"\b(Bearer|Basic) [\w.~+/=-]{16,}"), rf"\1 {_HIDDEN}"),  # others' tokens
+    # What is given under such a name: `password=…` of a database, `'secret': '…'` of a document.
+    (
+        re.compile(r"(?i)((?:password|passwd|secret|token)(?:=['\"]?|['\"]: ?['\"]))[^\s'\",;&)]+"),
+        rf"\1{_HIDDEN}",
+    ),
     (re.compile(r"(?<=[/=])[A-Za-z0-9_-]{22,}(?![\w:.-])"), _HIDDEN),  # links and sessions: 128 bits and more
 )
 _CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), 127)}
@@ -31,12 +39,20 @@ def harmless(text: str) -> str:
     return text.translate(_CONTROL)
 
 
-class Text(logging.Formatter):
-    """For people: time, level, process, logger, message; a traceback follows below."""
+class _Harmless(logging.Formatter):
+    """What both forms have in common: a traceback names what was called with which values, so it is as harmless as the
+    message, line by line."""
 
     def __init__(self, process: str) -> None:
         super().__init__()
         self._process = process
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 (logging calls it)
+        return "\n".join(harmless(line) for line in super().formatException(ei).split("\n"))
+
+
+class Text(_Harmless):
+    """For people: time, level, process, logger, message; a traceback follows below."""
 
     def format(self, record: logging.LogRecord) -> str:
         request = REQUEST.get()
@@ -47,12 +63,8 @@ class Text(logging.Formatter):
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 
-class Json(logging.Formatter):
+class Json(_Harmless):
     """For machines: one object a line. `event` and its fields are there where the code gave them (`extra`)."""
-
-    def __init__(self, process: str) -> None:
-        super().__init__()
-        self._process = process
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
@@ -98,6 +110,15 @@ def set_up(process: str, level: str, form: str) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for name in ("httpx", "uvicorn.error"):  # they tell of every call, and of what they were started with
         logging.getLogger(name).setLevel(logging.WARNING)
+    sys.excepthook = _ended
+
+
+def _ended(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    """What ends a process is told in the same form."""
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, traceback)
+    else:
+        logging.getLogger("rhinecloud").critical("ended by a failure", exc_info=(kind, error, traceback))
 
 
 def _time(record: logging.LogRecord) -> str:
