@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -12,11 +13,14 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
+import asyncpg
 import httpx
 import psutil
 import pytest
 
-from tests.conftest import EXTERNAL_DATABASE, EXTERNAL_NATS, Serve, Server
+from rhinecloud.engines import Engines
+from rhinecloud.settings import Settings
+from tests.conftest import EXTERNAL_DATABASE, EXTERNAL_NATS, Serve, Server, quiet
 
 embedded = pytest.mark.skipif(
     bool(EXTERNAL_DATABASE or EXTERNAL_NATS), reason="is about the embedded engines; external ones are set"
@@ -115,6 +119,26 @@ def test_one_data_folder_serves_one_installation(serve: Serve) -> None:
     assert second.process.wait(20) == 1
     assert f"is in use by another Rhine Cloud (process {server.process.pid})" in second.output
     assert answers(server)
+
+
+@embedded
+def test_a_first_start_under_a_strict_umask(data_folder: Path) -> None:
+    """As root's is on many machines: the account of the engines must be able to start what root has put there."""
+    settings = Settings(data=data_folder, mqtt_port=0, open=True)
+    before = os.umask(0o077)
+    try:
+        with Engines(settings, quiet) as engines:
+            assert asyncio.run(_answer(engines.database_url)) == 1
+    finally:
+        os.umask(before)
+
+
+async def _answer(database_url: str) -> int:
+    connection = await asyncpg.connect(database_url)
+    try:
+        return int(await connection.fetchval("SELECT 1"))
+    finally:
+        await connection.close()
 
 
 @embedded

@@ -64,7 +64,8 @@ class DataFolder:
             self._must_be_ours()
             # The engine's account walks through; it owns its own rooms inside and reads no others.
             self.path.chmod(0o711)
-            self.programs.mkdir(mode=0o755, parents=True, exist_ok=True)
+            self.programs.mkdir(parents=True, exist_ok=True)
+            self.programs.chmod(0o755)  # whatever the umask says: the engine's account starts them there
             self.secrets.mkdir(mode=0o700, exist_ok=True)
             self.logs.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
