@@ -22,6 +22,7 @@ from .phases import Migration
 
 _log = logging.getLogger(__name__)
 _BEAT = 30.0  # seconds
+_BEAT_WHILE_LEFT = 5.0  # seconds; while a migration waits for workers of an older version to go
 _AGAIN = 5.0  # seconds until a worker that was not elected stands again
 _LOOK = 5.0  # seconds between looks whether the election still holds
 _LONGEST_PAUSE = 60.0  # seconds before a task that fails again and again is begun anew
@@ -80,7 +81,7 @@ class Running:
                 _log.error("the app %s: a migration failed: %s", self._name, error)
             except (*Unavailable, asyncpg.PostgresError) as error:
                 _log.warning("the app %s: %s", self._name, error)
-            await asyncio.sleep(_BEAT * random.uniform(0.8, 1.2))
+            await asyncio.sleep((_BEAT_WHILE_LEFT if left else _BEAT) * random.uniform(0.8, 1.2))
 
     async def _elected(self, tasks: list[Task]) -> None:
         async def serve(connection: asyncpg.Connection) -> None:
