@@ -6,6 +6,7 @@ import importlib.util
 import json
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 import yaml
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parent.parent
 
@@ -199,3 +201,15 @@ def test_the_file_for_catalogues_keeps_to_the_standard() -> None:
     assert set(document["localisation"]["availableLanguages"]) == set(document["description"])
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({**document, "developmentStatus": "finished"}, PUBLICCODE)
+
+
+def test_each_dependency_has_its_reason() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [
+        *project["dependencies"],
+        *(one for many in project["optional-dependencies"].values() for one in many),
+    ]
+    reasons = (ROOT / "docs" / "decisions" / "0005-dependencies.md").read_text().casefold()
+    names = [Requirement(one).name for one in wanted]
+    assert len(names) > 40
+    assert [name for name in names if name.casefold() not in reasons] == []
