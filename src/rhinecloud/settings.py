@@ -67,7 +67,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     port: Annotated[int, Meta(ge=0, le=65535, description="HTTP port; 0 takes any free one.")] = 8080
     public_url: Annotated[
         str | None,
-        Meta(description="The address that people and systems use, if a proxy stands in front."),
+        Meta(
+            description="The address that people and systems use. Passkeys are bound to its host, and links in letters "
+            "lead there: without one people sign in on this machine only. Default: the first name of acme_domain."
+        ),
     ] = None
     proxies: Annotated[
         str,
@@ -550,6 +553,9 @@ def load(
             reason = str(error).split(" - at ")[0]
             raise SettingsError(f"{source[name]}={value}: {reason}") from None
     settings = from_json(given)
+    if settings.public_url is None and settings.acme_names and settings.port:
+        port = "" if settings.port == 443 else f":{settings.port}"
+        settings = msgspec.structs.replace(settings, public_url=f"https://{settings.acme_names[0]}{port}")
     settings.validate()
     if settings.acme_names:  # from here on they are files like any others
         return msgspec.structs.replace(settings, tls_cert=settings.data / CHAIN, tls_key=settings.data / KEY)

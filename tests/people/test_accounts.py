@@ -10,11 +10,12 @@ import pytest_asyncio
 
 from rhinecloud.people import PERMISSIONS, accounts, links, organisations
 from rhinecloud.people.browsers import device_of
+from rhinecloud.people.examination import examine_sign_in
 from rhinecloud.people.passkeys import RelyingParty
 from rhinecloud.people.roles import ROLES, permissions_of
 from rhinecloud.people.secrets import digest, draw
 from rhinecloud.people.service import first_link
-from rhinecloud.settings import Settings
+from rhinecloud.settings import Settings, load
 from rhinecloud.store import Connections, RoomDatabase, Rooms, migrations_in
 
 
@@ -27,6 +28,10 @@ from rhinecloud.store import Connections, RoomDatabase, Rooms, migrations_in
         (None, "localhost.evil.example", None),
         ("https://city.example/", "evil.example", ("city.example", "https://city.example")),
         ("https://city.example:8443", "city.example:8443", ("city.example", "https://city.example:8443")),
+        ("http://city.example", "city.example", None),
+        ("https://192.0.2.7", "192.0.2.7", None),
+        ("https://[2001:db8::7]:8443", "[2001:db8::7]:8443", None),
+        ("http://localhost:8080", "localhost:8080", ("localhost", "http://localhost:8080")),
     ],
 )
 def test_passkeys_are_bound_to_our_own_name(
@@ -34,6 +39,25 @@ def test_passkeys_are_bound_to_our_own_name(
 ) -> None:
     party = RelyingParty.of(Settings(public_url=public_url), "http", host)
     assert (party and (party.id, party.origin)) == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "level", "words"),
+    [
+        ({"public_url": "https://city.example", "host": "0.0.0.0"}, "good", "bound to city.example"),
+        ({"public_url": "https://192.0.2.7", "host": "0.0.0.0"}, "wrong", "address in numbers"),
+        ({"tls_cert": "/a", "tls_key": "/b", "host": "0.0.0.0"}, "wrong", "--public-url https://"),
+        ({"acme_domain": "city.example www.city.example", "port": "443"}, "good", "at https://city.example;"),
+        ({"acme_domain": "city.example"}, "good", "at https://city.example:8080;"),
+        ({}, "note", "http://localhost"),
+        ({"open": True}, "good", "--open"),
+    ],
+)
+async def test_where_people_sign_in_is_told_before_they_try(
+    given: dict[str, str | bool], level: str, words: str
+) -> None:
+    found, text = await examine_sign_in(load(given, {}))
+    assert found == level and words in text, text
 
 
 def test_a_device_is_named_without_its_version() -> None:

@@ -10,18 +10,28 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
 
 import httpx
 import pytest
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
 
 from rhinecloud.api.management.api import ROUTES as MANAGEMENT
 from rhinecloud.api.management.route import BY_DEVICE
 from rhinecloud.api.ngsi_ld.api import ROUTES as NGSI_LD
+from rhinecloud.app import App, Endpoint, Page
+from rhinecloud.city import City
+from rhinecloud.hosting import AppApis, find
 from rhinecloud.model.sight import Grant
 from rhinecloud.people import PERMISSIONS, accounts, organisations, tokens
+from rhinecloud.people.gate import MACHINES
 from rhinecloud.people.sessions import Sessions
 from rhinecloud.store import Connections, RoomDatabase, Rooms, migrations_in
 from rhinecloud.web import create_app
+from rhinecloud.web.sight import MachineRoute, PermittedRoute
 from tests.conftest import Serve, Server
 from tests.web.test_errors import Broken
 
@@ -110,28 +120,76 @@ def api_routes() -> list[tuple[str, str, str]]:
     return found
 
 
-def page_routes() -> list[tuple[str, str, str]]:
-    """(method, path, permission) of all pages."""
-    found = []
-    for route in create_app(Broken(RuntimeError()))._app._app._app.routes:  # type: ignore[attr-defined]
-        if route.path not in ("/static/{path:path}", "/robots.txt"):
-            method = "POST" if route.methods and "POST" in route.methods else "GET"
-            found.append((method, filled(route.path), route.permission))
+def machine_routes() -> list[tuple[str, str, str]]:
+    """(method, path, permission) of what stands beside the pages, and of the APIs of apps, for programs."""
+    found = [("GET", route.path, route.permission) for route in _routes() if isinstance(route, MachineRoute)]
+    for app in apps():
+        found += [(one.method, f"/api/{app.name}{filled(one.path)}", one.permission) for one in app.endpoints]
     return found
 
 
+def page_routes() -> list[tuple[str, str, str]]:
+    """(method, path, permission) of all pages, also of apps."""
+    found = []
+    for route in _routes():
+        if route.path not in ("/static/{path:path}", "/robots.txt") and not isinstance(route, MachineRoute):
+            method = "POST" if route.methods and "POST" in route.methods else "GET"
+            found.append((method, filled(route.path), route.permission))
+    for app in apps():
+        found += [(one.method, f"/{app.name}{filled(one.path)}", one.permission) for one in app.pages]
+    return found
+
+
+def _routes() -> list[Any]:
+    return list(create_app(Broken(RuntimeError()))._app._app._app.routes)  # type: ignore[attr-defined]
+
+
+def apps() -> list[App]:
+    """All that are installed; none of them is left out because it contradicts the contract."""
+    found = find()
+    assert found and not [(one.name, one.reason) for one in found if one.app is None]
+    return [one.app for one in found if one.app is not None]
+
+
 def test_every_route_names_a_permission_that_there_is() -> None:
-    routes = [*api_routes(), *page_routes()]
+    routes = [*api_routes(), *machine_routes(), *page_routes()]
     assert len(routes) > 100
-    assert {permission for _, _, permission in routes} <= {one.name for one in PERMISSIONS}
+    known = {one.name for one in PERMISSIONS} | {one.name for app in apps() for one in app.permissions}
+    assert {permission for _, _, permission in routes} <= known
     writing = {
         permission for method, path, permission in api_routes() if method != "GET" and "query" not in path
     }
     assert "public" not in writing
+    assert {"/noticeboard/new", "/api/noticeboard", "/metrics"} <= {path for _, path, _ in routes}
+    assert all(path.startswith(MACHINES) for _, path, _ in machine_routes())
+
+
+async def _open_to_all(city: City, request: Request) -> Response:
+    return PlainTextResponse("seen")
+
+
+@pytest.mark.parametrize("permission", ["", "noticeboard.edti"])
+def test_an_app_serves_nothing_without_a_permission_that_there_is(permission: str) -> None:
+    page, endpoint = Page("", _open_to_all, permission), Endpoint("", _open_to_all, permission)
+    for part in ({"pages": (page,)}, {"endpoints": (endpoint,)}):
+        app = App(name="leaky", package="leaky", title=("Leck", "Leak"), **part)  # type: ignore[arg-type]
+        (problem,) = app.problems(lambda name: name in PERMISSIONS)
+        assert f"names the permission {permission!r}, which does not exist" in problem
+    # Nor would the house take it, were the contract not asked.
+    city: Any = SimpleNamespace(app="leaky")
+    with pytest.raises(KeyError):
+        AppApis([(city, endpoint)])
+    for route in (Route("/leaky", _seen), PermittedRoute("/leaky", _seen, permission)):
+        with pytest.raises(ValueError, match="names no permission"):
+            create_app(Broken(RuntimeError()), lambda shell, house, route=route: [route])  # type: ignore[misc]
+
+
+async def _seen(request: Request) -> Response:
+    return PlainTextResponse("seen")
 
 
 async def test_anybody_is_asked_to_sign_in_wherever_it_is_not_public(house: House) -> None:
-    for method, path, permission in api_routes():
+    for method, path, permission in [*api_routes(), *machine_routes()]:
         async with house.client() as client:
             answer = await client.request(method, path)
         if permission == "public":
@@ -156,7 +214,7 @@ async def test_somebody_with_an_account_alone_gets_nowhere_else(house: House) ->
     _, _, cookie = await house.person()
     _, _, other = await house.person()
     async with house.client(cookie) as client, house.client(other) as another:
-        for method, path, permission in api_routes():
+        for method, path, permission in [*api_routes(), *machine_routes()]:
             answer = await client.request(method, path)
             if permission == "public":
                 assert answer.status_code not in (401, 403), path
@@ -287,6 +345,11 @@ async def test_anybody_who_tries_too_often_has_to_wait(house: House) -> None:
         assert (await client.get("/sign-in")).status_code == 200
         links = [(await client.get("/link/x")).status_code for _ in range(50)]
         assert 429 in links
+        # Pages say so in the reader's language, to people; programs are told as the APIs do it.
+        for language, words in (("de", "Das war zu oft"), ("en", "That was too often")):
+            answer = await client.get("/link/x", headers={"Accept-Language": language})
+            assert answer.status_code == 429 and int(answer.headers["retry-after"]) >= 1
+            assert words in answer.text and "content-security-policy" in answer.headers
     async with house.client() as client:
         reading = [(await client.get("/ngsi-ld/v1/types")).status_code for _ in range(400)]
         assert reading[0] == 200 and 429 in reading
@@ -345,5 +408,11 @@ async def test_somebody_makes_and_revokes_tokens_on_the_page(house: House) -> No
             assert (await another.post("/tokens", data=revoking)).status_code == 404
             assert (await client.post("/tokens", data=revoking)).status_code == 303
             assert (await program.get("/api/v1/devices")).status_code == 401
-        assert (await client.post("/tokens", data={**form, "days": "400"})).status_code == 422
-        assert (await client.post("/tokens", data={**form, "organisation": "1"})).status_code == 422
+        for wrong, german, english in (
+            ({"days": "400"}, "höchstens ein Jahr", "for a year at most"),
+            ({"organisation": "1"}, "Ihrer eigenen Organisationen", "one of your own organisations"),
+            ({"name": " "}, "braucht einen Namen", "needs a name"),
+        ):
+            for language, words in (("de", german), ("en", english)):
+                refused = await client.post(f"/tokens?lang={language}", data={**form, **wrong})
+                assert refused.status_code == 422 and words in refused.text, (wrong, language)

@@ -18,6 +18,7 @@ from rhinecloud.engines.folder import DataFolder
 from rhinecloud.files.examination import examine_files
 from rhinecloud.gateways.devices.checking import check_door
 from rhinecloud.mail.examination import examine_mail
+from rhinecloud.people.examination import examine_sign_in
 from rhinecloud.settings import Settings
 from rhinecloud.store.examination import examine_tenants, examine_version
 
@@ -42,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     for finding in asyncio.run(_tenants(settings)):
         problems += finding.level == "wrong"
         say(_SIGNS[finding.level] + finding.text)
-    for examine in (examine_files, examine_backups, examine_mail):
+    for examine in (examine_files, examine_backups, examine_mail, examine_sign_in):
         level, text = asyncio.run(examine(settings))
         problems += level == "wrong"
         say(_SIGNS[level] + text)

@@ -6,6 +6,7 @@ Without a database address and a NATS address both engines are embedded; all dat
 from __future__ import annotations
 
 import argparse
+import asyncio
 import ipaddress
 import os
 import subprocess
@@ -16,6 +17,7 @@ from rhinecloud.commands.options import add_settings, settings_from
 from rhinecloud.engines.account import EngineError
 from rhinecloud.engines.supervisor import Supervisor
 from rhinecloud.observing.lines import Lines
+from rhinecloud.people.examination import examine_sign_in
 from rhinecloud.people.sessions import is_secure
 from rhinecloud.settings import ENVIRONMENT_PREFIX, Settings
 
@@ -75,6 +77,9 @@ def announce(supervisor: Supervisor) -> None:
         lines.append("  OPEN: no sign-in. Whoever reaches these addresses on this machine may do anything.")
     supervisor.say("\nRhine Cloud is ready. Ctrl-C stops it.\n" + "\n".join(lines) + "\n")
     if not supervisor.settings.open:
+        level, text = asyncio.run(examine_sign_in(supervisor.settings))
+        if level == "wrong":
+            supervisor.say(f"  NOBODY SIGNS IN FROM ELSEWHERE. {text}\n")
         _offer_first_link(supervisor)
 
 

@@ -22,12 +22,13 @@ from rhinecloud.model import NgsiLdError
 from rhinecloud.people import PERMISSIONS
 from rhinecloud.people.gate import Denied, demand
 from rhinecloud.web import actor_of
+from rhinecloud.web.sight import problem
 
 _log = logging.getLogger(__name__)
 
 
 class AppApis:
-    """All of them."""
+    """All of them. Raises KeyError for a permission that there is not."""
 
     def __init__(self, endpoints: Iterable[tuple[City, Endpoint]]) -> None:
         self._app = Starlette(
@@ -48,8 +49,10 @@ class AppApis:
             _log.exception("%s %s", scope["method"], scope["path"])
 
     def _route(self, city: City, endpoint: Endpoint) -> Route:
+        permission = PERMISSIONS[endpoint.permission]  # there is none without
+
         async def answer(request: Request) -> Response:
-            demand(actor_of(request), PERMISSIONS[endpoint.permission])
+            demand(actor_of(request), permission)
             return await endpoint.handler(
                 city, Request(request.scope, _limited(request, endpoint.largest_body))
             )
@@ -84,8 +87,7 @@ def _problem(status: int, detail: str, headers: Any = None, **members: Any) -> R
 
 async def _denied(request: Request, error: Exception) -> Response:
     assert isinstance(error, Denied)
-    headers = {name.decode(): value.decode() for name, value in error.headers}
-    return _problem(error.status, str(error), headers)
+    return problem(error)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

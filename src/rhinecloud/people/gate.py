@@ -24,7 +24,8 @@ from .sessions import SCOPE, cookie_name
 PREFIX: Final = "rc_"  # of API tokens
 CHALLENGE: Final = (b"www-authenticate", b'Bearer realm="Rhine Cloud"')
 _INVALID = (b"www-authenticate", b'Bearer realm="Rhine Cloud", error="invalid_token"')
-_APIS = ("/ngsi-ld/", "/api/")
+MACHINES: Final = ("/ngsi-ld/", "/api/", "/metrics")  # paths to which programs come; all others are pages
+WAIT: Final = "rhinecloud.wait"  # in the scope: seconds until who asks too often may ask again
 _LIVE = "/live/"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -76,7 +77,7 @@ class Gate:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        of_api = scope["path"].startswith(_APIS)
+        of_api = scope["path"].startswith(MACHINES)
         if self._identities is None:
             return await self._open(scope, receive, send, headers, of_api=of_api)
         token, cookie = _bearer(headers), _cookie(headers, self._cookie)
@@ -95,11 +96,14 @@ class Gate:
         # have the same check for everybody (web/forms.py), with an answer for people.
         if of_api and identity.session is not None and not safe and not is_own(headers):
             return await _refuse(send, 403, "Forbidden", "a page from elsewhere may not change anything here")
-        if wait := self._limits.take(scope, headers, identity.actor, of_api=of_api):
-            return await _too_often(send, wait)
         scope[ACTOR] = identity.actor
         if identity.session is not None:
             scope[SCOPE] = identity.session
+        if wait := self._limits.take(scope, headers, identity.actor, of_api=of_api):
+            if of_api:
+                return await _too_often(send, wait)
+            scope[WAIT] = wait  # the pages say so in the reader's language, and do nothing else
+            return await self._app(scope, receive, send)
         if scope["path"].startswith(_LIVE):
             return await self._watched(scope, receive, send, identity, token, cookie)
         if safe or scope["path"].startswith("/ngsi-ld/"):

@@ -6,6 +6,7 @@ nobody types who they are. What it is and who made it is not asked for: no attes
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -53,14 +54,33 @@ class RelyingParty(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, settings: Settings, scheme: str, host: str) -> RelyingParty | None:
-        """Ours: the public address, else `localhost` as it was asked for. None where browsers make no passkeys, at an
-        address in numbers or without TLS, and where anybody's name that points here would do."""
-        name = f"Rhine Cloud {settings.city_name}"
-        if settings.public_url is not None:
-            public = urlsplit(settings.public_url)
-            return cls(public.hostname or "", f"{public.scheme}://{public.netloc}", name)
-        asked = urlsplit(f"//{host}").hostname or ""
-        return cls(asked, f"{scheme}://{host}", name) if asked == "localhost" else None
+        """Ours (see `origin_of`). None where browsers make no passkeys: without TLS but on localhost, and at an address
+        in numbers (§5.1.3: the id is a domain)."""
+        origin = origin_of(settings, scheme, host)
+        if origin is None:
+            return None
+        parts = urlsplit(origin)
+        name = parts.hostname or ""
+        if not name or _is_number(name) or (parts.scheme != "https" and name != "localhost"):
+            return None
+        return cls(name, origin, f"Rhine Cloud {settings.city_name}")
+
+
+def origin_of(settings: Settings, scheme: str, host: str) -> str | None:
+    """Our own address: the public one, else `localhost` as it was asked for; never what a request merely says, for
+    anybody's name may point here. None where there is neither."""
+    if settings.public_url is not None:
+        public = urlsplit(settings.public_url)
+        return f"{public.scheme}://{public.netloc}"
+    return f"{scheme}://{host}" if urlsplit(f"//{host}").hostname == "localhost" else None
+
+
+def _is_number(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 class Passkey(msgspec.Struct, frozen=True):

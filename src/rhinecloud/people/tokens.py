@@ -40,7 +40,12 @@ async def forget_permissions(connection: asyncpg.Connection, prefix: str) -> Non
 
 
 class NotGranted(Exception):
-    """The token would be more than whoever makes it may give."""
+    """The token would be more than whoever makes it may give. `reason`: `beyond` (a permission that cannot be given),
+    `organisation` (it is not one's own), `lasts` (too long), `name` (none, or too long)."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
 
 
 class Token(msgspec.Struct, frozen=True):
@@ -78,14 +83,14 @@ def check(wanted: Wanted, actor: Actor) -> None:
     """Raises NotGranted, in words, if the actor cannot give that."""
     beyond = wanted.permissions.difference(givable(actor))
     if beyond:
-        raise NotGranted(f"permissions that cannot be given: {', '.join(sorted(beyond))}")
+        raise NotGranted("beyond", f"permissions that cannot be given: {', '.join(sorted(beyond))}")
     own = wanted.organisation is None or wanted.organisation in actor.organisations
     if not own and not actor.may_everything:
-        raise NotGranted("an organisation that is not one's own")
+        raise NotGranted("organisation", "an organisation that is not one's own")
     if not timedelta(0) < wanted.lasts <= LONGEST:
-        raise NotGranted(f"a token lasts {LONGEST.days} days at most")
+        raise NotGranted("lasts", f"a token lasts {LONGEST.days} days at most")
     if not wanted.name or len(wanted.name) > LONGEST_NAME or not wanted.name.isprintable():
-        raise NotGranted(f"a token has a name of at most {LONGEST_NAME} characters")
+        raise NotGranted("name", f"a token has a name of at most {LONGEST_NAME} characters")
 
 
 def summary(wanted: Wanted) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
@@ -16,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 from rhinecloud.broker import Overloaded, Unavailable
 from rhinecloud.model import NgsiLdError
 from rhinecloud.people import PERMISSIONS, PUBLIC
+from rhinecloud.people.gate import WAIT
 from rhinecloud.settings import Settings
 
 from . import (
@@ -82,11 +84,13 @@ class WebApp:
                 raise ValueError(f"the route {route} names no permission")
         own = OwnForms(pages, self._refused, _hosts(city.settings))
         # Outside of Starlette's own handling of failures, so that the page of a failure has the headers too.
-        self._app = SecurityHeaders(own, content_security_policy(city.settings.map_style_url))
+        policy = content_security_policy(city.settings.map_style_url)
+        self._app = SecurityHeaders(own, policy)
+        self._waiting = SecurityHeaders(self._too_often, policy)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
-        await self._app(scope, receive, send)
+        await (self._waiting if WAIT in scope else self._app)(scope, receive, send)
 
     def close(self) -> None:
         """End the live views and the watch of the graph."""
@@ -94,13 +98,18 @@ class WebApp:
         self.shell.follower.close()
 
     def _error(self, request: Request, status: int, *, foreign: bool = False) -> Response:
-        known = status if status in (403, 404, 413, 503) else 500 if status >= 500 else 400
+        known = status if status in (403, 404, 413, 429, 503) else 500 if status >= 500 else 400
         response = self.shell.renderer.page(
             request, "error.html", status, code=status, known=known, foreign=foreign
         )
         if status == 503:
             response.headers["Retry-After"] = "5"
         return response
+
+    async def _too_often(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = self._error(Request(scope, receive), 429)
+        response.headers["Retry-After"] = str(max(1, math.ceil(scope[WAIT])))
+        await response(scope, receive, send)
 
     async def _http_error(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)

@@ -15,7 +15,7 @@ from . import language as languages
 from .figures import Part, part
 from .live import Channel, Fragment, StreamRoute
 from .shell import Shell
-from .sight import PermittedRoute, sight_of
+from .sight import MachineRoute, PermittedRoute, sight_of
 
 _GRACE = 3.0  # seconds to wait for figures
 _NEEDED = ("postgresql", "nats")  # without which there is no service
@@ -62,7 +62,7 @@ def routes(shell: Shell) -> list[BaseRoute]:
         return Response(await shell.city.metrics(), media_type=CONTENT_TYPE)
 
     return [
-        PermittedRoute("/metrics", metrics, "health.see"),
+        MachineRoute("/metrics", metrics, "health.see"),
         PermittedRoute("/health", page, "health.see"),
         StreamRoute("/live/health", shell.live, channel, "health.see"),
     ]

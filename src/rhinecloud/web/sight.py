@@ -10,12 +10,13 @@ from urllib.parse import urlsplit
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from rhinecloud.model.sight import Sight
-from rhinecloud.people import Actor
+from rhinecloud.people import PERMISSIONS, Actor
 from rhinecloud.people.actors import of_scope
+from rhinecloud.people.gate import Denied, demand
 
 from .addresses import inside, sign_in
 
@@ -63,4 +64,35 @@ class PermittedRoute(Route):
         self.permission = permission
 
 
-__all__ = ["PermittedRoute", "actor_of", "refused", "sight_of"]
+class MachineRoute(Route):
+    """A route beside the pages to which programs come (`/metrics`): whoever lacks its permission is told so as by an
+    API, and led nowhere. The gate knows its path as one of theirs (`people/gate.py`). Raises KeyError for a permission
+    that there is not."""
+
+    def __init__(self, path: str, handler: Handler, permission: str) -> None:
+        needed = PERMISSIONS[permission]
+
+        async def permitted(request: Request) -> Response:
+            try:
+                demand(actor_of(request), needed)
+            except Denied as error:
+                return problem(error)
+            return await handler(request)
+
+        super().__init__(path, permitted, methods=["GET"])
+        self.permission = permission
+
+
+def problem(error: Denied) -> Response:
+    """The answer to a program that may not: problem details (RFC 9457), with a challenge to whoever is anybody."""
+    headers = {name.decode(): value.decode() for name, value in error.headers}
+    document = {"type": "about:blank", "title": error.title, "status": error.status, "detail": str(error)}
+    return JSONResponse(
+        document,
+        error.status,
+        {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", **headers},
+        "application/problem+json",
+    )
+
+
+__all__ = ["MachineRoute", "PermittedRoute", "actor_of", "problem", "refused", "sight_of"]

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from rhinecloud.people.accounts import LONGEST_NAME, MailTaken
 from rhinecloud.people.browsers import device_of
-from rhinecloud.people.passkeys import Refused, RelyingParty
+from rhinecloud.people.passkeys import Refused, RelyingParty, origin_of
 from rhinecloud.people.service import Browser, Gone
 from rhinecloud.people.sessions import SCOPE, Session, cookie_name, is_secure
 
@@ -43,6 +43,10 @@ _WORDS = {
     "taken": _n("There is an organisation of this name already."),
     "last": _n("That would leave nobody who can manage people: make somebody else an administrator first."),
     "again": _n("Please sign in once more first."),
+    "token_beyond": _n("You may not give all that was chosen: a token can do what you may do, and no more."),
+    "token_organisation": _n("A token acts for one of your own organisations."),
+    "token_lasts": _n("A token is valid for a year at most."),
+    "token_name": _n("A token needs a name, of at most 80 characters."),
     "address": _n("Passkeys work at the public address of this installation only."),
 }
 
@@ -66,10 +70,10 @@ def party_of(shell: Shell, request: Request) -> RelyingParty | None:
 def base_of(shell: Shell, request: Request) -> str:
     """Our own address, for links in letters; never what a request merely says that it is. Raises HTTPException 409
     where nobody could use them."""
-    party = party_of(shell, request)
-    if party is None:
+    origin = origin_of(shell.settings, request.url.scheme, request.headers.get("host", ""))
+    if origin is None:
         raise HTTPException(409)
-    return party.origin
+    return origin
 
 
 def browser_of(shell: Shell, request: Request, party: RelyingParty) -> Browser:

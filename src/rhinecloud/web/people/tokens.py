@@ -18,7 +18,7 @@ from ..forms import fields
 from ..operations.pages import done, form_number, to
 from ..shell import Shell
 from ..sight import PermittedRoute, actor_of
-from .browsing import Wrong, own_session
+from .browsing import Wrong, own_session, words
 
 PATH = "/tokens"
 _DAYS = (7, 30, 90, 180, 365)
@@ -55,7 +55,12 @@ def routes(shell: Shell) -> list[BaseRoute]:
                 number, secret = await tokens.make(transaction.connection, wanted, session.account)
                 await transaction.audit(actor.id, "token.create", f"token:{number}", tokens.summary(wanted))
         except NotGranted as error:
-            return await _page(shell, request, wrong=Wrong("name", str(error)))
+            return await _page(
+                shell,
+                request,
+                wrong=Wrong(error.reason, words(shell, request, f"token_{error.reason}")),
+                name=wanted.name,
+            )
         except LookupError as error:
             raise HTTPException(404) from error
         return await _page(shell, request, secret=secret)
@@ -66,7 +71,9 @@ def routes(shell: Shell) -> list[BaseRoute]:
     ]
 
 
-async def _page(shell: Shell, request: Request, *, secret: str = "", wrong: Wrong | None = None) -> Response:
+async def _page(
+    shell: Shell, request: Request, *, secret: str = "", wrong: Wrong | None = None, name: str = ""
+) -> Response:
     session, actor = own_session(request), actor_of(request)
     whose = None if actor.may(MANAGE_TOKENS) else session.account
     own = {one.organisation: one.organisation_name for one in session.memberships}
@@ -80,6 +87,8 @@ async def _page(shell: Shell, request: Request, *, secret: str = "", wrong: Wron
         organisations=[("", "–"), *own.items()],
         days=[(str(number), number) for number in _DAYS],
         secret=secret,
+        name=name,
+        longest=tokens.LONGEST_NAME,
         wrong=wrong,
         done=done(request),
     )
