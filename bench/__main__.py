@@ -9,13 +9,13 @@ from pathlib import Path
 
 import msgspec
 
-from . import backup, broker, report
+from . import backup, broker, lighting_schedules, report
 
 
 def main() -> int:
     """Measure and print; 1 if any request failed."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("name", choices=["broker", "backup"], help="what to measure")
+    parser.add_argument("name", choices=["broker", "backup", "lighting_schedules"], help="what to measure")
     parser.add_argument(
         "--json", type=Path, metavar="FILE", help="write every figure there too ('-': print it)"
     )
@@ -31,16 +31,30 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     if arguments.name == "backup":
         return _backup(arguments)
+    if arguments.name == "lighting_schedules":
+        return _lighting_schedules(arguments)
     plan = broker.QUICK if arguments.quick else broker.Plan()
     result = broker.run(plan, lambda text: print(text, file=sys.stderr, flush=True), only)
     print(report.table(result))
-    if arguments.json is not None:
-        text = msgspec.json.format(msgspec.json.encode(result), indent=1).decode() + "\n"
-        if str(arguments.json) == "-":
-            print(text, end="")
-        else:
-            arguments.json.write_text(text)
+    _write(arguments.json, result)
     return 1 if result.errors else 0
+
+
+def _write(file: Path | None, result: msgspec.Struct) -> None:
+    if file is None:
+        return
+    text = msgspec.json.format(msgspec.json.encode(result), indent=1).decode() + "\n"
+    if str(file) == "-":
+        print(text, end="")
+    else:
+        file.write_text(text)
+
+
+def _lighting_schedules(arguments: argparse.Namespace) -> int:
+    result = lighting_schedules.run(500 if arguments.quick else 50_000)
+    print(lighting_schedules.table(result))
+    _write(arguments.json, result)
+    return 0
 
 
 def _backup(arguments: argparse.Namespace) -> int:
@@ -48,9 +62,7 @@ def _backup(arguments: argparse.Namespace) -> int:
         500 if arguments.quick else 50_000, lambda text: print(text, file=sys.stderr, flush=True)
     )
     print(backup.table(result))
-    if arguments.json is not None:
-        text = msgspec.json.format(msgspec.json.encode(result), indent=1).decode() + "\n"
-        print(text, end="") if str(arguments.json) == "-" else arguments.json.write_text(text)
+    _write(arguments.json, result)
     return 1 if result.missing else 0
 
 
