@@ -12,7 +12,10 @@ import pytest
 UNIT = Path(__file__).parent.parent.parent / "packaging" / "rhinecloud.service"
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd-analyze")
+@pytest.mark.skipif(
+    shutil.which("systemd-analyze") is None,
+    reason="THE UNIT OF SYSTEMD IS NOT TESTED HERE: systemd-analyze is not installed (apt install systemd)",
+)
 def test_the_unit_is_understood_and_shut_in(tmp_path: Path) -> None:
     unit = tmp_path / UNIT.name
     # The program is not installed here, and verify asks for it.
@@ -21,7 +24,7 @@ def test_the_unit_is_understood_and_shut_in(tmp_path: Path) -> None:
         ["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True, timeout=60
     )
     complaints = [line for line in verified.stderr.splitlines() if UNIT.name in line]
-    assert complaints == []
+    assert complaints == [] and verified.returncode == 0, verified.stderr
     security = subprocess.run(
         ["systemd-analyze", "security", "--offline=yes", "--no-pager", unit],
         capture_output=True,
@@ -30,4 +33,4 @@ def test_the_unit_is_understood_and_shut_in(tmp_path: Path) -> None:
     )
     found = re.search(r"exposure level for \S+: ([0-9.]+)", security.stdout)
     assert found is not None, security.stdout + security.stderr
-    assert float(found[1]) < 2.5  # of 10; a unit that says nothing has 9.6
+    assert float(found[1]) < 1.8  # of 10; a unit that says nothing has 9.6
