@@ -48,6 +48,13 @@ async def _somebody(room: RoomDatabase, name: str, mail: str) -> tuple[int, str]
         return account, await sessions.begin(connection, account, "Firefox")
 
 
+async def _staff(room: RoomDatabase) -> tuple[int, str]:
+    account, cookie = await _somebody(room, "Datenschutz", "office@example.org")
+    organisation = await room.pool.fetchval("INSERT INTO organisation (name) VALUES ('Stadt') RETURNING id")
+    await room.pool.execute("INSERT INTO membership VALUES ($1, $2, 'administrator')", account, organisation)
+    return account, cookie
+
+
 def _client(server: Server, cookie: str | None = None) -> httpx.AsyncClient:
     headers = {"Origin": server.base_url, "Accept-Language": "de"}
     if cookie is not None:
@@ -80,6 +87,36 @@ async def test_seen_copied_corrected_and_erased(server: Server, room: RoomDataba
         )
         assert (await mine.get("/account/data")).text.count("Ein anderer Mensch") >= 1
 
+        # What people decide reaches whoever answers requests, and is mine to see.
+        asked = {"kind": "objection", "words": "Meine Messwerte sollen nicht ausgewertet werden"}
+        for given, status, end in (
+            ({"kind": "erasure", "words": "x"}, 400, ""),
+            (asked | {"words": " "}, 303, "wordless"),
+            (asked, 303, "asked"),
+        ):
+            answer = await mine.post("/account/data/ask", data=given)
+            assert (answer.status_code, answer.headers.get("location", "").endswith(end)) == (status, True)
+        assert asked["words"] in (await mine.get("/account/data?done=asked")).text
+        _, staff_cookie = await _staff(room)
+        async with _client(server, staff_cookie) as staff:
+            assert "Anfrage zu eigenen Daten wartet auf Antwort" in (await staff.get("/")).text
+            request = await room.pool.fetchval("SELECT id FROM data_request WHERE kind = 'objection'")
+            assert f"{request}: Widerspruch" in (await staff.get("/privacy")).text
+            page = (await staff.get(f"/privacy/requests/{request}")).text
+            assert asked["words"] in page and "Art. 21 DSGVO" in page and MAIL in page
+            closed = await staff.post(f"/privacy/requests/{request}", data={"action": "close"})
+            assert closed.status_code == 303
+            assert asked["words"] not in (await staff.get(f"/privacy/requests/{request}")).text
+            # Somebody without an account wrote a letter.
+            letter = {"kind": "restriction", "mails": "letter@example.org", "identity": "answered a letter"}
+            assert (await staff.post("/privacy/requests/~new", data=letter)).status_code == 422
+            opened = await staff.post("/privacy/requests/~new", data=letter | {"words": "the sensor at home"})
+            assert "the sensor at home" in (await staff.get(opened.headers["location"])).text
+            closed = await staff.post(opened.headers["location"], data={"action": "close"})
+            assert closed.status_code == 303
+        left = await room.pool.fetch("SELECT words, mails, account FROM data_request WHERE kind <> 'export'")
+        assert [tuple(record) for record in left] == [("", [], None)] * 2
+
         link = re.search(r'href="(/link/copy/[\w-]+)"', (await mine.post("/account/data/copy")).text)
         assert link is not None
         async with asyncio.timeout(60):
@@ -110,4 +147,5 @@ async def test_seen_copied_corrected_and_erased(server: Server, room: RoomDataba
                 await asyncio.sleep(0.1)
         assert (await anybody.get(link[1])).status_code == 404
     assert await room.pool.fetchval("SELECT count(*) FROM account WHERE id = $1", account) == 0
-    assert await room.pool.fetchval("SELECT name FROM account") == "Noch jemand"
+    names = await room.pool.fetch("SELECT name FROM account ORDER BY id")
+    assert [record[0] for record in names] == ["Noch jemand", "Datenschutz"]

@@ -50,6 +50,10 @@ class Shelf(Protocol):
         """Copy a backup from there into a new file."""
         ...
 
+    def find(self, name: str, target: Path) -> bool:
+        """Copy a file from there into a new one if it is there; whether it is."""
+        ...
+
     def remove(self, name: str) -> None:
         """Delete a backup."""
         ...
@@ -110,6 +114,15 @@ class FolderShelf:
         except OSError as error:
             raise StorageUnavailable(f"{error.filename or self._path}: {error.strerror}") from None
 
+    def find(self, name: str, target: Path) -> bool:
+        try:
+            listed = any(entry.name == name for entry in self._path.iterdir())
+        except OSError as error:
+            raise StorageUnavailable(f"{self._path}: {error.strerror}") from None
+        if listed:
+            self.fetch(name, target)
+        return listed
+
     def remove(self, name: str) -> None:
         try:
             (self._path / name).unlink(missing_ok=True)
@@ -142,6 +155,14 @@ class BucketShelf:
         with asking(None), target.open("xb") as file:
             for block in obstore.get(self._store, name).stream():
                 file.write(bytes(block))
+
+    def find(self, name: str, target: Path) -> bool:
+        with asking(None):
+            pages = obstore.list(self._store)
+            listed = any(entry["path"].rpartition("/")[2] == name for page in pages for entry in page)
+        if listed:
+            self.fetch(name, target)
+        return listed
 
     def remove(self, name: str) -> None:
         with asking(None):

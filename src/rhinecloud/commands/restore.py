@@ -1,6 +1,7 @@
 """Fill an empty installation from a backup, while it is served or stopped: all of it, or nothing is changed.
 
 The backup's files go where the settings say; those in S3-compatible storage that it does not name stay there.
+Whoever was erased after the backup is erased again before anything is served, as far as a ledger of erasures says so.
 The bus starts a new epoch, so that no reader takes what NATS still holds for news.
 """
 
@@ -9,9 +10,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+from datetime import datetime
 from pathlib import Path
 
 from rhinecloud.commands.backup_verify import add_key
+from rhinecloud.commands.erased import gather
 from rhinecloud.commands.options import add_settings, settings_from
 from rhinecloud.commands.serve import say
 from rhinecloud.engines.access import Access, database
@@ -28,7 +31,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, help="the backup")
     add_key(parser)
     parser.add_argument("--force", action="store_true", help="replace what the installation holds")
-    add_settings(parser, ["data", "database_url", "files_url"])
+    parser.add_argument(
+        "--ledger",
+        type=Path,
+        metavar="FILE",
+        help="the ledger of erasures of the lost installation; without it erasures.jsonl beside the backup, and "
+        "the one at the place of backup_to",
+    )
+    add_settings(parser, ["data", "database_url", "files_url", "backup_to", "erasure_ledger"])
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -38,14 +48,18 @@ def run(arguments: argparse.Namespace) -> int:
     # The plain text of an encrypted backup lies where the data will lie, and only until it is restored.
     scratch = settings.data if settings.database_url is None and settings.data.is_dir() else None
     with unsealed(source, arguments.key, scratch) as plain:
-        read_manifest(plain, source)  # a wrong file is told before an engine is started
+        manifest = read_manifest(plain, source)  # a wrong file is told before an engine is started
         with database(settings, say) as access, contents_of(settings) as contents:
-            return _restore(settings, access, contents, plain, source, force=arguments.force)
+            # Before the restore: were it cut off afterwards, what came back would be served.
+            erased = gather(settings, source, arguments.ledger)
+            _restore(settings, access, contents, plain, source, force=arguments.force)
+    say(erased.said(datetime.fromisoformat(manifest.time)))
+    return 0
 
 
 def _restore(
     settings: Settings, access: Access, contents: StoredContents, plain: Path, source: Path, *, force: bool
-) -> int:
+) -> None:
     manifest = restore(access, plain, say, contents, force=force, shown=source)
     _forget_others(settings, manifest, access, contents)
     # Workers do the same when they begin; without any, or before, all roles are there all the same.
@@ -56,7 +70,6 @@ def _restore(
         say(f"The backup has no files: those of its time are looked for in {contents.storage.place}.")
     if settings.database_url is not None:
         say("Restart the processes that serve it, if any: they must forget the former state.")
-    return 0
 
 
 async def _prepare(url: str) -> None:

@@ -1,4 +1,4 @@
-"""What follows from the register: a person's rights (Art. 15 to 17 and 20 GDPR), and retention.
+"""What follows from the register: a person's rights (Art. 15 to 18, 20 and 21 GDPR), and retention.
 
 A request is a row; erasing and copying are jobs, so that they outlive whatever happens on the way. An erasure stands in
 the ledger (people/ledger.py) before it begins, and is carried out again where a restore brought the person back.
@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any
 from uuid import UUID, uuid5
 
 import asyncpg
@@ -27,16 +27,16 @@ from rhinecloud.jobs import Attempt, Jobs
 from rhinecloud.model import NonexistentTenant
 from rhinecloud.settings import Settings
 
-from . import arriving, copies, holdings
+from . import arriving, copies, holdings, requests
 from .copies import Held
 from .holdings import Reach
-from .ledger import FILE, Entry, Ledger, trace, traces
+from .ledger import Entry, trace, traces
+from .ledger_copies import LedgerCopies, in_database, ledger_of
 from .register import Activity, Declared, Entities, Holding, Person, PersonalData, Register, Table, Uploads
+from .requests import Decided, Kind, Request, Waiting
 from .secrets import digest, draw
 from .service import People
 
-Kind = Literal["access", "export", "correction", "erasure"]
-KINDS: Final[tuple[Kind, ...]] = ("access", "export", "correction", "erasure")
 _ERASE, _COPY, _FORGET, _RETAIN = "privacy.erase", "privacy.copy", "privacy.forget", "privacy.retention"
 _VALID = timedelta(days=1)
 _TOLD = 30.0  # seconds that the relay has to tell what it read before an erasure
@@ -45,26 +45,6 @@ _LOCK = 0x52696768  # "Righ": one repetition at a time over all workers
 _NAMES = UUID("6f4f8f5e-39a1-4b7e-9d39-0f6f1b1f8a54")  # in which requests have names
 _SYSTEM = "system"
 _log = logging.getLogger(__name__)
-
-
-class Request(msgspec.Struct, frozen=True):
-    """Somebody's request. Who it was is known until it is closed."""
-
-    id: int
-    kind: Kind
-    opened_at: datetime
-    opened_by: str
-    account: int | None
-    mails: tuple[str, ...]
-    devices: tuple[str, ...]
-    identity: str
-    closed_at: datetime | None
-    counts: dict[str, int] | None
-
-    @property
-    def person(self) -> Person:
-        """Whose data it is about."""
-        return Person(self.account, self.mails, self.devices)
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -87,7 +67,8 @@ class Rights:
         settings: Settings,
     ) -> None:
         self.register = register
-        self.ledger = Ledger(settings.erasure_ledger or settings.data / FILE)
+        self.ledger = ledger_of(settings)
+        self._copies = LedgerCopies(self.ledger, people.room.pool, jobs, settings)
         self._people = people
         self._files = files
         self._jobs = jobs
@@ -181,7 +162,7 @@ class Rights:
         begin = self._people.keeping_administrators if erasing else self._people.transaction
         async with begin() as transaction:
             connection = transaction.connection
-            request = await _open(connection, kind, person, actor, identity)
+            request = await requests.add(connection, kind, person, actor, identity)
             if secret is not None:
                 await connection.execute(
                     "INSERT INTO data_copy (request, hash, expires_at) VALUES ($1, $2, now() + $3)",
@@ -201,25 +182,37 @@ class Rights:
             )
         return request, secret
 
+    async def ask(self, kind: Decided, person: Person, actor: str, words: str, identity: str = "") -> int:
+        """Put a request for a restriction or an objection before whoever answers requests; its number. What is asked
+        for is not done by itself: whether it must be is weighed by people (Art. 18(1), Art. 21(1) GDPR).
+
+        Raises ValueError for what several accounts have.
+        """
+        person = await self.whole(person)
+        async with self._people.transaction() as transaction:
+            request = await requests.add(transaction.connection, kind, person, actor, identity, words)
+            await transaction.audit(actor, f"privacy.{kind}", f"request:{request}", {})
+        return request
+
     async def close(self, request: int, actor: str) -> bool:
         """A request is answered: who it was is forgotten. False if it was closed before."""
         async with self._people.transaction() as transaction:
-            if not await _close(transaction.connection, request):
+            if not await requests.close(transaction.connection, request):
                 return False
             await transaction.audit(actor, "privacy.close", f"request:{request}", {})
         return True
 
     async def request(self, request: int) -> Request | None:
         """A request, or None."""
-        record = await self._people.room.pool.fetchrow(f"{_SELECT} WHERE id = $1", request)
-        return _request(record) if record is not None else None
+        return await requests.one(self._people.room.pool, request)
 
     async def requests(self, before: int | None, limit: int) -> list[Request]:
         """Requests, the newest first; those with a number below `before`."""
-        records = await self._people.room.pool.fetch(
-            f"{_SELECT} WHERE $1::bigint IS NULL OR id < $1 ORDER BY id DESC LIMIT $2", before, limit
-        )
-        return [_request(record) for record in records]
+        return await requests.page(self._people.room.pool, before, limit)
+
+    async def waiting(self) -> Waiting:
+        """Requests that somebody has to answer."""
+        return await requests.waiting(self._people.room.pool)
 
     # Correction --------------------------------------------------------------------------------------------------
 
@@ -290,7 +283,7 @@ class Rights:
     async def _forget_job(self, task: Task, attempt: Attempt) -> None:
         await self._drop_copies("request = $1", task.request)
         async with self._people.room.transaction() as connection:
-            await _close(connection, task.request)
+            await requests.close(connection, task.request)
 
     async def _drop_copies(self, condition: str, *values: Any) -> None:
         async with self._people.transaction() as transaction:
@@ -309,7 +302,7 @@ class Rights:
         mail = await transaction.connection.fetchval("SELECT mail FROM account WHERE id = $1", account)
         person = Person(account, (mail,) if mail else ())
         actor = f"person:{account}"
-        request = await _open(transaction.connection, "erasure", person, actor, "")
+        request = await requests.add(transaction.connection, "erasure", person, actor, "")
         async with transaction.of_city() as city:
             await self._jobs.enqueue(city, _ERASE, Task(request), key=str(request))
 
@@ -354,15 +347,9 @@ class Rights:
                 list(entry.traces),
                 encoded,
             )
-            await connection.execute(
-                f"{_FORGET_WHO}, opened_by = $4, closed_at = coalesce(closed_at, now()), counts = $3::jsonb "
-                "WHERE account = $1 OR mails && $2::text[] OR id = $5",
-                person.account,
-                person.values("mail"),
-                encoded,
-                _SYSTEM,
-                request,
-            )
+            await requests.close_all(connection, person, request, encoded, _SYSTEM)
+            async with transaction.of_city() as city:
+                await self._copies.due(city)
             await transaction.audit(_SYSTEM, "privacy.erased", f"erasure:{entry.id}", {"counts": counts})
         return counts
 
@@ -386,10 +373,7 @@ class Rights:
             await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
             try:
                 in_file = self.ledger.read()
-                done = {
-                    record["id"]: Entry(record["id"], record["at"], tuple(record["traces"]))
-                    for record in await pool.fetch("SELECT id, at, traces FROM erasure")
-                }
+                done = {entry.id: entry for entry in await in_database(pool)}
                 self.ledger.add([entry for number, entry in done.items() if number not in in_file])
                 missing = [entry for number, entry in in_file.items() if number not in done]
                 if missing:
@@ -445,47 +429,6 @@ class Rights:
 
     async def _retain_job(self, payload: None, attempt: Attempt) -> None:
         await self.retain()
-
-
-_COLUMNS = (
-    "id, kind, opened_at, opened_by, account, mails, devices, identity, closed_at, counts::text AS counts"
-)
-_SELECT = f"SELECT {_COLUMNS} FROM data_request"
-_FORGET_WHO = "UPDATE data_request SET account = NULL, mails = '{}', devices = '{}', identity = ''"
-
-
-async def _open(connection: asyncpg.Connection, kind: Kind, person: Person, actor: str, identity: str) -> int:
-    return int(
-        await connection.fetchval(
-            "INSERT INTO data_request (kind, opened_by, account, mails, devices, identity) "
-            "VALUES ($1, $2, $3, $4, $5, $6) RETURNING id",
-            kind,
-            actor,
-            person.account,
-            person.values("mail"),
-            list(person.devices),
-            identity,
-        )
-    )
-
-
-async def _close(connection: asyncpg.Connection, request: int) -> bool:
-    status = await connection.execute(
-        f"{_FORGET_WHO}, closed_at = now() WHERE id = $1 AND closed_at IS NULL", request
-    )
-    return bool(status != "UPDATE 0")
-
-
-def _request(record: asyncpg.Record) -> Request:
-    counts = record["counts"]
-    return Request(
-        **{
-            **record,
-            "mails": tuple(record["mails"]),
-            "devices": tuple(record["devices"]),
-            "counts": msgspec.json.decode(counts, type=dict[str, int]) if counts else None,
-        }
-    )
 
 
 def _and(person: Person, by: str, value: Any) -> Person:

@@ -10,15 +10,17 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute
 
 from rhinecloud.mail import BadAddress, address_of
+from rhinecloud.people import Actor
 from rhinecloud.people.copies import Held
 from rhinecloud.people.organisations import LastAdministrator
 from rhinecloud.people.permissions import ACCOUNT as OWN
 from rhinecloud.people.permissions import MANAGE_PRIVACY, PUBLIC
 from rhinecloud.people.record import data_of, record, table
 from rhinecloud.people.register import GROUNDS, Person, Table
-from rhinecloud.people.rights import KINDS
+from rhinecloud.people.requests import DECIDED, Decided
 
 from .addresses import ACCOUNT
+from .desk import Notice, counted
 from .forms import fields
 from .navigation import Entry
 from .operations.pages import PAGE, done, number, to, whole
@@ -40,6 +42,25 @@ def routes(shell: Shell) -> list[BaseRoute]:
         Entry(PATH, ("Personenbezogene Daten", "Personal data"), MANAGE_PRIVACY.name, "administration", 30)
     )
 
+    async def waiting(city: object, actor: Actor) -> list[Notice]:
+        found = await shell.rights.waiting()
+        return counted(
+            "look",
+            found.count,
+            found.since,
+            (
+                "Anfrage zu eigenen Daten wartet auf Antwort",
+                "request about one's own data waits for an answer",
+            ),
+            (
+                "Anfragen zu eigenen Daten warten auf Antwort",
+                "requests about one's own data wait for an answer",
+            ),
+            PATH,
+        )
+
+    shell.desk.add("privacy", MANAGE_PRIVACY.name, waiting)
+
     # For everybody with an account
 
     async def mine(request: Request) -> Response:
@@ -55,6 +76,16 @@ def routes(shell: Shell) -> list[BaseRoute]:
     async def correct_mine(request: Request) -> Response:
         person = await shell.rights.person(own_session(request).account)
         return to(MINE, done="corrected" if await _correct(shell, request, person) else "unchanged")
+
+    async def ask(request: Request) -> Response:
+        given = await fields(request)
+        if (kind := _decided(given)) is None:
+            raise HTTPException(400)
+        if (words := _words(given)) is None:
+            return to(MINE, done="wordless")
+        person = await shell.rights.person(own_session(request).account)
+        await shell.rights.ask(kind, person, actor_of(request).id, words)
+        return to(MINE, done="asked")
 
     # For whoever has the link
 
@@ -104,15 +135,22 @@ def routes(shell: Shell) -> list[BaseRoute]:
         person, wrong = _person(given)
         kind = given.get("kind", "")
         identity = given.get("identity", "").strip()
-        if kind not in ("access", "erasure"):
+        decided, words = _decided(given), _words(given)
+        if decided is None and kind not in ("access", "erasure"):
             raise HTTPException(400)
+        if not wrong and decided is not None and words is None:
+            wrong = "words"
         if not wrong and (not identity or len(identity) > _LONGEST):
             wrong = "identity"
         if wrong:
             return _new(shell, request, given, wrong)
         # An erasure is asked for on the page that shows what there is.
+        actor = actor_of(request).id
         try:
-            opened, _ = await shell.rights.open("access", person, actor_of(request).id, identity)
+            if decided is not None and words is not None:
+                opened = await shell.rights.ask(decided, person, actor, words, identity)
+            else:
+                opened, _ = await shell.rights.open("access", person, actor, identity)
         except ValueError:
             return _new(shell, request, given, "several")
         return to(f"{PATH}/requests/{opened}")
@@ -150,6 +188,7 @@ def routes(shell: Shell) -> list[BaseRoute]:
         PermittedRoute(MINE, mine, OWN.name),
         PermittedRoute(f"{MINE}/copy", copy_mine, OWN.name, method="POST"),
         PermittedRoute(f"{MINE}/correct", correct_mine, OWN.name, method="POST"),
+        PermittedRoute(f"{MINE}/ask", ask, OWN.name, method="POST"),
         PermittedRoute(f"{COPY}/{{secret}}", copy, PUBLIC.name),
         PermittedRoute(PATH, index, MANAGE_PRIVACY.name),
         PermittedRoute(f"{PATH}/record.json", as_json, MANAGE_PRIVACY.name),
@@ -197,9 +236,7 @@ async def _request(shell: Shell, request: Request, link: str = "", *, status: in
 
 
 def _new(shell: Shell, request: Request, given: dict[str, str], wrong: str) -> Response:
-    return shell.renderer.page(
-        request, "privacy/new.html", 422 if wrong else 200, given=given, wrong=wrong, kinds=KINDS
-    )
+    return shell.renderer.page(request, "privacy/new.html", 422 if wrong else 200, given=given, wrong=wrong)
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -244,6 +281,16 @@ async def _correct(shell: Shell, request: Request, person: Person) -> int:
         )
     except LookupError:
         raise HTTPException(400) from None
+
+
+def _decided(given: dict[str, str]) -> Decided | None:
+    return next((kind for kind in DECIDED if kind == given.get("kind")), None)
+
+
+def _words(given: dict[str, str]) -> str | None:
+    """What somebody says about a request; None if they say nothing or too much."""
+    words = given.get("words", "").strip().replace("\x00", "")
+    return words if 0 < len(words) <= _LONGEST else None
 
 
 def _person(given: dict[str, str]) -> tuple[Person, str]:
