@@ -118,7 +118,8 @@ async def page(pool: asyncpg.Pool, before: int | None, limit: int) -> list[Reque
 async def waiting(pool: asyncpg.Pool) -> Waiting:
     """Those that somebody has to answer: all that no job carries out."""
     record = await pool.fetchrow(
-        "SELECT count(*), min(opened_at) FROM data_request WHERE closed_at IS NULL AND kind NOT IN ('export', 'erasure')"
+        "SELECT count(*), min(opened_at) FROM data_request "
+        "WHERE closed_at IS NULL AND kind NOT IN ('export', 'erasure')"
     )
     return Waiting(*record)
 
