@@ -120,7 +120,9 @@ class Feedback:
 
 
 _COLUMNS = "id, at, about, message, mail, language, answered_at, answered_by"
-_RECENT = "SELECT count(*) FROM feedback WHERE at > now() - interval '1 hour'"
+_RECENT = (
+    "SELECT count(*) FROM feedback WHERE at BETWEEN now() - interval '1 hour' AND now() + interval '1 hour'"
+)
 
 
 async def _of(connection: asyncpg.Connection, report: int) -> Report | None:

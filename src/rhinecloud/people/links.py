@@ -83,7 +83,8 @@ async def lately(connection: asyncpg.Connection, mail: str) -> int:
     await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, $2))", mail.lower(), _LOCK)
     return int(
         await connection.fetchval(
-            "SELECT count(*) FROM link WHERE lower(mail) = lower($1) AND created_at > now() - interval '1 hour'",
+            f"SELECT count(*) FROM link l WHERE lower(mail) = lower($1) AND {_NOT_LATER} "
+            "AND created_at > now() - interval '1 hour'",
             mail,
         )
     )
@@ -106,8 +107,10 @@ async def open_invitations(pool: asyncpg.Pool) -> list[Link]:
     return [Link(*record) for record in records]
 
 
-_SELECT = """
+# A clock that was put back makes no link hold for longer, and keeps nobody from asking for another.
+_NOT_LATER = "l.created_at < now() + interval '1 hour'"
+_SELECT = f"""
 SELECT l.id, l.purpose, l.account, l.mail, l.organisation, o.name AS organisation_name, l.role, l.made_by,
        l.created_at, l.expires_at
-FROM link l LEFT JOIN organisation o ON o.id = l.organisation WHERE l.expires_at > now()
+FROM link l LEFT JOIN organisation o ON o.id = l.organisation WHERE l.expires_at > now() AND {_NOT_LATER}
 """

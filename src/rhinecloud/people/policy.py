@@ -40,8 +40,8 @@ class Publication(msgspec.Struct, frozen=True):
     until: datetime | None = None
 
     def holds(self, now: datetime) -> bool:
-        """Whether it is in force."""
-        return self.since <= now and (self.until is None or now < self.until)
+        """Whether it is in force. One of the future began, too: the clock was put back since."""
+        return self.until is None or now < self.until
 
 
 class NotPublishable(ValueError):
@@ -135,7 +135,7 @@ class Policy:
         record = await transaction.connection.fetchrow(
             f"""
             UPDATE publication SET until = now(), withdrawn_by = $2
-            WHERE id = $1 AND (until IS NULL OR until > now()) RETURNING {_COLUMNS}
+            WHERE id = $1 AND {_HOLDS} RETURNING {_COLUMNS}
             """,
             number,
             actor,
@@ -154,7 +154,9 @@ class Policy:
 
 
 _COLUMNS = "id, audience, types, scopes, attributes, made_by, since, until"
-_IN_FORCE = f"SELECT {_COLUMNS} FROM publication WHERE until IS NULL OR until > now() ORDER BY id DESC"
+# Withdrawn is withdrawn, also when the clock is put back to before it was.
+_HOLDS = "withdrawn_by IS NULL AND (until IS NULL OR until > now())"
+_IN_FORCE = f"SELECT {_COLUMNS} FROM publication WHERE {_HOLDS} ORDER BY id DESC"
 
 
 def _read(record: asyncpg.Record) -> Publication:

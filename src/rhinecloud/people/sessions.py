@@ -62,9 +62,10 @@ class Sessions:
     async def find(self, secret: str) -> Session | None:
         """The session of a cookie's secret; None if it ended, lay unused for too long, or the account is blocked.
 
-        That it was used is written down once a minute at most.
+        That it was used is written down once a minute at most. One that was used later than now, for the clock was put
+        back, goes on, and lasts no longer from now on than any other.
         """
-        record = await self._pool.fetchrow(_FIND, digest(secret), self._idle)
+        record = await self._pool.fetchrow(_FIND, digest(secret), self._idle, self._lasting)
         return _session(record) if record is not None else None
 
     async def begin(
@@ -93,7 +94,8 @@ class Sessions:
         return [_session(record) for record in await self._pool.fetch(_OF_ACCOUNT, account, self._idle)]
 
     async def sweep(self) -> int:
-        """Forget those that ended; returns how many."""
+        """Forget those that ended; returns how many. Those of a clock that was put back last no longer than others."""
+        await self._pool.execute(_PUT_BACK, self._lasting)
         status = await self._pool.execute(
             "DELETE FROM session WHERE expires_at < now() OR seen_at < now() - $1::interval", self._idle
         )
@@ -135,10 +137,15 @@ s.id, s.account, a.name, a.mail, a.language, s.device, s.created_at, s.seen_at, 
 _HOLDS = "s.expires_at > now() AND s.seen_at > now() - $2::interval AND a.blocked_at IS NULL"
 _FIND = f"""
 WITH used AS (
-    UPDATE session SET seen_at = now() WHERE hash = $1 AND expires_at > now() AND seen_at > now() - $2::interval
-        AND seen_at < now() - interval '1 minute'
+    UPDATE session SET seen_at = now(), expires_at = least(expires_at, now() + $3::interval)
+    WHERE hash = $1 AND expires_at > now() AND seen_at > now() - $2::interval
+        AND seen_at NOT BETWEEN now() - interval '1 minute' AND now() + interval '1 minute'
 )
 SELECT {_COLUMNS} FROM session s JOIN account a ON a.id = s.account WHERE s.hash = $1 AND {_HOLDS}
+"""
+_PUT_BACK = """
+UPDATE session SET seen_at = now(), expires_at = least(expires_at, now() + $1::interval)
+WHERE seen_at > now() + interval '1 minute' OR expires_at > now() + $1::interval
 """
 _OF_ACCOUNT = f"""
 SELECT {_COLUMNS} FROM session s JOIN account a ON a.id = s.account WHERE s.account = $1 AND {_HOLDS}
