@@ -16,7 +16,9 @@ import httpx
 import pytest
 import trustme
 
+from rhinecloud.web import build
 from tests.conftest import Serve, Server
+from tests.engines.test_backup import rhinecloud
 
 
 def _trust(authority: trustme.CA) -> ssl.SSLContext:
@@ -112,3 +114,23 @@ def test_https_and_its_renewal(serve: Serve, tmp_path: Path) -> None:
     )  # 503 where the pages were never built
     assert held.sock is connection, "the connection was lost"
     held.close()
+
+
+def test_where_no_passkey_can_be_made_it_is_told_before_somebody_tries(
+    serve: Serve, tmp_path: Path, data_folder: Path
+) -> None:
+    build.build()
+    authority = trustme.CA()
+    _issue(authority, tmp_path)
+    files = (f"--tls-cert={tmp_path / 'certificate.pem'}", f"--tls-key={tmp_path / 'key.pem'}")
+    server = serve("--no-open", "--host=0.0.0.0", *files)
+    assert "NOBODY SIGNS IN FROM ELSEWHERE" in server.output and "--public-url https://" in server.output
+    here = f"https://127.0.0.1:{urlsplit(server.base_url).port}"
+    with httpx.Client(base_url=here, verify=_trust(authority), headers={"Origin": here}) as client:
+        assert "Passkeys do not work at this address" in client.get("/sign-in?lang=en").text
+        answer = client.post("/sign-in/options", json={})
+        assert answer.status_code == 409 and answer.json()["reason"] == "address"
+    # Asked beforehand, `check` says the same; with a public address nothing is wrong.
+    flags = ("--data", data_folder, "--port=0", "--mqtt-port=0", "--host=0.0.0.0", *files)
+    assert "--public-url https://" in rhinecloud("check", *flags, code=1)
+    assert "bound to city.example" in rhinecloud("check", *flags, "--public-url=https://city.example")

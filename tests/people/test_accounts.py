@@ -49,6 +49,7 @@ def test_passkeys_are_bound_to_our_own_name(
         ({"tls_cert": "/a", "tls_key": "/b", "host": "0.0.0.0"}, "wrong", "--public-url https://"),
         ({"acme_domain": "city.example www.city.example", "port": "443"}, "good", "at https://city.example;"),
         ({"acme_domain": "city.example"}, "good", "at https://city.example:8080;"),
+        ({"tls_cert": "/a", "tls_key": "/b"}, "note", "https://localhost"),
         ({}, "note", "http://localhost"),
         ({"open": True}, "good", "--open"),
     ],

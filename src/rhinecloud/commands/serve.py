@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import ipaddress
 import os
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from rhinecloud.engines.account import EngineError
 from rhinecloud.engines.supervisor import Supervisor
 from rhinecloud.observing.lines import Lines
 from rhinecloud.people.examination import examine_sign_in
+from rhinecloud.people.origins import is_loopback
 from rhinecloud.people.sessions import is_secure
 from rhinecloud.settings import ENVIRONMENT_PREFIX, Settings
 
@@ -54,16 +54,6 @@ def refuse_unsafe(settings: Settings) -> None:
             "passkeys need https: give a certificate (--tls-cert and --tls-key), or the https address of the proxy in "
             "front (--public-url https://…)."
         )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches the address. Names other than localhost are not resolved."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def announce(supervisor: Supervisor) -> None:

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from rhinecloud.settings import Settings
 
+from .origins import is_loopback
 from .passkeys import RelyingParty
 from .sessions import is_secure
 
@@ -23,11 +24,15 @@ async def examine_sign_in(settings: Settings) -> tuple[str, str]:
             f"Browsers make no passkeys at {settings.public_url} (--public-url): it has to be https with a name, not "
             "with an address in numbers, for passkeys are bound to the name.",
         )
-    if is_secure(settings):
+    if not is_loopback(settings.host):
         return (
             "wrong",
             "People can sign in as https://localhost on this machine only: passkeys are bound to the name of a host, "
             "and nobody has said which is ours. Give the address that people use (--public-url https://…), whose name "
             "the certificate has to have.",
         )
-    return "note", "People sign in on this machine only, as http://localhost, until there is a --public-url."
+    scheme = "https" if is_secure(settings) else "http"
+    return (
+        "note",
+        f"People sign in on this machine only, as {scheme}://localhost, until there is a --public-url.",
+    )

@@ -54,9 +54,14 @@ def is_known(host: str, names: frozenset[str] | None) -> bool:
         name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
     except ValueError:
         return False
-    if name in names or name == "localhost" or name.endswith(".localhost"):
+    return name in names or name.endswith(".localhost") or is_loopback(name)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches the address. Names other than localhost are not resolved."""
+    if host == "localhost":
         return True
     try:
-        return ipaddress.ip_address(name).is_loopback
+        return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
