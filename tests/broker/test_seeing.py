@@ -166,6 +166,29 @@ async def test_a_subscriber_is_told_what_the_owner_may_read(telling: Any) -> Non
     assert all(entity["wear"]["value"] == 6 for entity in receiver.entities[2:])
 
 
+async def test_who_watches_an_attribute_is_told_what_comes_into_sight_with_it(telling: Any) -> None:
+    broker, owners, notifier, receiver = telling
+    owners.change(north=NORTH)
+    begun = {"watchedAttributes": ["power"], "notificationTrigger": ["entityCreated", "entityDeleted"]}
+    await subscribe(broker, receiver, "north", **begun)
+    async with http_receiver() as plain, http_receiver() as other, http_receiver() as witness:
+        await subscribe(broker, plain, "north", watchedAttributes=["power"])
+        await subscribe(broker, other, "north", watchedAttributes=["colour"])
+        await subscribe(broker, witness, "witness", watchedAttributes=["power"])
+        await one(broker, whole("create", power=1, scope=["/South"]))
+        await one(broker, part("append", scope=["/North"]))  # of no attribute is anything changed
+        await receiver.told(1)
+        await plain.told(1)
+        await one(broker, whole("replace", power=1, colour="red", scope=["/South"]))
+        await receiver.told(2)
+        await one(broker, part("update", power=2))
+        await witness.told(2)  # everything was matched
+    assert [entity.get("power", {}).get("value") for entity in plain.entities] == [1]
+    assert not other.entities
+    assert [entity.get("power", {}).get("value") for entity in witness.entities][-1] == 2
+    assert receiver.entities[0]["power"]["value"] == 1 and "deletedAt" in receiver.entities[1]
+
+
 async def test_everybody_has_their_own_subscriptions(broker: Broker) -> None:
     documents = [
         {

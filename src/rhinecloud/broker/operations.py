@@ -100,19 +100,20 @@ class Applied(msgspec.Struct, frozen=True):
 Verdict = Applied | NgsiLdError
 
 
+class Filed(msgspec.Struct, frozen=True):
+    """Where an entity belongs: by this it is decided who may read it."""
+
+    types: tuple[str, ...]
+    scopes: tuple[str, ...]
+
+
 class Head(msgspec.Struct, frozen=True, rename="camel"):
     """What of a change tells whether anybody wants it: read without the entity, which is nearly all of its size."""
 
     entity_id: str
     types: tuple[str, ...]
     attributes: tuple[str, ...] = ()
-
-
-class Filed(msgspec.Struct, frozen=True):
-    """Where an entity belongs: by this it is decided who may read it."""
-
-    types: tuple[str, ...]
-    scopes: tuple[str, ...]
+    was: Filed | None = None
 
 
 class Change(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):

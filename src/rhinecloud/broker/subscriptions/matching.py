@@ -146,6 +146,7 @@ class Index:
         self._by_type: dict[tuple[str, str | None], list[Watched]] = {}
         self._by_attribute: dict[str, list[Watched]] = {}
         self._others: list[Watched] = []
+        self._not_all_seeing: list[Watched] = []
         for one in watched:
             self._add(one)
 
@@ -153,6 +154,8 @@ class Index:
         wanted = one.subscription
         if wanted.time_interval is not None:
             return
+        if wanted.watched and not one.sight.everything:
+            self._not_all_seeing.append(one)
         if not wanted.entities:
             self._add_by_attribute(one)
             return
@@ -191,6 +194,8 @@ class Index:
         none: list[Watched] = []
         yield self._others
         yield self._by_id.get(change.entity_id, none)
+        if change.was is not None:  # into sight or out of it with all its attributes, though none of them changed
+            yield self._not_all_seeing
         for attribute in change.attributes:
             yield self._by_attribute.get(attribute, none)
         for kind in change.types:
