@@ -68,7 +68,7 @@ def hostile(mine: Room, other: Room, owner: str) -> list[str]:
         "CREATE TABLE public.mine (n int)",
         "CREATE SCHEMA mine",
         "CREATE ROLE mine",
-        "CREATE EXTENSION pg_trgm",
+        "CREATE EXTENSION hstore",
         "COPY (SELECT 1) TO PROGRAM 'true'",
     ]
 

@@ -92,7 +92,7 @@ async def test_a_tenants_connections_reach_its_schema_only(
                 "CREATE TABLE public.mine (n int)",
                 "CREATE SCHEMA mine",
                 "CREATE ROLE mine",
-                "CREATE EXTENSION pg_trgm",
+                "CREATE EXTENSION hstore",
                 "COPY (SELECT 1) TO PROGRAM 'true'",
                 "SELECT pg_read_file('postgresql.conf')",
             ):
@@ -113,7 +113,8 @@ async def test_who_has_no_right_to_make_roles_is_told_so(empty_database_url: str
     poor = f"poor_{name}"
     await application.execute(f"CREATE ROLE {poor} LOGIN PASSWORD 'secret'")
     await application.execute(f"GRANT CREATE ON DATABASE {name} TO {poor}")
-    await application.execute("CREATE EXTENSION IF NOT EXISTS btree_gist WITH SCHEMA public")
+    for extension in ("btree_gist", "pg_trgm"):
+        await application.execute(f"CREATE EXTENSION IF NOT EXISTS {extension} WITH SCHEMA public")
     try:
         url = empty_database_url.replace("//rhinecloud@", f"//{poor}:secret@")
         if EXTERNAL_DATABASE:

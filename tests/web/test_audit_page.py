@@ -65,3 +65,26 @@ async def test_the_audit_log(visit: Visiting, city: Street) -> None:
         assert await visited.axe() == []
     for theme in ("light", "dark"):
         await axe_and_width(visit, ["/audit?subject=audited"], theme)
+
+
+async def test_names_stand_beside_the_ids(visit: Visiting, city: Street) -> None:
+    answer = city.client.post(
+        "/api/v1/devices", json={"id": "named-1", "type": "Streetlight", "name": "Leuchte am Innenhafen"}
+    )
+    assert answer.status_code == 201
+    add_devices(city, "named-2")
+    assert city.client.delete("/api/v1/devices/named-2").status_code in (200, 204)
+    # What is looked for may be a name.
+    assert [row[3] for row in lines(city, "subject=innenHAFEN")] == ["named-1"]
+    async with visit() as visited:
+        page = visited.page
+        await visited.go("/audit?lang=de&subject=named-")
+        named = page.locator("tbody tr", has_text="named-1")
+        await expect(named.get_by_role("link", name="Leuchte am Innenhafen")).to_be_visible()
+        await expect(named.locator(".sub", has_text="open")).to_be_visible()
+        await expect(named).to_contain_text("ohne Anmeldung")
+        await expect(page.locator("tbody tr", has_text="named-2").first).to_contain_text(
+            "nicht mehr vorhanden"
+        )
+        await named.get_by_role("link", name="Leuchte am Innenhafen").click()
+        await expect(page.locator("h1")).to_have_text("Leuchte am Innenhafen")

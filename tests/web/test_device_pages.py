@@ -11,6 +11,7 @@ import shlex
 from pathlib import Path
 
 import aiomqtt
+import asyncpg
 import pytest
 from playwright.async_api import Page, expect
 
@@ -289,3 +290,48 @@ def test_odd_addresses(city: Street, lamp: str) -> None:
     refused = city.client.post(PATH, data={"action": "remove"}, headers={"origin": "http://evil.example"})
     assert refused.status_code == 403
     assert city.client.get(PATH).status_code == 200
+
+
+async def test_devices_that_are_silent(visit: Visiting, city: Street, server: Server) -> None:
+    names = [f"silence-{number:02d}" for number in range(30)]
+    for name in names:
+        answer = city.client.post("/api/v1/devices", json={"id": name, "type": "Streetlight"})
+        assert answer.status_code == 201
+    connection = await asyncpg.connect(server.database_url)
+    try:
+        await connection.execute(
+            "UPDATE tenant_city.device SET seen_at = now() - interval '2 days', enabled = id <> $1 "
+            "WHERE id LIKE 'silence-%' AND id <> $2",
+            names[0],
+            names[1],
+        )
+    finally:
+        await connection.close()
+    async with visit(java_script_enabled=False) as visited:
+        page = visited.page
+        # From the desk: as many as it counts, page after page.
+        await page.goto(f"{city.url}/?lang=de")
+        await page.locator(".desk__item a", has_text="schweigen seit über einem Tag").click()
+        await expect(page.locator("#silent")).to_have_value("1d")
+        await expect(page.locator("table caption")).to_contain_text("28 Geräte")
+        await expect(page.locator("tbody tr")).to_have_count(25)
+        await expect(page.locator("tbody tr").first).to_contain_text("schweigt")
+        await page.click("a[rel=next]")
+        await expect(page.locator("tbody tr")).to_have_count(3)
+        await expect(page.locator("#silent")).to_have_value("1d")
+        await page.select_option("#silent", "7d")
+        await page.click("main .filter button[type=submit]")
+        await expect(page.locator(".empty")).to_contain_text("Kein Gerät passt")
+        await page.goto(f"{city.url}/devices?silent=never&search=silence")
+        await expect(page.locator("tbody tr")).to_have_count(1)
+        await expect(page.locator("tbody tr")).to_contain_text(names[1])
+        await page.goto(f"{city.url}/devices?silent=36h&search=silence")
+        await expect(page.locator("#silent option:checked")).to_have_text("vor mehr als 36 Stunden")
+    for nonsense in ("x", "0d", "99999d", "-1h", "%00"):
+        assert city.client.get(f"/devices?silent={nonsense}").status_code == 200
+    async with visit() as visited:
+        page = visited.page
+        await visited.go("/devices?search=silence&lang=de")
+        await page.select_option("#silent", "never")
+        await expect(page.locator("tbody tr")).to_have_count(1)
+        assert await visited.axe() == []

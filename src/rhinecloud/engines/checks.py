@@ -30,7 +30,7 @@ from rhinecloud.settings import Settings
 OLDEST_PYTHON = (3, 11)
 OLDEST_POSTGRESQL = 16
 OLDEST_NATS = (2, 11)
-NEEDED_EXTENSIONS = ("btree_gist",)
+NEEDED_EXTENSIONS = ("btree_gist", "pg_trgm")
 LITTLE_SPACE = 1_000_000_000  # bytes
 _UNSAFE_FILESYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "vfat", "exfat", "fuse.sshfs", "drvfs"}
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 import asyncpg
@@ -33,6 +33,17 @@ class Device(msgspec.Struct, frozen=True):
     detail: dict[str, Any]
 
 
+class Wanted(msgspec.Struct, frozen=True):
+    """Which devices; what is empty leaves none out. `search` is a part of id, name or entity; `silent`: those that may
+    speak and have not been heard of for longer; `unheard`: those that never were."""
+
+    search: str = ""
+    type: str | None = None
+    profile: str | None = None
+    silent: timedelta | None = None
+    unheard: bool = False
+
+
 class Secret(msgspec.Struct, frozen=True):
     """A secret of a device, without itself: only its hash is kept. `id` names it for revoking."""
 
@@ -57,19 +68,15 @@ SELECT id, name, profile, type, entity_id,
 ON CONFLICT (id) DO NOTHING RETURNING {_DEVICE}
 """
 
-_PAGE = f"""
-SELECT {_DEVICE} FROM device
- WHERE id > $1
-   AND ($2 = '' OR id ILIKE $2 OR name ILIKE $2 OR entity_id ILIKE $2)
-   AND ($3::text IS NULL OR type = $3) AND ($4::text IS NULL OR profile = $4)
- ORDER BY id LIMIT $5
-"""
-
-_COUNT = """
-SELECT count(*) FROM device
- WHERE ($1 = '' OR id ILIKE $1 OR name ILIKE $1 OR entity_id ILIKE $1)
+# As `attention.silent_devices` counts them: who is blocked may not speak, who never spoke has not fallen silent.
+_WANTED = """
+       ($1 = '' OR id ILIKE $1 OR name ILIKE $1 OR entity_id ILIKE $1)
    AND ($2::text IS NULL OR type = $2) AND ($3::text IS NULL OR profile = $3)
+   AND ($4::interval IS NULL OR (enabled AND seen_at < now() - $4::interval))
+   AND ($5::boolean IS NOT TRUE OR seen_at IS NULL)
 """
+_PAGE = f"SELECT {_DEVICE} FROM device WHERE {_WANTED} AND id > $6 ORDER BY id LIMIT $7"
+_COUNT = f"SELECT count(*) FROM device WHERE {_WANTED}"
 
 
 async def insert(connection: Connection, devices: Sequence[Mapping[str, Any]]) -> list[Device]:
@@ -102,18 +109,32 @@ async def directory(connection: Connection) -> dict[str, tuple[str, str]]:
     return {row[0]: (row[1], row[2]) for row in rows}
 
 
-async def page(
-    connection: Connection, after: str, limit: int, search: str, type_: str | None, profile: str | None
-) -> list[Device]:
+async def page(connection: Connection, wanted: Wanted, after: str, limit: int) -> list[Device]:
     """Devices in the order of their ids, those after one of them."""
-    rows = await connection.fetch(_PAGE, after, _like(search), type_, profile, limit)
+    rows = await connection.fetch(_PAGE, *_values(wanted), after, limit)
     return [_device(row) for row in rows]
 
 
-async def count(connection: Connection, search: str, type_: str | None, profile: str | None) -> int:
-    """How many devices the same search finds."""
-    found: int = await connection.fetchval(_COUNT, _like(search), type_, profile)
+async def count(connection: Connection, wanted: Wanted) -> int:
+    """How many devices there are of these."""
+    found: int = await connection.fetchval(_COUNT, *_values(wanted))
     return found
+
+
+async def names(connection: Connection, devices: Collection[str]) -> dict[str, str]:
+    """What devices are called, as far as they are there; "" for one without a name."""
+    if not devices:
+        return {}
+    rows = await connection.fetch("SELECT id, name FROM device WHERE id = ANY($1::text[])", sorted(devices))
+    return {row[0]: row[1] for row in rows}
+
+
+async def called(connection: Connection, part: str, most: int = 50) -> list[str]:
+    """Devices whose name has this part, at most so many."""
+    rows = await connection.fetch(
+        "SELECT id FROM device WHERE name ILIKE $1 ORDER BY id LIMIT $2", _like(part), most
+    )
+    return [row[0] for row in rows]
 
 
 async def update(connection: Connection, device: Mapping[str, Any]) -> Device:
@@ -243,6 +264,10 @@ def _device(row: asyncpg.Record | Iterable[Any]) -> Device:
     values[5], values[6] = tuple(values[5]), tuple(values[6])
     values[11] = msgspec.json.decode(values[11])
     return Device(*values)
+
+
+def _values(wanted: Wanted) -> tuple[Any, ...]:
+    return _like(wanted.search), wanted.type, wanted.profile, wanted.silent, wanted.unheard
 
 
 def _like(search: str) -> str:

@@ -38,6 +38,7 @@ async def migrate_platform(connection: asyncpg.Connection) -> list[str]:
             scope text, name text, applied_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (scope, name)
         );
         CREATE EXTENSION IF NOT EXISTS btree_gist WITH SCHEMA public;
+        CREATE EXTENSION IF NOT EXISTS pg_trgm WITH SCHEMA public;
         """
     )
     await versions.keep_record(connection, "rhinecloud.migration")

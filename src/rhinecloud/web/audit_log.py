@@ -1,4 +1,4 @@
-"""The audit log: who did what to what and when, by filter, page after page, and as CSV."""
+"""The audit log: who did what to what and when, by filter, page after page, and as CSV (which has the ids alone)."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from starlette.routing import BaseRoute
 
 from rhinecloud.store import audit
 
+from . import audit_names
 from .operations.pages import PAGE, whole
 from .shell import Shell
-from .sight import PermittedRoute
+from .sight import PermittedRoute, actor_of
 
 PATH = "/audit"
 _PORTION = 1_000
@@ -62,25 +63,34 @@ def _instant(text: str, zone: tzinfo, *, end: bool) -> datetime | None:
     return at if at.tzinfo else at.replace(tzinfo=zone)
 
 
+async def _named(shell: Shell, asked: Asked) -> Asked:
+    """What is looked for may be the name of somebody, or of something, that the log knows by an id."""
+    subjects = await audit_names.called(shell, asked.fields["subject"])
+    return msgspec.structs.replace(asked, filter=msgspec.structs.replace(asked.filter, subjects=subjects))
+
+
 def routes(shell: Shell) -> list[BaseRoute]:
     """`/audit` and `/audit.csv`."""
 
     async def page(request: Request) -> Response:
-        pool = shell.broker.database.pool
-        asked = read(request, shell.renderer.of(request).zone)
+        pool = shell.broker.database.queries
+        asked = await _named(shell, read(request, shell.renderer.of(request).zone))
         before = whole(request.query_params.get("before"), 2**62) or None
         found = [] if asked.wrong else await audit.page(pool, asked.filter, before, PAGE + 1)
-        actors, actions = await audit.words(pool)
+        actors, actions = await audit.actors(pool), await audit.actions(pool)
         kept = {name: value for name, value in asked.fields.items() if value}
         shown = found[:PAGE]
         more = {**kept, "before": shown[-1].id} if len(found) > PAGE else None
+        chosen = [one for one in (asked.fields["actor"],) if one and one not in actors]
+        everybody = {*actors, *chosen, *(line.actor for line in shown)}
         return shell.renderer.page(
             request,
             "audit.html",
             422 if asked.wrong else 200,
             asked=asked,
             lines=shown,
-            actors=actors,
+            names=await audit_names.of_lines(shell, actor_of(request), shown, everybody),
+            actors=[*actors, *chosen],
             actions=actions,
             areas=sorted({action.partition(".")[0] for action in actions}),
             first=f"{PATH}?{urlencode(kept)}" if before else None,
@@ -89,7 +99,7 @@ def routes(shell: Shell) -> list[BaseRoute]:
         )
 
     async def export(request: Request) -> Response:
-        asked = read(request, shell.renderer.of(request).zone)
+        asked = await _named(shell, read(request, shell.renderer.of(request).zone))
         if asked.wrong:
             return Response("a time cannot be read: " + ", ".join(asked.wrong), 422, media_type="text/plain")
         headers = {"Content-Disposition": 'attachment; filename="audit.csv"', "Cache-Control": "no-store"}
@@ -107,7 +117,7 @@ async def _table(shell: Shell, wanted: audit.Filter) -> AsyncIterator[str]:
     """All lines that meet the filter, newest first, a portion at a time. Times are UTC."""
     yield _rows([_COLUMNS])
     before: int | None = None
-    while lines := await audit.page(shell.broker.database.pool, wanted, before, _PORTION):
+    while lines := await audit.page(shell.broker.database.queries, wanted, before, _PORTION):
         yield _rows(
             (
                 line.at.isoformat(),

@@ -102,6 +102,10 @@ class Navigation:
             if self._entries.setdefault(entry.path, entry) != entry:
                 raise ValueError(f"{entry.path} is in the navigation already")
 
+    def labels(self) -> dict[str, Label]:
+        """What the places are called, by their path."""
+        return {path: entry.label for path, entry in self._entries.items()}
+
     def of(self, actor: Actor, path: str) -> tuple[Item, ...]:
         """What somebody is shown who looks at an address, in order."""
         seen = [entry for entry in self._entries.values() if actor.may(entry.permission)]

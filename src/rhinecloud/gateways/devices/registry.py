@@ -6,7 +6,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import msgspec
@@ -215,12 +215,16 @@ class Registry:
         search: str = "",
         type: str | None = None,
         profile: str | None = None,
+        silent: timedelta | None = None,
+        unheard: bool = False,
         count: bool = False,
     ) -> DevicePage:
-        """Devices after an id, those whose id, name or entity holds `search`; counted if asked."""
+        """Devices after an id, those whose id, name or entity holds `search`; counted if asked. `silent`: those that
+        may speak, did so once and have not for longer; `unheard`: those that never did."""
         pool = self._database.pool
-        found = await devices.page(pool, after, limit + 1, search, type, profile)
-        total = await devices.count(pool, search, type, profile) if count else None
+        wanted = devices.Wanted(search, type, profile, silent, unheard)
+        found = await devices.page(pool, wanted, after, limit + 1)
+        total = await devices.count(pool, wanted) if count else None
         return DevicePage(found[:limit], found[limit - 1].id if len(found) > limit > 0 else None, total)
 
     async def change(self, device: str, changes: Changes, actor: str) -> Device:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -24,6 +26,10 @@ from .pages import PAGE, done, form_number, printable, segment, to
 
 PATH = "/devices"
 MOST_IMPORTED = 20_000
+SILENCE = timedelta(days=1)  # after which a device is called silent
+SILENCES = ("1h", "1d", "7d", "30d")
+NEVER = "never"
+_SPAN = re.compile(r"([1-9][0-9]{0,3})([hd])")
 _COLUMNS = ("id", "type", "profile", "name", "entity_id", "publish", "subscribe")
 
 
@@ -133,24 +139,48 @@ def routes(shell: Shell) -> list[BaseRoute]:
 async def _listing(shell: Shell, request: Request) -> dict[str, Any]:
     params = request.query_params
     search, profile, after = (_text(params.get(name)) for name in ("search", "profile", "after"))
+    silent, silence = _silence(params.get("silent"))
     page = await shell.devices.registry.list(
-        after=after, limit=PAGE, search=search, profile=profile or None, count=True
+        after=after,
+        limit=PAGE,
+        search=search,
+        profile=profile or None,
+        silent=silence,
+        unheard=silent == NEVER,
+        count=True,
     )
-    kept = {name: value for name, value in (("search", search), ("profile", profile)) if value}
+    given = (("search", search), ("profile", profile), ("silent", silent))
+    kept = {name: value for name, value in given if value}
+    quiet = datetime.now(UTC) - SILENCE
     return {
         "devices": page.devices,
         "count": page.count,
         "search": search,
         "wanted": profile,
+        "silent": silent,
+        "silences": [*SILENCES, *([silent] if silent not in (*SILENCES, "", NEVER) else [])],
         "profiles": [(one.name, one.name) for one in shell.profiles.all()],
         "alarmed": await shell.devices.alarms.counts_of([device.id for device in page.devices]),
+        "quiet": {one.id for one in page.devices if one.seen_at is not None and one.seen_at < quiet},
         "alarms": await shell.devices.alarms.counts(),
         "nobodys": await shell.devices.alarms.list(nobodys=True),
         "first": f"{PATH}?{urlencode(kept)}" if after else None,
         "after": f"{PATH}?{urlencode({**kept, 'after': page.next})}" if page.next else None,
-        "filtered": bool(search or profile),
+        "filtered": bool(kept),
         "done": done(request),
     }
+
+
+def _silence(text: str | None) -> tuple[str, timedelta | None]:
+    """How long nothing was heard, as an address says it (`12h`, `7d`, `never`); what is nothing of the kind is left
+    aside."""
+    if text == NEVER:
+        return NEVER, None
+    found = _SPAN.fullmatch(text or "")
+    if found is None:
+        return "", None
+    number = int(found[1])
+    return found[0], timedelta(days=number) if found[2] == "d" else timedelta(hours=number)
 
 
 def _form(
