@@ -86,6 +86,10 @@ class Installation:
         assert self.exposition is not None, "the worker has not begun to serve"
         return await self.exposition.text()
 
+    async def backups(self) -> dict[str, Any]:
+        """Figures of the backups; `every` is None where none are made."""
+        return await self._backups.health()
+
     async def health(self) -> dict[str, Any]:
         """Figures of the engines, of the way from device to graph to bus, and of this process.
 

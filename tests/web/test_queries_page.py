@@ -44,6 +44,53 @@ async def test_a_query_without_javascript(visit: Visiting, city: Street) -> None
         await expect(page.locator("#scope-error")).not_to_be_empty()
 
 
+async def test_groups_and_what_lies_within_attributes(visit: Visiting, city: Street) -> None:
+    async with visit(java_script_enabled=False) as visited:
+        page = visited.page
+        await page.goto(f"{city.url}/queries?lang=de&type=TrafficFlowObserved")
+        # A language, a sub-attribute and a time of an attribute can be chosen as attributes can.
+        await page.select_option("#attribute-1", label="name › en")
+        await page.select_option("#operator-1", "begins")
+        await page.fill("#value-1", "Coun")
+        await page.click("main button[type=submit]")
+        await expect(page.locator(".request")).to_contain_text('name[en]~="^Coun"')
+        await expect(page.locator(".query__table tbody")).to_contain_text("Counter")
+        await page.select_option("#attribute-2", "measuring.accuracy")
+        await page.select_option("#operator-2", "lt")
+        await page.fill("#value-2", "0,1")
+        await page.select_option("[id='any-1']", "1")
+        await page.click("main button[type=submit]")
+        await expect(page.locator(".request")).to_contain_text('name[en]~="^Coun"|measuring.accuracy<0.1')
+        await expect(page.locator(".query__table thead")).to_contain_text("measuring › accuracy")
+        await expect(page.locator(".query__table tbody tr")).to_have_count(1)
+        # A second group, with the keyboard alone: both hold, then one suffices.
+        await page.locator("summary", has_text="Eine weitere Gruppe").focus()
+        await page.keyboard.press("Enter")
+        await page.select_option("#attribute-4", "averageVehicleSpeed")
+        await page.select_option("#operator-4", "gt")
+        await page.fill("#value-4", "1000")
+        await page.locator("#value-4").press("Enter")
+        together = '(name[en]~="^Coun"|measuring.accuracy<0.1);averageVehicleSpeed>1000'
+        await expect(page.locator(".request")).to_contain_text(together)
+        await expect(page.locator(".query__count")).to_contain_text("Kein Objekt")
+        await page.select_option("#groups", "any")
+        await page.select_option("[id='any-1']", "")
+        await page.click("main button[type=submit]")
+        either = 'name[en]~="^Coun";measuring.accuracy<0.1|averageVehicleSpeed>1000'
+        await expect(page.locator(".request")).to_contain_text(either)
+        address = page.url
+    asked = address.partition("?")[2]
+    assert city.client.get(f"/queries.json?{asked}").json() == []
+    async with visit() as visited:
+        # With a script the address says no more than is filled in, and means the same.
+        await visited.go(f"/queries?{asked}")
+        await visited.page.click("main button[type=submit]")
+        await expect(visited.page.locator(".request")).to_contain_text(either)
+        assert len(visited.page.url) < len(address)
+    for theme in ("light", "dark"):
+        await axe_and_width(visit, [f"/queries?{asked}"], theme)
+
+
 async def test_the_shown_request_answers_the_same(city: Street) -> None:
     text = city.client.get(f"/queries?{ON}&limit=25&lang=en").text
     command = re.search(r"curl -s &#39;(.*?)&#39;</code>", text)

@@ -95,18 +95,19 @@ def print_q(q: Q, context: Context) -> str:
                 for term in terms
             )
         case Exists(path):
-            return _print_path(path, context)
+            return print_path(path, context)
         case Comparison(path, op, value):
-            return f"{_print_path(path, context)}{op}{_print_value(value)}"
+            return f"{print_path(path, context)}{op}{_print_value(value)}"
 
 
-def _print_path(path: AttributePath, context: Context) -> str:
+def print_path(path: AttributePath, context: Context) -> str:
+    """The text of an attribute path, names shortened by the context; `parse_path` reads it back to the same path."""
     text = ".".join(_print_name(name, context) for name in (path.attribute, *path.sub_path))
     if path.json_path:
         text += f"[{'.'.join(path.json_path)}]"
     if path.linked is not None:
         types = ",".join(_print_name(one, context) for one in path.linked.types)
-        inner = _print_path(path.linked.path, context)
+        inner = print_path(path.linked.path, context)
         text += f"{{{types}:{inner}}}" if types else f"{{{inner}}}"
     return text
 

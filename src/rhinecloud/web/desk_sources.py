@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
-from rhinecloud.certificates import Expiry
+from rhinecloud.certificates import Expiry, Folder
 from rhinecloud.people import Actor
+from rhinecloud.people.legal import LANGUAGES, PAGES, Legal
 from rhinecloud.store import attention
 
 from .desk import Desk, Notice, counted
+from .operations.devices import SILENCE
 from .shell import City
 
-SILENCE = timedelta(days=1)
 LATELY = timedelta(days=1)
 _RETURNED = timedelta(days=7)
 _NEARLY_FULL = 0.9  # of the disk
+_ENDING = timedelta(days=3)  # of the 14 days of an invitation
+_MANY_FAILURES = 3  # one attempt may fail for reasons of the authority
+_CERTIFICATE, _BACKUPS = "/health#part-certificate", "/health#part-backups"
 
 
 async def silent_devices(city: City, actor: Actor) -> list[Notice]:
@@ -28,7 +32,7 @@ async def silent_devices(city: City, actor: Actor) -> list[Notice]:
         found.since,
         ("Gerät schweigt seit über einem Tag", "device has been silent for more than a day"),
         ("Geräte schweigen seit über einem Tag", "devices have been silent for more than a day"),
-        "/devices",
+        "/devices?silent=1d",
     )
 
 
@@ -115,14 +119,18 @@ async def disk(city: City, actor: Actor) -> list[Notice]:
 
 
 async def certificate(city: City, actor: Actor) -> list[Notice]:
-    """The certificate that is served, once it has to be renewed."""
+    """The certificate that is served, once it has to be renewed, and that the last attempt to renew it failed."""
     if city.settings.tls_cert is None:
         return []
     try:
         expiry = Expiry.of_file(city.settings.tls_cert)
     except (OSError, ValueError):
         text = ("Das Zertifikat kann nicht gelesen werden", "The certificate cannot be read")
-        return [Notice("alarm", text, "/health")]
+        return [Notice("alarm", text, _CERTIFICATE)]
+    return [*_ending(expiry), *(_not_renewed(Folder(city.settings.data)) if city.settings.acme_names else ())]
+
+
+def _ending(expiry: Expiry) -> list[Notice]:
     urgency = expiry.urgency()
     if urgency == "good":
         return []
@@ -137,7 +145,76 @@ async def certificate(city: City, actor: Actor) -> list[Notice]:
         urgency,
         (f"Das Zertifikat läuft ab; verbleibende Tage: {days}", f"The certificate ends; days left: {days}"),
     )
-    return [Notice("look" if urgency == "soon" else "alarm", text, "/health")]
+    return [Notice("look" if urgency == "soon" else "alarm", text, _CERTIFICATE)]
+
+
+def _not_renewed(folder: Folder) -> list[Notice]:
+    failures = folder.state.failures
+    if folder.state.problem is None:
+        return []
+    text = (
+        f"Das Zertifikat konnte nicht erneuert werden; Versuche: {failures}",
+        f"The certificate could not be renewed; attempts: {failures}",
+    )
+    return [Notice("look" if failures < _MANY_FAILURES else "alarm", text, _CERTIFICATE)]
+
+
+async def backups(city: City, actor: Actor) -> list[Notice]:
+    """That the last good backup is too old, that there is none, or that none are made. An open installation is there
+    to be looked at: nobody is told to back it up."""
+    figures = await city.backups()
+    if figures["every"] is None:
+        text = ("Es werden keine Sicherungen gemacht", "No backups are made")
+        return [] if city.settings.open else [Notice("look", text, _BACKUPS)]
+    if not figures["late"]:
+        return []
+    if "reason" in figures:
+        text = (
+            "Der Ort der Sicherungen ist nicht zu erreichen",
+            "The place of the backups cannot be reached",
+        )
+        return [Notice("alarm", text, _BACKUPS)]
+    if figures["newest"] is None:
+        text = ("Es gibt noch keine Sicherung", "There is no backup yet")
+        return [Notice("look", text, _BACKUPS)]
+    text = ("Die letzte gute Sicherung ist zu alt", "The last good backup is too old")
+    return [Notice("alarm", text, _BACKUPS, since=datetime.fromisoformat(figures["newest"]))]
+
+
+async def invitations(city: City, actor: Actor) -> list[Notice]:
+    """Invitations that nobody took up and that are over in a few days."""
+    soon = datetime.now(UTC) + _ENDING
+    ending = [link for link in await city.people.invitations() if link.expires_at < soon]
+    return counted(
+        "hint",
+        len(ending),
+        min((link.created_at for link in ending), default=None),
+        (
+            "Einladung wurde nicht angenommen und läuft bald ab",
+            "invitation was not taken up and is over soon",
+        ),
+        (
+            "Einladungen wurden nicht angenommen und laufen bald ab",
+            "invitations were not taken up and are over soon",
+        ),
+        "/people#invitations-title",
+    )
+
+
+async def legal_texts(city: City, actor: Actor) -> list[Notice]:
+    """Texts that the operator answers for by law and has not filled in: each model text with gaps is one."""
+    if city.settings.open:
+        return []  # nobody but this machine reaches it
+    legal = Legal(city.people, city.settings.city_name)
+    texts = [await legal.text(page.key, code) for page in PAGES for code in LANGUAGES]
+    return counted(
+        "look",
+        sum(bool(text.gaps) for text in texts),
+        None,
+        ("rechtlicher Text ist nicht ausgefüllt", "legal text is not filled in"),
+        ("rechtliche Texte sind nicht ausgefüllt", "legal texts are not filled in"),
+        "/legal",
+    )
 
 
 def add_to(desk: Desk) -> None:
@@ -150,3 +227,6 @@ def add_to(desk: Desk) -> None:
     desk.add("mail", "mail.see", lost_letters)
     desk.add("disk", "health.see", disk)
     desk.add("certificate", "health.see", certificate)
+    desk.add("backups", "health.see", backups)
+    desk.add("invitations", "people.manage", invitations)
+    desk.add("legal", "legal.manage", legal_texts)

@@ -21,35 +21,27 @@ from starlette.routing import BaseRoute
 from rhinecloud.api.ngsi_ld import ask
 from rhinecloud.broker import Query
 from rhinecloud.model import CORE, NgsiLdError, parse_type_selection
+from rhinecloud.model.query_tree import AttributePath
 
+from . import query_choices
 from . import question as asking
 from .language import instant
 from .names import plain_value, short
+from .query_choices import Choice
 from .question import Question, Wrong, of_parameters, request_of
 from .shell import Shell
 from .sight import PermittedRoute, actor_of
 from .sketch import sketch
-from .values import Shown, rows
 
 PATH = "/queries"
 _SAMPLE = 60  # entities that tell which attributes there are
 _COLUMNS = 8  # of a table, unless attributes are chosen
 _SERIES = 12  # charts on a page
 _MOST_ROWS = 10_000  # of a downloaded table
-_SPARE = 1  # conditions that are still to be filled in
 _FIELDS = {
     "type": "type", "q": "value-1", "scopeQ": "scope", "coordinates": "area", "georel": "radius", "orderBy": "order",
     "pick": "show", "timeAt": "since", "endTimeAt": "until", "lastN": "last",
 }  # fmt: skip
-
-
-class Choice(msgspec.Struct, frozen=True):
-    """An attribute that can be chosen: its IRI, its name, the form of its values, the sign of their unit."""
-
-    iri: str
-    name: str
-    form: str
-    unit: str
 
 
 class Answered(msgspec.Struct, frozen=True):
@@ -67,6 +59,7 @@ def routes(shell: Shell) -> list[BaseRoute]:
     async def page(request: Request) -> Response:
         question = of_parameters(request.query_params.multi_items())
         choices = await _choices(shell, request, question)
+        by_path = {one.path: one for one in choices}
         wrong: dict[str, str] = {}
         made = answered = None
         try:
@@ -85,11 +78,11 @@ def routes(shell: Shell) -> list[BaseRoute]:
             question=question,
             types=await _types(shell, request),
             choices=choices,
-            by_iri={one.iri: one for one in choices},
+            attributes=[one for one in choices if one.is_attribute],
+            choice_of=lambda text: by_path.get(asking.path_of(text) or AttributePath(text)),
             operators=asking.OPERATORS,
             all_operators=asking.ALL_OPERATORS,
-            spare=range(len(question.conditions) + 1, len(question.conditions) + 1 + _SPARE),
-            iri_of=_iri,
+            groups=_numbered(question),
             wrong=wrong,
             asked=made,
             curl=f"curl -s '{shell.public_url(request)}{made.path}'" if made else "",
@@ -128,9 +121,23 @@ def routes(shell: Shell) -> list[BaseRoute]:
     ]
 
 
+def _numbered(question: Question) -> list[dict[str, Any]]:
+    """The groups of the form with the numbers of their conditions, as `asking.condition_tree` counts them. Each has a
+    `spare` one that is still to be filled in, the last has nothing else."""
+    number = 0
+    told: list[dict[str, Any]] = []
+    for group in (*question.groups, asking.Group(())):
+        held = [(number + n, one) for n, one in enumerate(group.conditions, 1)]
+        number += len(held)
+        told.append({"conditions": held, "any_of": group.any_of})
+    for spare, one in enumerate(told, number + 1):
+        one["spare"] = spare
+    return told
+
+
 def _made(shell: Shell, request: Request, question: Question, choices: Sequence[Choice]) -> asking.Request:
     zone = shell.renderer.of(request).zone
-    return request_of(question, {one.iri: one.form for one in choices}, zone)
+    return request_of(question, {one.path: one.form for one in choices}, zone)
 
 
 async def _ask(shell: Shell, request: Request, made: asking.Request) -> tuple[Answered, str]:
@@ -161,19 +168,7 @@ async def _choices(shell: Shell, request: Request, question: Question) -> list[C
         return []
     sight = actor_of(request).sight
     sample = await shell.broker.query(Query(types=types, limit=_SAMPLE), sight=sight)
-    known: dict[str, Shown] = {}
-    for entity in sample.entities:
-        for row in rows(entity.attributes):
-            known.setdefault(row.iri, row)
-    found = (Choice(iri, CORE.compact_iri(iri), row.form, row.unit) for iri, row in known.items())
-    return sorted(found, key=lambda one: one.name.casefold())
-
-
-def _iri(name: str) -> str:
-    try:
-        return CORE.expand_name(name)
-    except NgsiLdError:
-        return name
+    return query_choices.of_entities(entity.attributes for entity in sample.entities)
 
 
 # What is shown -------------------------------------------------------------------------------------------------
@@ -203,10 +198,11 @@ def _shown(
     return {
         **base,
         "columns": columns,
-        "units": {one.name: one.unit for one in choices},
-        "sort": {name: _sorted_by(question, name) for name in columns},
+        "units": {one.text: one.unit for one in choices},
+        "labels": {one.text: one.label for one in choices},
+        "sort": {name: _sorted_by(question, name) for name in columns if not _is_within(name)},
         "rows": [
-            (one["id"], one.get("type"), [_cell(one.get(name)) for name in columns])
+            (one["id"], one.get("type"), [_within(one, name) for name in columns])
             for one in answered.documents
         ],
         "sketch": sketch(
@@ -232,12 +228,26 @@ def _sorted_by(question: Question, name: str) -> tuple[str, str]:
 
 
 def _columns(question: Question, documents: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Attributes by name, and what conditions are about by its path. Those asked for come first."""
+    asked = dict.fromkeys(one.attribute for one in question.conditions if asking.path_of(one.attribute))
     if question.show:
-        return list(question.show)
+        return list(dict.fromkeys((*question.show, *(one for one in asked if _is_within(one)))))
     names = dict.fromkeys(name for one in documents for name in one if name not in ("id", "type", "location"))
-    asked = [one.attribute for one in question.conditions if one.attribute in names]
-    front = [name for name in ("name", *asked) if name in names]
-    return list(dict.fromkeys((*front, *names)))[:_COLUMNS]
+    front = [name for name in ("name", *asked) if name in names or (name in asked and _is_within(name))]
+    return list(dict.fromkeys((*front, *names)))[: max(_COLUMNS, len(front))]
+
+
+def _is_within(text: str) -> bool:
+    path = asking.path_of(text)
+    return path is not None and path.linked is None and bool(path.sub_path or path.json_path)
+
+
+def _within(document: Mapping[str, Any], text: str) -> Any:
+    """The cell of a column."""
+    if text in document or not _is_within(text):
+        return _cell(document.get(text))
+    path = cast("AttributePath", asking.path_of(text))
+    return _cell(query_choices.told(document.get(CORE.compact_iri(path.attribute)), path))
 
 
 def _cell(value: Any) -> Any:

@@ -10,18 +10,20 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
+from itertools import zip_longest
 from typing import Final, Literal
 from urllib.parse import quote, urlencode
 
 import msgspec
 
-from rhinecloud.model import CORE, And, Q
-from rhinecloud.model.query_language import print_q
+from rhinecloud.model import CORE, And, NgsiLdError, Q
+from rhinecloud.model.query_language import parse_path, print_q
 from rhinecloud.model.query_tree import (
     AttributePath,
     Comparison,
     Exists,
     Operator,
+    Or,
     Pattern,
     Range,
     Single,
@@ -31,7 +33,9 @@ from rhinecloud.model.query_tree import (
 from rhinecloud.model.values import normal_time
 
 Form = Literal["number", "text", "flag", "moment", "links", "languages", "position", "json"]
+Forms = Mapping[AttributePath, str]
 MOST_CONDITIONS: Final = 12
+_MOST_ROWS: Final = 100  # of a form, with those that are empty
 MOST_FIELDS: Final = 40
 SIZES: Final = (25, 100, 500)
 LAST: Final = 1_000  # values of a series, unless fewer are asked for
@@ -66,22 +70,35 @@ class Wrong(Exception):
 
 
 class Condition(msgspec.Struct, frozen=True):
-    """An attribute (IRI or term), an operator of `ALL_OPERATORS`, and the value as it was typed."""
+    """What is compared, an operator of `ALL_OPERATORS`, and the value as it was typed.
+
+    `attribute` is a path as in q: an attribute (IRI or term), its sub-attribute (`height.accuracy`), the text of a
+    language (`name[de]`), a member (`height.observedAt`, `height.datasetId`).
+    """
 
     attribute: str
     operator: str
     value: str = ""
 
 
+class Group(msgspec.Struct, frozen=True):
+    """Conditions that hold together, or of which one suffices (`any_of`)."""
+
+    conditions: tuple[Condition, ...]
+    any_of: bool = False
+
+
 class Question(msgspec.Struct, frozen=True):
     """The controls as they were filled in; all texts as typed.
 
-    `near` is "lon, lat" with `radius` in metres, `area` are corners "lon,lat lon,lat lon,lat"; `since` and `until` are
+    All `groups` of conditions hold, or one suffices (`any_group`). `near` is "lon, lat" with
+    `radius` in metres, `area` are corners "lon,lat lon,lat lon,lat"; `since` and `until` are
     times of the city unless they name their zone. `history` asks for what was, not for what is.
     """
 
     type: str = ""
-    conditions: tuple[Condition, ...] = ()
+    groups: tuple[Group, ...] = ()
+    any_group: bool = False
     scope: str = ""
     area: str = ""
     near: str = ""
@@ -97,6 +114,11 @@ class Question(msgspec.Struct, frozen=True):
     offset: int = 0
 
     @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """The conditions of all groups, as they are numbered."""
+        return tuple(one for group in self.groups for one in group.conditions)
+
+    @property
     def is_asked(self) -> bool:
         """Whether there is anything to ask for."""
         return bool(self.type or self.conditions or self.area or self.near or self.scope)
@@ -108,8 +130,12 @@ class Question(msgspec.Struct, frozen=True):
             for name in ("type", "scope", "area", "near", "radius", "since", "until", "last", "order")
         ]
         pairs = [(name, value) for name, value in given if value]
-        for one in self.conditions:
-            pairs += [("attribute", one.attribute), ("operator", one.operator), ("value", one.value)]
+        for number, group in enumerate(self.groups, 1):
+            for one in group.conditions:
+                pairs += [("group", str(number))] if len(self.groups) > 1 else []
+                pairs += [("attribute", one.attribute), ("operator", one.operator), ("value", one.value)]
+            pairs += [("any", str(number))] if group.any_of else []
+        pairs += [("groups", "any")] if self.any_group else []
         pairs += [("show", name) for name in self.show]
         pairs += [("mode", "history")] if self.history else []
         pairs += [("direction", "desc")] if self.descending else []
@@ -134,25 +160,20 @@ def of_parameters(given: Sequence[tuple[str, str]]) -> Question:
     """The controls that an address says; what it says of others is left aside, numbers that are none are the usual
     ones. A condition without an attribute is none."""
     one = {name: _clean(value) for name, value in given}
-    lists: dict[str, list[str]] = {name: [] for name in ("attribute", "operator", "value", "show")}
+    lists: dict[str, list[str]] = {
+        name: [] for name in ("group", "attribute", "operator", "value", "any", "show")
+    }
     for name, value in given:
         if name in lists:
             lists[name].append(_clean(value))
-    values, operators = lists["value"], lists["operator"]
-    conditions = [
-        Condition(
-            name, operators[n] if n < len(operators) else "exists", values[n] if n < len(values) else ""
-        )
-        for n, name in enumerate(lists["attribute"])
-        if name
-    ]
     limit, offset = one.get("limit", ""), one.get("offset", "")
     return Question(
         **{
             name: one.get(name, "")
             for name in ("type", "scope", "area", "near", "radius", "since", "until", "last", "order")
         },
-        conditions=tuple(conditions[:MOST_CONDITIONS]),
+        groups=_groups(lists),
+        any_group=one.get("groups") == "any",
         history=one.get("mode") == "history",
         show=tuple(dict.fromkeys(filter(None, lists["show"])))[:MOST_FIELDS],
         descending=one.get("direction") == "desc",
@@ -161,13 +182,24 @@ def of_parameters(given: Sequence[tuple[str, str]]) -> Question:
     )
 
 
-def request_of(question: Question, forms: Mapping[str, str], zone: tzinfo) -> Request:
-    """The request of these controls. `forms` says of which form the values of an attribute are, by its IRI; of others
-    the value itself tells. Raises Wrong."""
+def _groups(lists: Mapping[str, list[str]]) -> tuple[Group, ...]:
+    """Conditions by the number of their group, in the order in which these are first named."""
+    found: dict[str, list[Condition]] = {}
+    rows = zip_longest(lists["attribute"][:_MOST_ROWS], lists["operator"], lists["value"], lists["group"])
+    usable = [row for row in rows if row[0]][:MOST_CONDITIONS]
+    for attribute, operator, value, group in usable:
+        condition = Condition(attribute, operator or "exists", value or "")
+        found.setdefault(group or "1", []).append(condition)
+    return tuple(Group(tuple(held), number in lists["any"]) for number, held in found.items())
+
+
+def request_of(question: Question, forms: Forms, zone: tzinfo) -> Request:
+    """The request of these controls. `forms` says of which form the values are that a path leads to; of others the
+    value itself tells. Raises Wrong."""
     given: dict[str, str] = {}
     if question.type:
         given["type"] = question.type
-    if q := condition_tree(question.conditions, forms, zone):
+    if q := condition_tree(question.groups, forms, zone, any_group=question.any_group):
         given["q"] = print_q(q, CORE)
     if question.scope:
         given["scopeQ"] = question.scope
@@ -188,24 +220,45 @@ def request_of(question: Question, forms: Mapping[str, str], zone: tzinfo) -> Re
     return Request(("temporal", "entities") if question.history else ("entities",), given)
 
 
-def condition_tree(conditions: Sequence[Condition], forms: Mapping[str, str], zone: tzinfo) -> Q | None:
-    """All conditions, joined by "and"; None for none. Raises Wrong; its field is `value-2` for the second."""
-    terms = []
-    for number, one in enumerate(conditions, 1):
-        try:
-            terms.append(_term(one, forms, zone))
-        except Wrong as wrong:
-            raise Wrong(f"{wrong.field}-{number}", wrong.reason) from None
-    return None if not terms else terms[0] if len(terms) == 1 else And(tuple(terms))
+def condition_tree(
+    groups: Sequence[Group], forms: Forms, zone: tzinfo, *, any_group: bool = False
+) -> Q | None:
+    """All groups, joined by "and" or by "or"; None for none. Raises Wrong; its field is `value-2` for the second
+    condition of all."""
+    parts, number = [], 0
+    for group in groups:
+        terms = []
+        for one in group.conditions:
+            number += 1
+            try:
+                terms.append(_term(one, forms, zone))
+            except Wrong as wrong:
+                raise Wrong(f"{wrong.field}-{number}", wrong.reason) from None
+        parts.append(_joined(terms, Or if group.any_of else And))
+    return _joined(parts, Or if any_group else And) if parts else None
 
 
-def _term(one: Condition, forms: Mapping[str, str], zone: tzinfo) -> Q:
+def _joined(terms: Sequence[Q], kind: type[And] | type[Or]) -> Q:
+    """Neither holds its own kind: what is joined likewise is joined at once."""
+    flat: list[Q] = []
+    for term in terms:
+        flat += term.terms if isinstance(term, And | Or) and isinstance(term, kind) else (term,)
+    return flat[0] if len(flat) == 1 else kind(tuple(flat))
+
+
+def path_of(text: str) -> AttributePath | None:
+    """The path that somebody wrote; None for what is none."""
     try:
-        iri = CORE.expand_name(one.attribute)
-    except Exception:
-        raise Wrong("attribute", "name") from None
-    path = AttributePath(iri)
-    form = forms.get(iri)
+        return parse_path(text, CORE, field="attribute")
+    except NgsiLdError:
+        return None
+
+
+def _term(one: Condition, forms: Forms, zone: tzinfo) -> Q:
+    path = path_of(one.attribute)
+    if path is None:
+        raise Wrong("attribute", "name")
+    form = forms.get(path)
     if one.operator == "exists":
         return Exists(path)
     if one.operator in ("yes", "no"):

@@ -95,6 +95,10 @@ class City(Protocol):
         """Figures of the engines and of this process, as nested dicts."""
         ...
 
+    async def backups(self) -> dict[str, Any]:
+        """Figures of the backups; `every` is None where none are made."""
+        ...
+
     async def metrics(self) -> str:
         """The same for Prometheus, of all processes of this machine."""
         ...

@@ -34,7 +34,7 @@ function purge() {
         css: [{ raw: root.toString() }],
         safelist: {
           // Names that templates put together from data: without them badges vanish and no checker says so.
-          standard: [/^kern-(badge|alert|btn|progress)(--|$)/, /^kern-icon--(info|success|warning|danger|light-mode|dark-mode|brightness-medium)$/, /^u-/, /^maplibregl-/],
+          standard: [/^kern-(badge|alert|btn|progress)(--|$)/, /^(desk__item|operation__method)--/, /^kern-icon--(info|success|warning|danger|light-mode|dark-mode|brightness-medium)$/, /^u-/, /^maplibregl-/],
           greedy: [/data-kern-theme/],
         },
       });

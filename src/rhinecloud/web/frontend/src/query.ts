@@ -11,17 +11,17 @@ for (const choice of document.querySelectorAll<HTMLSelectElement>("select[data-r
 /** Fields that say nothing do not stand in the address that is shared. */
 form?.addEventListener("formdata", (event) => {
   const data = event.formData;
-  for (const name of ["type", "scope", "area", "near", "radius", "since", "until", "last", "mode", "order", "direction"]) {
+  for (const name of ["type", "scope", "area", "near", "radius", "since", "until", "last", "mode", "order", "direction", "groups"]) {
     if (data.get(name) === "") data.delete(name);
   }
-  const rows = ["attribute", "operator", "value"].map((name) => data.getAll(name));
-  for (const name of ["attribute", "operator", "value"]) data.delete(name);
-  rows[0].forEach((attribute, n) => {
-    if (attribute === "") return;
-    data.append("attribute", attribute);
-    data.append("operator", rows[1][n]);
-    data.append("value", rows[2][n]);
+  const names = ["group", "attribute", "operator", "value"];
+  const rows = names.map((name) => data.getAll(name));
+  const anyOf = data.getAll("any");
+  for (const name of [...names, "any"]) data.delete(name);
+  rows[1].forEach((attribute, n) => {
+    if (attribute !== "") names.forEach((name, column) => data.append(name, rows[column][n]));
   });
+  for (const group of anyOf) if (data.getAll("group").includes(group)) data.append("any", group);
 });
 
 function drawing(map: SVGSVGElement, tools: HTMLElement): void {
