@@ -8,6 +8,9 @@ from typing import Any, Final
 from rhinecloud.app import App, Permission, PersonalData
 from rhinecloud.people.register import Activity
 
+from .settings import Settings
+from .talq import manifest as talq
+
 SEE: Final = Permission(
     "lighting.see",
     "Leuchten, ihren Zustand und die Beleuchtungsplanung sehen",
@@ -27,8 +30,9 @@ CONFIGURE: Final = Permission(
     "set lighting up: rules, gateways, factors",
 )
 
-# What areas declare: modules with any of PAGES, ENDPOINTS, JOBS, TASKS, PLACES and HOLDINGS (tuples).
-_MANIFESTS: Final[tuple[ModuleType, ...]] = ()
+# What areas declare: modules with any of PAGES, ENDPOINTS, JOBS, TASKS, VIEWS, COMMANDS, PLACES, HOLDINGS (tuples) and
+# IMPERSONAL (tables without personal data, by their names).
+_MANIFESTS: Final[tuple[ModuleType, ...]] = (talq,)
 
 
 def _all(name: str) -> tuple[Any, ...]:
@@ -40,6 +44,11 @@ def _personal_data() -> PersonalData:
     if not (holdings := _all("HOLDINGS")):
         return PersonalData()
     return PersonalData(
+        impersonal={
+            name: columns
+            for manifest in _MANIFESTS
+            for name, columns in getattr(manifest, "IMPERSONAL", {}).items()
+        },
         activities=(
             Activity(
                 key="lighting",
@@ -53,7 +62,7 @@ def _personal_data() -> PersonalData:
                 subjects=("Beschäftigte der Straßenbeleuchtung", "staff of the lighting office"),
                 holdings=holdings,
             ),
-        )
+        ),
     )
 
 
@@ -71,5 +80,8 @@ app: Final = App(
     places=_all("PLACES"),
     jobs=_all("JOBS"),
     tasks=_all("TASKS"),
+    views=_all("VIEWS"),
+    commands=_all("COMMANDS"),
+    settings=Settings,
     personal_data=_personal_data(),
 )

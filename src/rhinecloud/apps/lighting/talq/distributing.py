@@ -1,0 +1,198 @@
+"""The work of telling gateways what is wanted of them: plans and overrides, many gateways at once, each by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import httpx
+
+from rhinecloud.app import Attempt
+from rhinecloud.city import City, Unavailable
+
+from . import devices, gateways, overrides, plan_rows, sync
+from .calling import gateway_client, own_http
+from .client import Away, Declined, GatewayClient
+from .gateways import Gateway
+from .plan_rows import PlanRow
+
+_log = logging.getLogger(__name__)
+VIEW: Final = "/gateways"  # the part of the page that shows the progress
+_AT_ONCE: Final = 16  # gateways
+_LOOK: Final = 1.0  # seconds between looks, when nobody says that there is something
+_ATTEMPT: Final = 45.0  # seconds; less than the lease of a plan
+_ASSIGNING: Final = asyncio.Semaphore(3)  # each keeps a connection of the app's few
+_LONGEST: Final = timedelta(minutes=10)
+_CHECK: Final = timedelta(hours=6)  # a confirmed plan is compared again
+
+
+async def distribute(city: City) -> None:
+    """The app's task: go on for as long as the city is served."""
+    woken = asyncio.Event()
+
+    async def wake(_: bytes) -> None:
+        woken.set()
+
+    await city.bus.hear(plan_rows.WAKE, wake)
+    await city.bus.hear(overrides.WAKE, wake)
+    async with own_http(city) as http, asyncio.TaskGroup() as group:
+        own = await gateways.own_address(city.db.pool)
+        busy: set[tuple[str, int]] = set()
+        while True:
+            woken.clear()
+            try:
+                await _begin(city, http, own, busy, group)
+            except Unavailable as error:
+                _log.warning("plans of gateways wait: %s", error)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK):
+                    await woken.wait()
+
+
+async def _begin(
+    city: City, http: httpx.AsyncClient, own: UUID, busy: set[tuple[str, int]], group: asyncio.TaskGroup
+) -> None:
+    """Begin what is due, as far as there is room."""
+    while True:
+        now = city.clock.now()
+        pool = city.db.pool
+        found: list[tuple[str, int, Coroutine[Any, Any, None]]] = []
+        for number in await overrides.gateways_due(pool, now, _AT_ONCE):
+            if ("override", number) not in busy and len(busy) + len(found) < 2 * _AT_ONCE:
+                found.append(("override", number, _send_overrides(city, http, own, number)))
+        room = _AT_ONCE - sum(kind == "plan" for kind, _ in busy)
+        for number in await plan_rows.claim(pool, now, room) if room > 0 else ():
+            found.append(("plan", number, _bring(city, http, own, number)))
+        await overrides.expire(pool, now)
+        for kind, number, work in found:
+            busy.add((kind, number))
+            group.create_task(_kept(work, kind, number, busy), name=f"talq-{kind}-{number}")
+        if not found:
+            return
+        await _some_end(busy, _AT_ONCE // 2)
+
+
+async def _some_end(busy: set[tuple[str, int]], most: int) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_LOOK):
+            while len(busy) > most:
+                await asyncio.sleep(0.01)
+
+
+async def _kept(work: Coroutine[Any, Any, None], kind: str, number: int, busy: set[tuple[str, int]]) -> None:
+    """One gateway's trouble is no other's."""
+    try:
+        async with asyncio.timeout(2 * _ATTEMPT):
+            await work
+    except Exception:
+        _log.exception("%s of the gateway %s: again in a minute", kind, number)
+    finally:
+        busy.discard((kind, number))
+
+
+# Plans
+
+
+async def _bring(city: City, http: httpx.AsyncClient, own: UUID, number: int) -> None:
+    gateway = await gateways.by_number(city.db.pool, number)
+    row = await plan_rows.read(city.db.pool, number)
+    if gateway is None or row is None or gateway.uri is None:
+        return
+    client = gateway_client(http, gateway, own)
+    try:
+        async with asyncio.timeout(_ATTEMPT):
+            done = await _tell(city, client, gateway, row, own)
+    except (Away, Declined, TimeoutError) as error:
+        await _not_told(city, gateway, row, error)
+        done = False
+    await city.refresh(VIEW)
+    if done:
+        with suppress(Away, Declined, TimeoutError):
+            async with asyncio.timeout(_ATTEMPT):
+                await sync.tidy(client, row.plan, own)
+
+
+async def _tell(city: City, client: GatewayClient, gateway: Gateway, row: PlanRow, own: UUID) -> bool:
+    """Bring the gateway to the plan and compare. True if all its devices have it. Raises Away, Declined."""
+    groups = await sync.prepare(client, row.plan, own, gateway.service("GroupManagementService"))
+    configuration = gateway.service("ConfigurationService")
+    present = sync.calendars_in(await sync.devices_of(client, configuration))
+    if plan_rows.missing(row.plan, present):
+        async with _ASSIGNING, city.db.transaction() as connection:
+            if not await plan_rows.hold(connection, gateway.number, row.version):
+                return False
+            await sync.assign(client, row.plan, present, groups, row.version)
+        await plan_rows.settle(city.db.pool, row, "sent", city.clock.now(), again_at=_next(city, row))
+        present = sync.calendars_in(await sync.devices_of(client, configuration))
+    await devices.told_calendars(city.db.pool, present)
+    lacking = sum(len(those) for those in plan_rows.missing(row.plan, present).values())
+    gone = row.plan.calendar_of().keys() - present.keys()
+    now = city.clock.now()
+    if not lacking and not gone:
+        await plan_rows.settle(city.db.pool, row, "confirmed", now, again_at=now + _CHECK)
+        await city.devices.clear_alarm(gateway.subject, "gateway_contradicts")
+        return True
+    trouble = f"{lacking} devices say another calendar, {len(gone)} are not there"
+    late = row.attempts >= 2  # a gateway may take its time (202), and says so by what its devices have
+    state: plan_rows.State = "contradicted" if late else "sent"
+    await plan_rows.settle(city.db.pool, row, state, now, again_at=_next(city, row), trouble=trouble)
+    if late:
+        detail = {"name": gateway.name, "trouble": trouble}
+        await city.devices.raise_alarm(gateway.subject, "gateway_contradicts", detail)
+    return False
+
+
+async def _not_told(city: City, gateway: Gateway, row: PlanRow, error: Exception) -> None:
+    now = city.clock.now()
+    declined = isinstance(error, Declined)
+    late = now >= row.due_at
+    state: plan_rows.State = "contradicted" if declined else "timed_out" if late else row.state
+    trouble = str(error) or type(error).__name__
+    await plan_rows.settle(city.db.pool, row, state, now, again_at=_next(city, row), trouble=trouble)
+    if declined or late:
+        kind = "gateway_declines" if declined else "gateway_away"
+        await city.devices.raise_alarm(gateway.subject, kind, {"name": gateway.name, "trouble": trouble})
+
+
+def _next(city: City, row: PlanRow) -> datetime:
+    pause = timedelta(seconds=2 ** min(row.attempts, 10))
+    return city.clock.now() + min(pause, _LONGEST)
+
+
+# Overrides
+
+
+async def _send_overrides(city: City, http: httpx.AsyncClient, own: UUID, number: int) -> None:
+    gateway = await gateways.by_number(city.db.pool, number)
+    if gateway is None or gateway.uri is None:
+        return
+    client = gateway_client(http, gateway, own)
+    now = city.clock.now()
+    async with _ASSIGNING, city.db.transaction() as connection:
+        wishes = await overrides.lock_due(connection, number, now)
+        for message, those in overrides.commands(wishes, now):
+            try:
+                async with asyncio.timeout(10):
+                    await client.send("POST", "override-commands", message)
+            except (Away, Declined, TimeoutError) as error:
+                await overrides.failed(connection, those, now, str(error) or type(error).__name__)
+            else:
+                await overrides.sent(connection, those, city.clock.now())
+
+
+# Silence
+
+
+async def watch_silence(city: City, payload: None, attempt: Attempt) -> None:
+    """Raise an alarm for each gateway that has not been heard for long: one for all its lamps."""
+    since = city.clock.now() - timedelta(minutes=city.settings.talq_silent_minutes)
+    for gateway in await gateways.silent(city.db.pool, since):
+        heard = None if gateway.heard_at is None else gateway.heard_at.isoformat()
+        await city.devices.raise_alarm(
+            gateway.subject, "gateway_silent", {"name": gateway.name, "heard_at": heard}
+        )
