@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from rhinecloud.app import Command
 from rhinecloud.cli import COMMANDS, parser_for
+from rhinecloud.commands import of_app
 from rhinecloud.commands.options import reference_of_settings
+from rhinecloud.hosting import find
 from rhinecloud.observing.metrics import reference as reference_of_metrics
 from rhinecloud.settings import Settings, descriptions, from_json, to_json
 
@@ -30,13 +33,30 @@ def test_every_metric_is_documented_as_it_is() -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_and_option_is_documented(name: str) -> None:
+    documented(name, parser_for(name))
+
+
+def of_our_apps() -> list[tuple[str, Command]]:
+    """The commands of the apps that come with the program."""
+    ours = [found.app for found in find() if found.app and found.distribution == "rhinecloud"]
+    assert ours
+    return [(app.name, command) for app in ours for command in app.commands]
+
+
+@pytest.mark.parametrize(("app", "command"), of_our_apps(), ids=lambda one: getattr(one, "name", one))
+def test_every_command_of_an_app_is_documented(app: str, command: Command) -> None:
+    parser = of_app.parser_for(app, command)
+    documented(parser.prog.removeprefix("rhinecloud "), parser)
+
+
+def documented(name: str, parser: argparse.ArgumentParser) -> None:
     text = (REFERENCE / "commands.md").read_text()
     start = text.find(f"\n## rhinecloud {name}\n")
     assert start >= 0, f"docs/reference/commands.md has no section 'rhinecloud {name}'"
     end = text.find("\n## ", start + 1)
     section = text[start : end if end > 0 else len(text)]
     settings = {*Settings.__struct_fields__}
-    parsers = [parser_for(name)]
+    parsers = [parser]
     for parser in parsers:
         for action in parser._actions:
             if isinstance(action, argparse._HelpAction) or (

@@ -26,6 +26,7 @@ from .city import City, Sight
 
 Text = tuple[str, str]  # German, English
 Handler = Callable[[City, Request], Awaitable[Response]]
+Answer = Callable[[City, Request], Awaitable[Any]]
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
 _COMMAND = re.compile(r"[a-z][a-z0-9-]{0,30}")
@@ -44,10 +45,11 @@ class Page(msgspec.Struct, frozen=True):
 
 
 class Endpoint(msgspec.Struct, frozen=True):
-    """An operation of the app's API. `path` is below /api/NAME; `largest_body` in bytes."""
+    """An operation of the app's API. `path` is below /api/NAME; what `handler` returns becomes JSON unless it is a
+    response; `largest_body` in bytes."""
 
     path: str
-    handler: Handler
+    handler: Answer
     permission: str
     method: str = "GET"
     largest_body: int = 2**20

@@ -29,6 +29,11 @@ FILE = (
     "INSERT INTO tenant_city.file (id, app, subject, name, type, size, sha256, created_by) "
     "VALUES (gen_random_uuid(), 'bee_hives', 's', 'n', 'text/plain', 0, '', 'open')"
 )
+COMMAND = """async def _tell(city: City, arguments: object) -> None:
+    print(f"{len(await entries.newest(city))} entries")
+
+
+"""
 JOB = "INSERT INTO tenant_city.pgqueuer (priority, status, entrypoint, payload) VALUES (0, 'queued', $1, 'null')"
 
 
@@ -64,7 +69,16 @@ def installed() -> Iterator[Path]:
         "rhinecloud.cli", "app", "new", "bee_hives", "--folder", source
     )
     package = source / "src" / "rhinecloud_bee_hives"
-    change(package / "app.py", ('("Bee hives", "Bee hives")', '("Bienenstöcke", "Bee hives")'))
+    change(
+        package / "app.py",
+        ('("Bee hives", "Bee hives")', '("Bienenstöcke", "Bee hives")'),
+        ("import App, Attempt,", "import App, Attempt, Command,"),
+        ("_ENTRIES = ", COMMAND + "_ENTRIES = "),
+        (
+            "    jobs=(",
+            '    commands=(Command("tell", "tell how many entries there are", _tell),),\n    jobs=(',
+        ),
+    )
     (package / "sql" / "0002_written.post.sql").write_text(
         "CREATE INDEX entry_written ON entry (written_at);\n"
     )
@@ -99,6 +113,9 @@ def test_what_is_new_is_complete(installed: Path) -> None:
     assert "bee_hives            rhinecloud-bee-hives 0.1.0   Bee hives" in listed
     assert "broken_app 1   not served: it cannot be imported: ModuleNotFoundError" in listed
     assert "no_app 1   not served: no_app:app is no rhinecloud.app.App" in listed
+    assert "for bee-hives, broken-app, " in run("rhinecloud.cli", "--help", **environ)
+    assert "tell  tell how many" in run("rhinecloud.cli", "bee-hives", "--help", **environ)
+    assert "cannot be imported" in run("rhinecloud.cli", "broken-app", "x", code=1, **environ)
     only = run("rhinecloud.cli", "app", "list", "--apps=noticeboard,nowhere", **environ)
     assert "not served: the setting apps does not name it" in only
     assert "not served: the setting apps names it, and it is not installed" in only
@@ -153,6 +170,9 @@ async def test_an_app_of_a_third_party_lives_and_is_gone(serve: Serve, installed
             await asyncio.sleep(0.05)
         await city.post(PAGE, data={"text": "bleibt"})
     await application.close()
+    tell = ("rhinecloud.cli", "bee-hives", "tell", "--data", server.data)
+    assert "1 entries" in run(*tell, **environ)
+    assert "There is no command 'bee-hives'" in run(*tell, code=2)
     server.stop()
 
     # With sign-in: everybody reads, and who has no permission is led to the sign-in.

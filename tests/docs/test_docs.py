@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import subprocess
 import sys
@@ -101,15 +102,52 @@ def test_every_key_of_a_profile_is_documented() -> None:
 APPS = DOCS / "reference" / "apps.md"
 
 
-@pytest.mark.skipif(not APPS.exists(), reason="the reference of the apps' contract is not written yet")
 def test_every_hook_of_an_app_is_documented() -> None:
     from rhinecloud import app
 
     text = APPS.read_text()
     missing = [
         f"{contract.__name__}.{field}"
-        for contract in (app.App, app.Page, app.Endpoint, app.Place, app.Job, app.Task)
+        for contract in (
+            app.App,
+            app.Page,
+            app.Endpoint,
+            app.Place,
+            app.Job,
+            app.Task,
+            app.View,
+            app.Command,
+            app.Layer,
+        )
         for field in contract.__struct_fields__
         if f"`{field}" not in text
     ]
     assert not missing, f"docs/reference/apps.md misses {missing}"
+
+
+def test_all_that_an_app_is_given_is_documented() -> None:
+    from rhinecloud import city
+    from rhinecloud.broker import Transaction
+
+    text = APPS.read_text()
+    given = {
+        "city": city.City,
+        "city.bus": city.OwnBus,
+        "city.devices": city.OwnDevices,
+        "city.files": city.OwnFiles,
+        "city.jobs": city.OwnJobs,
+        "city.mail": city.OwnMail,
+        "city.people": city.Asking,
+        "transaction": Transaction,
+    }
+    missing = [
+        f"{name}.{method}"
+        for name, one in given.items()
+        for method, found in vars(one).items()
+        if inspect.isfunction(found) and not method.startswith("_") and method not in NOT_FOR_APPS
+        if not re.search(rf"`(\w+\.)*{method}[(`]", text)
+    ]
+    assert not missing, f"docs/reference/apps.md misses {missing}"
+
+
+NOT_FOR_APPS = {"show_with", "begin", "of_city"}

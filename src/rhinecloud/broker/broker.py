@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import asyncpg
 import msgspec
 
-from rhinecloud.model import Entity, NgsiLdError, ResourceNotFound
+from rhinecloud.model import CORE, Entity, NgsiLdError, ResourceNotFound, parse_entity
 from rhinecloud.model.linked import Join
 from rhinecloud.model.projection import Projection
 from rhinecloud.model.sight import Sight
@@ -92,6 +92,20 @@ class Transaction:
         self._known.add(series)
         self.told = self.told or told
         return verdicts
+
+    async def upsert(self, *documents: dict[str, Any]) -> None:
+        """Make entities as these documents say, whatever was there. Raises the NgsiLdError of the first that cannot be.
+
+        Types and attributes are terms of the core context, or IRIs.
+        """
+        operations = [Operation.of("upsert", parse_entity(document, CORE)) for document in documents]
+        for verdict in await self.apply(operations):
+            if isinstance(verdict, NgsiLdError):
+                raise verdict
+
+    async def delete(self, *ids: str) -> None:
+        """Delete entities; what is not there stays so."""
+        await self.apply([Operation("delete", entity_id) for entity_id in ids])
 
     @asynccontextmanager
     async def of_city(self) -> AsyncIterator[asyncpg.Connection]:

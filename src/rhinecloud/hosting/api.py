@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
+import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -53,11 +54,15 @@ class AppApis:
 
         async def answer(request: Request) -> Response:
             demand(actor_of(request), permission)
-            return await endpoint.handler(
-                city, Request(request.scope, _limited(request, endpoint.largest_body))
-            )
+            limited = Request(request.scope, _limited(request, endpoint.largest_body))
+            found = await endpoint.handler(city, limited)
+            return found if isinstance(found, Response) else _json(found)
 
         return Route(f"/api/{city.app}{endpoint.path}", answer, methods=[endpoint.method])
+
+
+def _json(found: Any) -> Response:
+    return Response(msgspec.json.encode(found), media_type="application/json")
 
 
 def _limited(request: Request, most: int) -> Receive:

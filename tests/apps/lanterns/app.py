@@ -66,12 +66,12 @@ def lantern(number: int, level: int) -> dict[str, Any]:
     }
 
 
-async def _read(city: City, request: Request) -> Response:
+async def _read(city: City, request: Request) -> list[int]:
     """How many lanterns there are, in how many lists, and the sum of their levels."""
     lists = [some async for some in city.values(TYPE, "level", "never")]
     values = [values for some in lists for _, values in some]
     assert all(never is None for _, never in values)
-    return JSONResponse([len(values), len(lists), sum(level for level, _ in values)])
+    return [len(values), len(lists), sum(level for level, _ in values)]
 
 
 async def _want(city: City, request: Request) -> Response:
@@ -135,8 +135,7 @@ async def _last(city: City) -> Any:
 async def _count(city: City, arguments: Namespace) -> int:
     number = sum([len(some) async for some in city.values(TYPE, sight=EVERYTHING)])
     async with city.transaction() as transaction:
-        document = {"id": "urn:ngsi-ld:Lantern:counted", "type": TYPE, "level": number}
-        await transaction.apply([Operation.of("upsert", parse_entity(document, CORE))])
+        await transaction.upsert({"id": "urn:ngsi-ld:Lantern:counted", "type": TYPE, "level": number})
         await transaction.audit("lanterns", "lanterns.count", "all")
     print(f"{arguments.greeting}: {number} lanterns in {city.name}")
     return 3 if arguments.fail else 0

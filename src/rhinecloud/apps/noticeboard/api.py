@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import msgspec
 from starlette.requests import Request
-from starlette.responses import Response
 
 from rhinecloud.city import City
 
 from . import notices
+from .notices import Notice
 
 
-async def hanging(city: City, request: Request) -> Response:
+async def hanging(city: City, request: Request) -> list[Notice]:
     """The notices that hang, the newest first."""
-    return Response(msgspec.json.encode(await notices.hanging(city)), media_type="application/json")
+    return await notices.hanging(city)

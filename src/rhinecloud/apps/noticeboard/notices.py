@@ -6,8 +6,7 @@ from datetime import date, datetime
 
 import msgspec
 
-from rhinecloud.city import City, Operation, Transaction
-from rhinecloud.model import CORE, NgsiLdError, parse_entity
+from rhinecloud.city import City, Transaction
 from rhinecloud.people import Actor
 
 
@@ -47,16 +46,10 @@ async def post(city: City, actor: Actor, title: str, text: str, until: date) -> 
             actor.id,
         )
         notice = Notice(*row)
-        document = {
-            "id": notice.urn,
-            "type": "Notice",
-            "title": title,
-            "text": text,
-            "until": {"type": "Property", "value": {"@type": "Date", "@value": until.isoformat()}},
-        }
-        (verdict,) = await transaction.apply([Operation.of("upsert", parse_entity(document, CORE))])
-        if isinstance(verdict, NgsiLdError):
-            raise verdict
+        last_day = {"type": "Property", "value": {"@type": "Date", "@value": until.isoformat()}}
+        await transaction.upsert(
+            {"id": notice.urn, "type": "Notice", "title": title, "text": text, "until": last_day}
+        )
         await transaction.audit(actor.id, "noticeboard.post", notice.urn, {"title": title})
     return notice
 
@@ -83,5 +76,5 @@ async def _take_down(transaction: Transaction, notice: Notice, actor: str) -> No
     await transaction.connection.execute(
         "UPDATE notice SET withdrawn_at = now() WHERE number = $1", notice.number
     )
-    await transaction.apply([Operation("delete", notice.urn)])
+    await transaction.delete(notice.urn)
     await transaction.audit(actor, "noticeboard.withdraw", notice.urn)
