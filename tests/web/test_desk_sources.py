@@ -134,3 +134,9 @@ async def test_an_administrator_is_told_what_a_new_city_still_needs(
         texts = items.filter(has_text="5 rechtliche Texte sind nicht ausgefüllt")
         await texts.get_by_role("link").click()
         await person.arrives("/legal")
+
+        # The header of somebody who is signed in fits on a small phone.
+        await person.page.set_viewport_size({"width": 320, "height": 568})
+        for path in ("/", "/audit", "/people", "/queries?type=Streetlight"):
+            await person.go(path)
+            assert await person.visit.overflow() <= 0, path
