@@ -11,6 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rhinecloud.broker import Operation, temporal
+from rhinecloud.broker.temporal import Wanted
+from rhinecloud.broker.writer import SeriesNumbers, write
 from rhinecloud.model import (
     CORE,
     LOCATION,
@@ -31,6 +34,7 @@ from rhinecloud.model import (
     parse_q,
     parse_scope_q,
 )
+from rhinecloud.model.evolution import SCOPE
 from rhinecloud.model.query_tree import LinkedPath
 from rhinecloud.model.sight import EVERYTHING, NOTHING, Grant, Sight
 from rhinecloud.store import Database, discovery, queries, rankings
@@ -130,6 +134,55 @@ def plainly(query: Query, seen: list[Entity]) -> list[str]:
         and (query.geo is None or near(query.geo, entity))
     ]
     return [entity.id for entity in (ordered(found, query.order_by) if query.order_by else found)]
+
+
+@st.composite
+def pasts(
+    draw: st.DrawFn,
+) -> tuple[list[Entity], list[str], Sight, list[tuple[Query, tuple[str, ...] | None]]]:
+    """A graph, which of its entities are deleted afterwards, and questions about its past."""
+    graph = draw(graphs())
+    names = sorted({name for entity in graph for name in entity.attributes})
+    gone = sorted(draw(some_of([entity.id for entity in graph])))
+    asked = []
+    for _ in range(4):
+        about = tuple(sorted(draw(some_of(names)))) or None
+        q = draw(st.sampled_from([None, None, Exists(AttributePath(POWER))]))
+        scope_q = draw(st.none() | st.sampled_from(SCOPE_QUERIES).map(parse_scope_q))
+        asked.append((Query(q=q, scope_q=scope_q, limit=1_000, count=True), about))
+    return graph, gone, draw(sights(graph)), asked
+
+
+@RELAXED
+@given(pasts())
+async def test_the_past_is_answered_as_if_there_were_only_what_is_seen(
+    shared: Database, case: tuple[list[Entity], list[str], Sight, list[tuple[Query, tuple[str, ...] | None]]]
+) -> None:
+    graph, gone, sight, asked = case
+    async with shared.transaction() as connection:
+        await connection.execute("SELECT pg_current_xact_id()")
+        await connection.execute("DELETE FROM entity; DELETE FROM place; DELETE FROM deleted_entity")
+        steps = [Operation.of("upsert", entity) for entity in graph]
+        for some_steps in filter(None, (steps, [Operation("delete", entity_id) for entity_id in gone])):
+            for verdict in (await write(connection, some_steps, SeriesNumbers()))[0]:
+                assert not isinstance(verdict, Exception), verdict
+    filed = {entity.id: entity for entity in graph}
+    for query, about in asked:
+        page = await temporal.query(shared.pool, query, Wanted(attributes=about), 10_000, sight)
+        whole = await temporal.query(shared.pool, query, Wanted(attributes=about), 10_000, EVERYTHING)
+        found = {one.entity.id: {name for name in one.events if name != SCOPE} for one in page.evolutions}
+        seen: dict[str, set[str]] = {}
+        for one in whole.evolutions:
+            entity = filed[one.entity.id]
+            try:
+                shown = sight.attributes_of(entity.types, entity.scopes)
+            except LookupError:
+                continue
+            kept = {name for name in one.events if name != SCOPE and (shown is None or name in shown)}
+            if query.q is None or shown is None or POWER in shown:
+                seen[one.entity.id] = kept
+        assert {i: names for i, names in found.items() if names} == {i: n for i, n in seen.items() if n}
+        assert page.count == len(page.evolutions)
 
 
 def near(geo: GeoQuery, entity: Entity) -> bool:
