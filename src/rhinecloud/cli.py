@@ -32,6 +32,8 @@ COMMANDS = {
     "admin": "make a link with which somebody becomes an administrator",
     "token": "make, list and revoke API tokens",
     "backup": "write everything into one file",
+    "backup list": "list the backups in their folder or bucket",
+    "backup fetch": "fetch a backup from its folder or bucket",
     "backup verify": "prove a backup by restoring it into an installation made for it",
     "backup-key": "make the keys for encrypted backups",
     "restore": "fill an empty installation from a backup",

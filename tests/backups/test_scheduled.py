@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 import tarfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -94,11 +95,34 @@ async def _made_pruned_and_fetched(settings: Settings, database_url: str, key: P
     level, words = await examine_backups(settings)
     assert level == "good" and "2 backups" in words and "0 minutes" in words
     copy = folder / name
-    shelf.fetch(name, copy)
+    await _listed_and_fetched(settings, name, copy)
     assert b"parks" not in copy.read_bytes()
     printed = await asyncio.to_thread(rhinecloud, "backup", "verify", copy, "--key", key)
     assert "50  parks.tree" in printed
     assert not list((settings.data / "scratch").iterdir())
+
+
+def _seen_by_its_owner_only(file: Path) -> int:
+    status = file.stat()
+    assert status.st_mode & 0o077 == 0
+    return status.st_size
+
+
+async def _listed_and_fetched(settings: Settings, name: str, copy: Path) -> None:
+    def command(action: str, *arguments: object, code: int = 0) -> str:
+        return rhinecloud("backup", action, *arguments, "--backup-to", settings.backup_to, code=code)
+
+    printed = await asyncio.to_thread(command, "list")
+    assert printed.index(name) < printed.index("rhinecloud-20260103") and "2 backups in" in printed
+    assert "very/secret" not in printed and "very%2Fsecret" not in printed
+    listed = json.loads(await asyncio.to_thread(command, "list", "--json"))
+    printed = await asyncio.to_thread(command, "fetch", "newest", "--to", copy)
+    assert _seen_by_its_owner_only(copy) == listed[0]["size"]
+    assert "is there already" in await asyncio.to_thread(command, "fetch", name, "--to", copy, code=1)
+    other = copy.with_name("other")
+    assert "no backup x in" in await asyncio.to_thread(command, "fetch", "x", "--to", other, code=1)
+    await asyncio.to_thread(command, "fetch", listed[1]["name"], "--to", other)
+    assert other.read_bytes() == b"of another day"
 
 
 async def test_in_a_folder(database_url: str, data_folder: Path, key: Path, tmp_path: Path) -> None:
@@ -219,6 +243,8 @@ async def test_a_backup_that_lacks_rows_is_not_proven(database_url: str, tmp_pat
     assert "cut off" in await asyncio.to_thread(rhinecloud, "backup", "verify", cut, code=1)
 
 
-def test_no_place_is_told() -> None:
+def test_no_place_is_told(tmp_path: Path) -> None:
+    assert "--backup-to" in rhinecloud("backup", "list", code=1)
+    assert "cannot be seen" in rhinecloud("backup", "list", "--backup-to", tmp_path / "x", code=1)
     with pytest.raises(EngineError, match="backup_to"):
         make(Settings(), "postgresql://nowhere", print)
