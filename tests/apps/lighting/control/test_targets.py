@@ -37,11 +37,11 @@ def kinds(layers: Layers, instant: float) -> list[str]:
     return [one.kind for one in target(layers, instant).why]
 
 
-@given(generated.a_program, st.sampled_from([NIGHT, AUTUMN]), st.floats(0, 1, exclude_max=True))
-def test_without_more_the_target_is_the_curve(made: Program, when: date, share: float) -> None:
+@generated.patient
+@given(generated.a_program, st.sampled_from([NIGHT, AUTUMN]), st.integers(0, 86_399))
+def test_without_more_the_target_is_the_curve(made: Program, when: date, second: int) -> None:
     found = curve(made, when, sky(*DUISBURG, when), BERLIN)
-    begin, end = bounds(when, BERLIN)
-    instant = begin + share * (end - begin)
+    instant = bounds(when, BERLIN)[0] + second
     here, aimed = at(found, instant), target(Layers(curve=found, chosen=CHOSEN), instant)
     assert (aimed.level, aimed.since, aimed.until, aimed.why) == (
         here.level,
@@ -51,6 +51,7 @@ def test_without_more_the_target_is_the_curve(made: Program, when: date, share: 
     )
 
 
+@generated.patient
 @given(generated.overrides(BEGIN, END), st.integers(BEGIN, END - 1))
 def test_an_override_ends_when_it_says(given_ones: tuple[Override, ...], instant: int) -> None:
     layers = Layers(
@@ -80,6 +81,7 @@ def test_an_override_ends_when_it_says(given_ones: tuple[Override, ...], instant
             assert (before and before.id) == (after and after.id)
 
 
+@generated.patient
 @given(generated.overrides(BEGIN, END), st.integers(0, 100), st.integers(BEGIN, END), st.integers(0, 7200))
 def test_a_night_of_targets_covers_it_and_each_holds_for_its_while(
     given_ones: tuple[Override, ...], level: int, begins: int, long: int

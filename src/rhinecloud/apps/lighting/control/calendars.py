@@ -26,33 +26,54 @@ DayOfMonth = Annotated[int, msgspec.Meta(ge=1, le=31)]
 Occurrence = Literal[1, 2, 3, 4, 5, "last"]
 
 
-class Weekdays(msgspec.Struct, frozen=True, omit_defaults=True, tag="weekdays", tag_field="kind"):
+class Weekdays(
+    msgspec.Struct,
+    frozen=True,
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+    tag="weekdays",
+    tag_field="kind",
+):
     """These days of the week; with `nth` only the first, … or last such day of each month (TALQ ccDay)."""
 
     days: tuple[Weekday, ...]
     nth: tuple[Occurrence, ...] = ()
 
 
-class Yearly(msgspec.Struct, frozen=True, omit_defaults=True, tag="yearly", tag_field="kind"):
+class Yearly(
+    msgspec.Struct,
+    frozen=True,
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+    tag="yearly",
+    tag_field="kind",
+):
     """A day of each year, or all from `first` to `last`; over the turn of the year where `last` is the earlier."""
 
     first: DayOfYear
     last: DayOfYear | None = None
 
 
-class Monthly(msgspec.Struct, frozen=True, tag="monthly", tag_field="kind"):
+class Monthly(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="monthly", tag_field="kind"):
     """Days of each month."""
 
     days: tuple[DayOfMonth, ...]
 
 
-class Dates(msgspec.Struct, frozen=True, tag="dates", tag_field="kind"):
+class Dates(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="dates", tag_field="kind"):
     """These dates."""
 
     dates: tuple[date, ...]
 
 
-class Holidays(msgspec.Struct, frozen=True, omit_defaults=True, tag="holidays", tag_field="kind"):
+class Holidays(
+    msgspec.Struct,
+    frozen=True,
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+    tag="holidays",
+    tag_field="kind",
+):
     """Public holidays of the city's state; with `eve` the nights before them, too."""
 
     eve: bool = False
@@ -61,7 +82,7 @@ class Holidays(msgspec.Struct, frozen=True, omit_defaults=True, tag="holidays", 
 When = Weekdays | Yearly | Monthly | Dates | Holidays
 
 
-class Rule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """`program` in the nights of `when` (none: all), within `first` … `last` if these are there (both included)."""
 
     program: str
@@ -70,7 +91,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     last: date | None = None
 
 
-class Calendar(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Calendar(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """`default` is the program of nights that no rule matches (TALQ defaultProgram); none: the lamps stay off."""
 
     id: str

@@ -113,6 +113,8 @@ def _of_darkness(found: Sequence[date]) -> Iterator[Problem]:
 def _darkness(stretches: Curve, dark: Dark) -> float:
     """The longest time without light while it is dark, in seconds."""
     longest, run = 0.0, 0.0
+    if math.isnan(dark.begin + dark.end) and not math.isinf(dark.begin):
+        return 0.0
     for stretch in stretches:
         overlap = min(stretch.end, dark.end) - max(stretch.begin, dark.begin)
         run = run + max(0.0, overlap) if stretch.level == 0 else 0.0

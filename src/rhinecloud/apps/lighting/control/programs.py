@@ -30,14 +30,16 @@ _LONGEST_OFFSET: Final = 720  # minutes
 _LONGEST_RAMP: Final = 3600.0  # seconds
 
 
-class Absolute(msgspec.Struct, frozen=True, tag="absolute", tag_field="kind"):
+class Absolute(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="absolute", tag_field="kind"):
     """Between two times of day (AbsoluteActivePeriod); the same twice is the whole night from noon to noon."""
 
     start: ClockTime
     end: ClockTime
 
 
-class Astro(msgspec.Struct, frozen=True, kw_only=True, tag="astro", tag_field="kind"):
+class Astro(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="astro", tag_field="kind"
+):
     """Between sunset and sunrise (AstroClockActivePeriod), or the same event of twilight. Offsets in minutes, later is
     positive. TALQ's astro clock knows only sunset: civil and nautical twilight reach a gateway as times of each date.
     """
@@ -47,7 +49,9 @@ class Astro(msgspec.Struct, frozen=True, kw_only=True, tag="astro", tag_field="k
     event: Event = Event.SUNSET
 
 
-class Sensor(msgspec.Struct, frozen=True, kw_only=True, tag="sensor", tag_field="kind"):
+class Sensor(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="sensor", tag_field="kind"
+):
     """From when a sensor reports less than `on_level` until it reports more than `off_level`, in its own unit; a
     photocell has 1 and 0 (SensorActivePeriod). `sensor`: up to two addresses; none: the gateway chooses."""
 
@@ -56,7 +60,14 @@ class Sensor(msgspec.Struct, frozen=True, kw_only=True, tag="sensor", tag_field=
     off_level: float
 
 
-class AstroAndSensor(msgspec.Struct, frozen=True, kw_only=True, tag="astro_sensor", tag_field="kind"):
+class AstroAndSensor(
+    msgspec.Struct,
+    frozen=True,
+    forbid_unknown_fields=True,
+    kw_only=True,
+    tag="astro_sensor",
+    tag_field="kind",
+):
     """As `Sensor`, within the limits of `Astro` (AstroAndSensorActivePeriod). The sensor counts from `before_sunset`
     minutes before sunset and from `before_sunrise` minutes before sunrise on (pcActiveBeforeSunset, …Sunrise)."""
 
@@ -72,7 +83,7 @@ class AstroAndSensor(msgspec.Struct, frozen=True, kw_only=True, tag="astro_senso
 Period = Absolute | Astro | Sensor | AstroAndSensor
 
 
-class Step(msgspec.Struct, frozen=True, omit_defaults=True):
+class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """From a time of day on, until the next one: a level in whole percent (FixedTimeControl). `ramp`: seconds until it
     is reached, from that time on (rampToLevelTime)."""
 
@@ -81,7 +92,7 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True):
     ramp: float = 0.0
 
 
-class AstroStep(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class AstroStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """From `offset` minutes after sunset or sunrise on, until the next such one of the program or the end of the night:
     the fixed step's level and this `level`, joined by the operation (AstroClockTimeControl)."""
 
@@ -92,7 +103,7 @@ class AstroStep(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ramp: float = 0.0
 
 
-class Dynamic(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Dynamic(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """While a sensor is active and for `hold` seconds after (DynamicControl). `level` none: the level comes with each
     command (ExternalControlEffect). `start` and `end`: only then; without: always. The first active one of a program
     wins. `ramp` up and `ramp_back` down in seconds."""
@@ -107,7 +118,7 @@ class Dynamic(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     end: ClockTime | None = None
 
 
-class Program(msgspec.Struct, frozen=True, kw_only=True):
+class Program(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`periods` say when lamps are on at all; none: the whole night from noon to noon. `fixed` is in the order of the
     night (from noon on); before its first step the last one counts."""
 

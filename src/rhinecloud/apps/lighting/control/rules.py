@@ -37,7 +37,12 @@ class LampFacts(Protocol):
 
 
 class PartNightNeedsSign394(
-    msgspec.Struct, frozen=True, kw_only=True, tag="part_night_needs_sign_394", tag_field="kind"
+    msgspec.Struct,
+    frozen=True,
+    forbid_unknown_fields=True,
+    kw_only=True,
+    tag="part_night_needs_sign_394",
+    tag_field="kind",
 ):
     """Lamps without the sign shine all night: at `level` or more. `categories`: none for all."""
 
@@ -46,7 +51,14 @@ class PartNightNeedsSign394(
     grace: Grace = 15
 
 
-class CrossingStaysLit(msgspec.Struct, frozen=True, kw_only=True, tag="crossing_stays_lit", tag_field="kind"):
+class CrossingStaysLit(
+    msgspec.Struct,
+    frozen=True,
+    forbid_unknown_fields=True,
+    kw_only=True,
+    tag="crossing_stays_lit",
+    tag_field="kind",
+):
     """Lamps of crossings keep what the crossing was designed with."""
 
     categories: tuple[str, ...] = ("crossing",)
@@ -54,7 +66,14 @@ class CrossingStaysLit(msgspec.Struct, frozen=True, kw_only=True, tag="crossing_
     grace: Grace = 15
 
 
-class MinimumLevel(msgspec.Struct, frozen=True, kw_only=True, tag="minimum_level", tag_field="kind"):
+class MinimumLevel(
+    msgspec.Struct,
+    frozen=True,
+    forbid_unknown_fields=True,
+    kw_only=True,
+    tag="minimum_level",
+    tag_field="kind",
+):
     """Lamps of these categories (none: all) never go below a level at night, for reasons of the city's own."""
 
     categories: tuple[str, ...] = ()
@@ -65,7 +84,7 @@ class MinimumLevel(msgspec.Struct, frozen=True, kw_only=True, tag="minimum_level
 Demanded = PartNightNeedsSign394 | CrossingStaysLit | MinimumLevel
 
 
-class LawRule(msgspec.Struct, frozen=True, kw_only=True):
+class LawRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A row. Whoever plans below it is refused, or with `severity` warn only told."""
 
     id: str
