@@ -41,7 +41,7 @@ from rhinecloud.engines.board import BEAT, Board
 from rhinecloud.engines.handover import WorkerHandover
 from rhinecloud.files import Files
 from rhinecloud.gateways import Gateways
-from rhinecloud.hosting import AppApis, Apps, wanted
+from rhinecloud.hosting import AppApis, Apps, app_migrations, wanted
 from rhinecloud.installation import Installation
 from rhinecloud.jobs import Jobs
 from rhinecloud.listening import BoundedProtocol
@@ -355,7 +355,8 @@ async def _open(settings: Settings, url: str, share: Share) -> Database:
     while True:
         try:
             people = {"room_people": migrations_in("rhinecloud.people")}
-            await back_up_before_one_way(settings, url, graph_migrations() | people)
+            apps = app_migrations(wanted(settings.apps))
+            await back_up_before_one_way(settings, url, graph_migrations() | people | apps)
             return await Database.open(url, size=share.of_city, queries=share.of_queries)
         except (NotPossible, TooNew, EngineError) as error:
             raise SystemExit(f"The data cannot be served: {error}") from None

@@ -3,6 +3,7 @@ where that is safe, and refused in words where it is not."""
 
 from __future__ import annotations
 
+import asyncio
 import re
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 from rhinecloud.backups.before import back_up_before_one_way, folder_of
 from rhinecloud.engines import Engines
+from rhinecloud.hosting import app_migrations
 from rhinecloud.settings import Settings
 from rhinecloud.store import DEFAULT, Database, Registry, Rooms, TooNew, graph_migrations, migrations
 from rhinecloud.store.examination import examine_version
@@ -141,6 +143,23 @@ async def test_a_backup_is_made_before_and_only_then(
     assert await back_up_before_one_way(settings, empty_database_url, families) == first
     await Registry(empty_database_url).prepare(DEFAULT)
     assert await back_up_before_one_way(settings, empty_database_url, families) is None
+
+
+async def test_a_migration_of_an_app_that_cannot_be_undone_is_preceded_by_a_backup_with_its_schema(
+    empty_database_url: str, data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = app_migrations()
+    (pattern, older) = next(one for one in known.items() if "noticeboard" in one[0])
+    await Registry(empty_database_url).prepare(DEFAULT)
+    await Rooms(empty_database_url).prepare(pattern.replace("\\", ""), older)
+    await execute(empty_database_url, "CREATE TABLE app_noticeboard.kept AS SELECT generate_series(1, 7)")
+    settings = Settings(data=data_folder, database_url=empty_database_url)
+    families = graph_migrations() | known
+    assert await back_up_before_one_way(settings, empty_database_url, families) is None
+    newer = [*older, ("9000_end.sql", "-- One way: notices go\nDROP TABLE kept;")]
+    made = await back_up_before_one_way(settings, empty_database_url, families | {pattern: newer})
+    assert made is not None and "9000_end" in made.name
+    assert "7  app_noticeboard.kept" in await asyncio.to_thread(rhinecloud, "backup", "verify", made)
 
 
 @embedded

@@ -6,6 +6,6 @@ reason in words, in the log, on the page of operations and by `rhinecloud app li
 
 from .api import AppApis
 from .apps import IN_EVERY_APP, Apps
-from .finding import GROUP, Found, find, wanted
+from .finding import GROUP, Found, app_migrations, find, wanted
 
-__all__ = ["GROUP", "IN_EVERY_APP", "AppApis", "Apps", "Found", "find", "wanted"]
+__all__ = ["GROUP", "IN_EVERY_APP", "AppApis", "Apps", "Found", "app_migrations", "find", "wanted"]

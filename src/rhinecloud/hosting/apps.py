@@ -42,7 +42,7 @@ from rhinecloud.web import Entry, PermittedRoute, Shell
 from rhinecloud.web.layers import add as add_layers
 
 from .api import AppApis
-from .finding import Found, find
+from .finding import Found, find, schema_of
 from .phases import Migration, phases, prepare
 from .running import Running
 from .statics import Statics
@@ -117,7 +117,7 @@ class Apps:
             grant(role, names)
         add_layers(*app.layers)
         before, after = phases(migrations_in(app.package))
-        room = await prepare(self._rooms, f"app_{app.name}", before, after)
+        room = await prepare(self._rooms, schema_of(app.name), before, after)
         return _Hosted(found, app, RoomDatabase(self._connections, room), before, after)
 
     def _fail(self, name: str, reason: str) -> None:
@@ -137,7 +137,7 @@ class Apps:
         for name, hosted in list(self._hosted.items()):
             try:
                 for data in (hosted.app.personal_data, IN_EVERY_APP):
-                    add(name, f"app_{name}", hosted.database.pool, data)
+                    add(name, schema_of(name), hosted.database.pool, data)
             except ValueError as error:
                 del self._hosted[name]
                 self._fail(name, f"its declaration of personal data: {error}")

@@ -11,6 +11,9 @@ import msgspec
 
 from rhinecloud.app import App
 from rhinecloud.people import PERMISSIONS
+from rhinecloud.store import migrations_in
+
+from .phases import Migration
 
 GROUP = "rhinecloud.apps"
 
@@ -55,6 +58,18 @@ def find(only: frozenset[str] | None = None) -> list[Found]:
         for name in sorted((only or frozenset()) - found.keys())
     ]
     return [*found.values(), *missing]
+
+
+def schema_of(name: str) -> str:
+    """The schema of an app."""
+    return f"app_{name}"
+
+
+def app_migrations(only: frozenset[str] | None = None) -> dict[str, list[Migration]]:
+    """The migrations of the apps that are installed by the schemas that they belong to, as `versions.pending_one_way`
+    asks for them; of these only, where they are given. An app that cannot be loaded has none."""
+    found = [one.app for one in find(only) if one.app is not None]
+    return {schema_of(app.name).replace("_", r"\_"): migrations_in(app.package) for app in found}
 
 
 def _load(point: EntryPoint) -> Found:

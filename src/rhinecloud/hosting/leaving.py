@@ -15,6 +15,8 @@ from rhinecloud.store import Database, Rooms, intake, outbox
 from rhinecloud.store.roles import sign_in
 from rhinecloud.store.rooms import Room
 
+from .finding import schema_of
+
 
 class Removed(msgspec.Struct, frozen=True):
     """What there was of the app: how many jobs waited and files were kept, and whether it had a schema."""
@@ -48,7 +50,7 @@ async def remove(url: str, name: str, keep_files_days: float) -> Removed:
             await changed(connection)  # what tokens may
     finally:
         await database.close()
-    return Removed(jobs, files, await rooms.remove(f"app_{name}"))
+    return Removed(jobs, files, await rooms.remove(schema_of(name)))
 
 
 async def _forget_permissions(url: str, people: Room, prefix: str) -> None:
