@@ -104,6 +104,15 @@ def test_a_speed_that_cannot_be_is_the_usual_one() -> None:
         assert Reacting(with_vehicles(Profile())).detect(Detection("d1", T, speed=speed), T) == usual
 
 
+def test_however_slow_somebody_is_after_lasting_nothing_is_left() -> None:
+    machine = Reacting(with_vehicles(Profile(ahead=400, hold=60, lasting=120)))
+    machine.detect(Detection("d1", T, speed=0.5), T)
+    machine.advance(T + 119)
+    assert not machine.idle
+    assert {one.at for one in machine.advance(T + 120)} == {T + 120}
+    assert machine.idle
+
+
 def test_a_clock_that_goes_back_neither_raises_nor_fails() -> None:
     machine = Reacting(with_vehicles(Profile(reach=((0.0, 0.0),), ahead=0, hold=10)))
     machine.detect(Detection("d1", T), T)
@@ -146,7 +155,8 @@ def test_state_is_bounded_and_nothing_is_left_of_anybody(
     shown: dict[int, float] = {}
     last = -math.inf
     ordered = sorted(given_detections, key=lambda one: one[1])
-    for detection, now in [*ordered, (None, T + 2_000)]:
+    over = max((now for _, now in ordered), default=T) + max(one.lasting for one in PROFILES.values())
+    for detection, now in [*ordered, (None, over)]:
         if detection is None:
             changes = machine.advance(now)
         else:
