@@ -41,7 +41,7 @@ class Astro(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="astro", tag_field="kind"
 ):
     """Between sunset and sunrise (AstroClockActivePeriod), or the same event of twilight. Offsets in minutes, later is
-    positive. TALQ's astro clock knows only sunset: civil and nautical twilight reach a gateway as times of each date.
+    positive. TALQ's astro clock knows only sunset: twilight reaches a gateway as offsets that change over the year.
     """
 
     sunset_offset: int = 0
@@ -206,8 +206,8 @@ def _of_periods(periods: Sequence[Period]) -> Iterator[Problem]:
         if isinstance(period, Astro) and period.event is not Event.SUNSET:
             yield noted(
                 f"{path}.event",
-                "TALQ-Gateways kennen nur Sonnenuntergang; sie erhalten die Dämmerung als Zeiten je Datum.",
-                "TALQ gateways know sunset only; they are given twilight as times of each date.",
+                "TALQ-Gateways kennen nur den Sonnenuntergang; die Dämmerung erhalten sie minutengenau je Datum.",
+                "TALQ gateways know sunset only; they are given twilight to the minute for each date.",
             )
     for (_, end, one), (start, _, other) in pairwise(sorted(taken)):
         if start < end:
