@@ -107,6 +107,7 @@ def test_a_crossing_is_kept_lit_whatever_its_program_says() -> None:
     assert found.level == 100
     assert [one.kind for one in found.why] == ["law", "fixed", "calendar"]
     assert target(layers, BEGIN).level == 0  # by day
+    assert kinds(layers, MIDNIGHT - 3 * 3600) == ["fixed", "calendar"]  # the program does what the rule asks
 
 
 def test_a_lamp_without_the_sign_shines_on() -> None:
