@@ -18,7 +18,17 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from rhinecloud.broker import Applied, Broker, Change, Operation, Query, Transaction, Unavailable, Verdict
+from rhinecloud.broker import (
+    Applied,
+    Broker,
+    Change,
+    Numbers,
+    Operation,
+    Query,
+    Transaction,
+    Unavailable,
+    Verdict,
+)
 from rhinecloud.broker.outbound import Allowed, Forbidden, client
 from rhinecloud.bus import Bus
 from rhinecloud.clock import Clock
@@ -28,7 +38,7 @@ from rhinecloud.gateways.devices.devices import Devices
 from rhinecloud.gateways.devices.wanted import Wanted
 from rhinecloud.jobs import Jobs
 from rhinecloud.mail import Attachment, Mail
-from rhinecloud.model import CORE
+from rhinecloud.model import CORE, TypeSelection
 from rhinecloud.model.sight import EVERYTHING, Sight
 from rhinecloud.people import Actor
 from rhinecloud.store import RoomDatabase
@@ -272,6 +282,16 @@ class City:
         """(id, values of these attributes) of every entity of a type, in the order of the ids, thousands in a list."""
         return self.broker.values([CORE.expand_type(type)], [*map(CORE.expand_term, attributes)], sight=sight)
 
+    def numbers(
+        self, type: str, since: Mapping[str, datetime], until: datetime, *, sight: Sight = EVERYTHING
+    ) -> AsyncIterator[list[Numbers]]:
+        """What every entity of a type measured of these attributes, each from its `since` to before `until`: plain
+        numbers as arrays, all of an entity in one list. `Numbers.attribute` is the IRI of the attribute."""
+        selected = Query(types=TypeSelection(((CORE.expand_type(type),),)))
+        return self.broker.numbers(
+            selected, {CORE.expand_term(name): begin for name, begin in since.items()}, until, sight=sight
+        )
+
     def client(self, tls: ssl.SSLContext | None = None) -> httpx.AsyncClient:
         """For calls to others: `async with city.client() as client`. It reaches the internet and what the setting
         outbound_allow lists; else it raises Forbidden. `tls`: with a client certificate, or an authority of its own."""
@@ -305,6 +325,7 @@ __all__ = [
     "EVERYTHING",
     "City",
     "Forbidden",
+    "Numbers",
     "Operation",
     "Query",
     "Refused",

@@ -572,6 +572,26 @@ async def test_statistics_of_many_series(shared_broker: Broker, edges: bool) -> 
     assert not expected
 
 
+async def test_numbers_of_many_series(shared_broker: Broker) -> None:
+    """Hot and cold, each attribute from its own time on, in order, all of an entity together."""
+    broker, kind, other = shared_broker, "urn:x:Meter:Many", "urn:x:level"
+    first = datetime(2026, 2, 27, tzinfo=UTC)
+    expected: dict[tuple[str, str], list[float]] = {}
+    since, until = {POWER: first + timedelta(days=2), other: first + timedelta(days=1)}, first + timedelta(6)
+    for number in range(3):
+        entity_id = await new_entity(broker, kind)
+        values = [(first + timedelta(days=n), float(n + 10 * number)) for n in range(8)]
+        for attribute, begin in since.items():
+            await remember(broker, entity_id, attribute, values[:4], cold=True)
+            await remember(broker, entity_id, attribute, values[4:][::-1])
+            expected[entity_id, attribute] = [v for at, v in values if begin <= at < until]
+    portions = broker.numbers(Query(types=TypeSelection(((kind,),))), since, until, sight=EVERYTHING)
+    found = [one async for portion in portions for one in portion]
+    assert {(one.entity, one.attribute): one.values.tolist() for one in found} == expected
+    assert [one.entity for one in found] == sorted(one.entity for one in found)
+    assert all((np.diff(one.times) > 0).all() for one in found)
+
+
 def test_what_has_happened_lies_in_the_month_of_its_chunk() -> None:
     """The naive reading's own months, so that the property above is not compared with itself."""
     begin = datetime(2026, 1, 31, tzinfo=UTC)

@@ -12,6 +12,7 @@ from rhinecloud.store.queries import Query
 
 from .broker import Broker, Page, Series, Transaction
 from .gathering import Overloaded
+from .measured import Numbers
 from .operations import Applied, Change, Kind, Merging, NotUpdated, Operation, Verdict
 from .seeing import seen_change
 from .temporal import Statistics, TemporalPage, Wanted
@@ -23,6 +24,7 @@ __all__ = [
     "Kind",
     "Merging",
     "NotUpdated",
+    "Numbers",
     "Operation",
     "Overloaded",
     "Page",

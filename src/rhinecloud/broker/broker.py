@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -31,9 +31,10 @@ from rhinecloud.store.discovery import AttributeInfo, TypeInfo
 from rhinecloud.store.entities import StoredEntity, rfc3339, to_entity
 from rhinecloud.store.rankings import Rankings
 
-from . import joining, temporal
+from . import joining, measured, temporal
 from .feed import Feed, Subscriber
 from .gathering import Gathering
+from .measured import Numbers
 from .operations import Applied, Change, Operation, Verdict
 from .relay import READER, Publisher, Relay, caretaker_of
 from .seeing import seen_change
@@ -274,6 +275,13 @@ class Broker:
         """How many numbers there are, their sum, the smallest and the largest, of each series of all entities that
         ids and types of a query select, however many: see temporal.statistics."""
         return await temporal.statistics(self.database.queries, query, wanted, sight)
+
+    def numbers(
+        self, query: queries.Query, since: Mapping[str, datetime], until: datetime, *, sight: Sight
+    ) -> AsyncIterator[list[Numbers]]:
+        """What all entities that ids and types of a query select measured of these attributes (IRIs), each from its
+        `since` to before `until`, in portions: see measured.numbers."""
+        return measured.numbers(self.database.queries, query, since, until, sight)
 
     async def history(
         self,
