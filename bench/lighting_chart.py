@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from xml.sax.saxutils import escape
 
 from .lighting_evidence import FIFTH, MEAN, SHARE, Evidence, Line
 
 _WIDTH, _HEIGHT = 920, 640
-_TOP, _BOTTOM = 70, 430
+_TOP, _BOTTOM = 82, 430
 _PANELS = ((70, 440), (520, 890))  # left and right of each, in pixels
-_MOST = 200.0  # percent on the axis
-_COLOURS = ("#666666", "#000000", "#b8500f", "#8a6d00", "#7a3e9d", "#1b6ca8", "#0a7d3b")
+_LEAST, _MOST = 40.0, 190.0  # percent on the axis
+_BESIDE = (
+    (0, -9),
+    (0, 19),
+    (13, 5),
+    (-13, 5),
+    (13, -9),
+    (-13, -9),
+    (13, 19),
+    (-13, 19),
+)  # a number and its dot
+_COLOURS = ("#666666", "#000000", "#b8500f", "#8a6d00", "#7a3e9d", "#1b6ca8", "#0a7d3b", "#5f8f2f")
 
 
 def chart(one: Evidence) -> str:
@@ -44,10 +55,10 @@ def _head(one: Evidence) -> Iterator[str]:
 
 def _panel(which: int, lines: list[Line]) -> Iterator[str]:
     left, right = _PANELS[which]
-    low, step, goal = ((0.7, 0.05, MEAN), (0.0, 0.2, FIFTH))[which]
+    low, step, goal = ((0.8, 0.05, MEAN), (0.0, 0.2, FIFTH))[which]
 
     def x(share: float) -> float:
-        return left + (right - left) * share / _MOST
+        return left + (right - left) * (max(_LEAST, share) - _LEAST) / (_MOST - _LEAST)
 
     def y(value: float) -> float:
         return _BOTTOM - (_BOTTOM - _TOP - 15) * (max(low, value) - low) / (1.0 - low)
@@ -60,17 +71,25 @@ def _panel(which: int, lines: list[Line]) -> Iterator[str]:
         value = low + step * i
         yield _rule(left, y(value), right, y(value))
         yield _text(left - 8, y(value) + 4, f"{value:.2f}", "end")
-    for share in range(0, int(_MOST) + 1, 50):
+    for share in range(50, int(_MOST) + 1, 25):
         yield _rule(x(share), _TOP + 15, x(share), _BOTTOM)
         yield _text(x(share), _BOTTOM + 20, f"{share} %", "middle")
     yield _text((left + right) / 2, _BOTTOM + 40, "energy, dusk to dawn = 100 %", "middle")
-    yield _text(left, _TOP + 4, ("mean usefulness", "5th percentile of usefulness")[which], "start")
-    for number, line in enumerate(lines):
-        value = (line.motorist.mean, line.motorist.fifth)[which]
+    yield _text(left, _TOP - 10, ("mean usefulness", "5th percentile of usefulness")[which], "start")
+    dots = [(x(line.of_dusk), y((line.motorist.mean, line.motorist.fifth)[which])) for line in lines]
+    taken: list[tuple[float, float]] = [*dots]
+    for number, (across, down) in enumerate(dots):
+        yield f'<circle cx="{across:.1f}" cy="{down:.1f}" r="5" fill="{_COLOURS[number]}"/>'
+        others = [one for one in taken if one != (across, down)]
+        beside = [(across + dx, down + dy) for dx, dy in _BESIDE]
+        best = max(
+            beside,
+            key=lambda at: min((math.dist((at[0], at[1] - 5), one) for one in others), default=99) > 12,
+        )
+        taken.append((best[0], best[1] - 5))
         yield (
-            f'<circle cx="{x(line.of_dusk):.1f}" cy="{y(value):.1f}" r="9" fill="{_COLOURS[number]}"/>'
-            f'<text x="{x(line.of_dusk):.1f}" y="{y(value) + 4:.1f}" text-anchor="middle" font-size="12" '
-            f'font-weight="bold" fill="#ffffff">{number + 1}</text>'
+            f'<text x="{best[0]:.1f}" y="{best[1]:.1f}" text-anchor="middle" font-size="13" font-weight="bold" '
+            f'fill="{_COLOURS[number]}">{number + 1}</text>'
         )
 
 
@@ -88,9 +107,9 @@ def _legend(one: Evidence) -> Iterator[str]:
         )
         yield _text(left + 18, top, text, "start")
     yield _text(
-        510,
-        _BOTTOM + 75 + 26 * 3,
-        f"green: the goal, ≤ {SHARE:.0f} % at ≥ {MEAN:.2f} and ≥ {FIFTH:.2f}",
+        70,
+        _BOTTOM + 75 + 26 * 4,
+        f"green: the goal, ≤ {SHARE:.0f} % at ≥ {MEAN:.2f} and ≥ {FIFTH:.2f}; axes do not begin at 0",
         "start",
     )
 

@@ -50,6 +50,7 @@ def test_the_experiment_runs_on_real_vehicles(tmp_path: Path) -> None:
     assert one.vehicles > 100 and one.lamps > 25
     assert [line.name for line in one.lines] == [
         "always on", "dusk to dawn", "part-night", "stepped", "class by volume", "sensor zone", "directional",
+        "directional, not tuned",
     ]  # fmt: skip
     assert one.lines[1].of_dusk == 100 and one.lines[1].motorist.mean == 1
     assert "SIMULATED" in lighting.table(result) and "generated" in lighting.table(result)

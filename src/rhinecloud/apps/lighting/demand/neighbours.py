@@ -54,7 +54,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 # max(100 m, v·2 s + v²/2a) with a = 3.4 m/s², as docs/reference/lighting-evidence.md has it.
-VEHICLE = Profile(reach=((0.0, 100.0), (20.3, 102.0), (27.8, 170.0), (36.1, 265.0)), ahead=200.0)
+VEHICLE = Profile(reach=((0.0, 100.0), (20.0, 100.0), (27.8, 170.0), (36.1, 265.0)), ahead=200.0)
 CYCLIST = Profile(
     reach=((0.0, 60.0), (5.0, 60.0), (10.0, 100.0)), behind=30.0, typical_speed=5.0, ahead=160.0, hold=15.0
 )
