@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rhinecloud.apps.lighting.demand.neighbours import PEDESTRIAN, PROFILES, Profile, Table, decode, encode
 from rhinecloud.apps.lighting.demand.reacting import MOST_WINDOWS, Change, Detection, Reacting
 
-from .places import straight
+from .places import patient, straight
 
 T = 1_800_000_000.0
 
@@ -146,7 +146,7 @@ detections = st.lists(
 )
 
 
-@settings(deadline=None)
+@patient
 @given(detections)
 def test_state_is_bounded_and_nothing_is_left_of_anybody(
     given_detections: list[tuple[Detection, float]],
@@ -170,7 +170,7 @@ def test_state_is_bounded_and_nothing_is_left_of_anybody(
     assert not any(shown.values())
 
 
-@settings(deadline=None)
+@patient
 @given(st.floats(2, 25), st.integers(0, 5), st.booleans())
 def test_ahead_of_a_steady_vehicle_it_is_always_light(speed: float, skip: int, forward: bool) -> None:
     """Seen by a detector at every third lamp; from the first to the last, each lamp within 100 m ahead is up."""
