@@ -27,6 +27,7 @@ _AT_ONCE: Final = 16  # gateways
 _LOOK: Final = 1.0  # seconds between looks, when nobody says that there is something
 _ATTEMPT: Final = 45.0  # seconds; less than the lease of a plan
 _ASSIGNING: Final = asyncio.Semaphore(3)  # each keeps a connection of the app's few
+_PAUSE: Final = 60.0  # seconds after what nobody foresaw
 _LONGEST: Final = timedelta(minutes=10)
 _CHECK: Final = timedelta(hours=6)  # a confirmed plan is compared again
 
@@ -85,12 +86,13 @@ async def _some_end(busy: set[tuple[str, int]], most: int) -> None:
 
 
 async def _kept(work: Coroutine[Any, Any, None], kind: str, number: int, busy: set[tuple[str, int]]) -> None:
-    """One gateway's trouble is no other's."""
+    """One gateway's trouble is no other's; what nobody foresaw is not tried again at once."""
     try:
         async with asyncio.timeout(2 * _ATTEMPT):
             await work
     except Exception:
         _log.exception("%s of the gateway %s: again in a minute", kind, number)
+        await asyncio.sleep(_PAUSE)
     finally:
         busy.discard((kind, number))
 
@@ -176,13 +178,14 @@ async def _send_overrides(city: City, http: httpx.AsyncClient, own: UUID, number
     async with _ASSIGNING, city.db.transaction() as connection:
         wishes = await overrides.lock_due(connection, number, now)
         for message, those in overrides.commands(wishes, now):
+            begun = city.clock.now()  # the lamp may say so before the gateway's answer is here
             try:
                 async with asyncio.timeout(10):
                     await client.send("POST", "override-commands", message)
             except (Away, Declined, TimeoutError) as error:
                 await overrides.failed(connection, those, now, str(error) or type(error).__name__)
             else:
-                await overrides.sent(connection, those, city.clock.now())
+                await overrides.sent(connection, those, begun)
 
 
 # Silence

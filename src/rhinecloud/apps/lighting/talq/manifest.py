@@ -7,12 +7,19 @@ from typing import Final
 from rhinecloud.app import Command, Endpoint, Job, Page, Place, Task, View
 from rhinecloud.people.register import Column, Keep, Retention, Table
 
-from . import cms, cms_announcing, cms_devices, distributing, meeting, pages
+from . import api, cms, cms_announcing, cms_devices, distributing, meeting, pages
 from .gateway import command
 
 OPERATIONS: Final = (*cms_devices.OPERATIONS, *cms_announcing.OPERATIONS)
 
-ENDPOINTS: Final[tuple[Endpoint, ...]] = cms.endpoints(OPERATIONS)
+ENDPOINTS: Final[tuple[Endpoint, ...]] = (
+    *cms.endpoints(OPERATIONS),
+    Endpoint("/gateways", api.listed, "lighting.see"),
+    Endpoint("/gateways", api.admit, "lighting.configure", "POST"),
+    Endpoint("/gateways/plans", api.want_plans, "lighting.program", "POST", 32 * 2**20),
+    Endpoint("/gateways/overrides", api.overridden, "lighting.see"),
+    Endpoint("/gateways/overrides", api.override, "lighting.program", "POST", 8 * 2**20),
+)
 
 PAGES: Final = (
     Page("/gateways", pages.listed, "lighting.see"),

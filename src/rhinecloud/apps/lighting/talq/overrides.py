@@ -23,6 +23,7 @@ WAKE: Final = "talq.override"
 _DUE: Final = timedelta(minutes=5)
 _AGAIN: Final = timedelta(seconds=5)
 _SETTLING: Final = timedelta(seconds=30)  # a lamp may be on its way to the level for so long
+_SKEW: Final = timedelta(seconds=10)  # clocks of gateways differ
 _MOST_AT_ONCE: Final = 500
 
 
@@ -159,8 +160,8 @@ def commands(wishes: Iterable[Wish], now: datetime) -> list[tuple[OverrideComman
 async def sent(connection: asyncpg.Connection, wishes: Sequence[Wish], now: datetime) -> None:
     """The gateway took them. Who wants a lamp back at its calendar cannot see that from its level: that is settled."""
     await connection.execute(
-        "UPDATE talq_override SET state = CASE WHEN level IS NULL THEN 'confirmed' ELSE 'sent' END, sent_at = $2, "
-        "settled_at = CASE WHEN level IS NULL THEN $2 END, attempts = attempts + 1, trouble = NULL, "
+        "UPDATE talq_override SET state = CASE WHEN level IS NULL THEN 'confirmed' ELSE 'sent' END, sent_at = $2::timestamptz, "
+        "settled_at = CASE WHEN level IS NULL THEN $2::timestamptz END, attempts = attempts + 1, trouble = NULL, "
         "next_at = CASE WHEN level IS NULL THEN NULL ELSE due_at END WHERE device = ANY($1::uuid[])",
         [wish.device for wish in wishes],
         now,
@@ -171,10 +172,10 @@ async def failed(connection: asyncpg.Connection, wishes: Sequence[Wish], now: da
     """It did not: again at growing pauses until it is too late for it, and then not at all."""
     await connection.execute(
         "UPDATE talq_override SET attempts = attempts + 1, trouble = $3, "
-        "state = CASE WHEN due_at <= $2 THEN 'timed_out' ELSE state END, "
-        "settled_at = CASE WHEN due_at <= $2 THEN $2 END, "
-        "next_at = CASE WHEN due_at <= $2 THEN NULL ELSE "
-        "least(due_at, $2 + $4::interval * power(2, least(attempts, 6))) END WHERE device = ANY($1::uuid[])",
+        "state = CASE WHEN due_at <= $2::timestamptz THEN 'timed_out' ELSE state END, "
+        "settled_at = CASE WHEN due_at <= $2::timestamptz THEN $2::timestamptz END, "
+        "next_at = CASE WHEN due_at <= $2::timestamptz THEN NULL ELSE "
+        "least(due_at, $2::timestamptz + $4::interval * power(2, least(attempts, 6))) END WHERE device = ANY($1::uuid[])",
         [wish.device for wish in wishes],
         now,
         trouble[:500],
@@ -206,7 +207,7 @@ async def told(city: City, gateway: Gateway, believed: Sequence[Reading]) -> Non
     found: dict[UUID, State] = {}
     for one in sorted(says, key=lambda reading: reading.at):
         record = wanted.get(one.device)
-        if record is None or one.at < record["sent_at"]:
+        if record is None or one.at < record["sent_at"] - _SKEW:
             continue
         if (verdict := _verdict(one, record)) is not None:
             found[one.device] = verdict

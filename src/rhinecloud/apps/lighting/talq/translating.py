@@ -261,8 +261,8 @@ def _rules_to(
             condition = None
         case ours.Weekdays(days, nth):
             condition = talq.ccDay(
-                days=[talq.WeekdaySpan(start=day) for day in days],
-                occurrences=["L" if one == "last" else str(one) for one in nth],
+                days=[talq.WeekdaySpan(start=day) for day in dict.fromkeys(days)],
+                occurrences=list(dict.fromkeys("L" if one == "last" else str(one) for one in nth)),
             )
         case ours.Monthly(days):
             condition = talq.ccDate(dates=[talq.DateSpan(start=f"---{day:02}") for day in days])

@@ -54,7 +54,7 @@ def answering(
             who = asked(request)
             holdings = fleet.get(request.path_params["gateway"])
             if holdings is None:
-                raise refused(404, "resourceNotFound", "there is no such gateway here")
+                raise refused(503, "genericError", "there is no such gateway here")
             known = holdings.cms.int != 0
             if known and who.client != holdings.cms:
                 raise refused(400, "parameterValueNotValid", "clientAddress is not my CMS's")

@@ -126,8 +126,9 @@ async def _serve(given: argparse.Namespace, keys: dict[str, str], fleet: dict[st
         await serving
         return
     port = server.servers[0].sockets[0].getsockname()[1]
-    own = (given.url or f"{'https' if tls else 'http'}://{given.host}:{port}").rstrip("/")
-    print(f"listening at {own}", flush=True)
+    here = f"{'https' if tls else 'http'}://{given.host}:{port}"
+    own = (given.url or here).rstrip("/")
+    print(f"Listening at {here}, called at {own}", flush=True)
     verify: ssl.SSLContext | bool = True
     if given.authority is not None:
         verify = ssl.create_default_context(cafile=given.authority)
