@@ -37,15 +37,15 @@ def count(server: Server, kind: str, **parameters: str) -> int:
     return int(answer.headers["NGSILD-Results-Count"])
 
 
-def spoken(server: Server, prefix: str) -> int:
+def spoken(server: Server, **which: str) -> int:
     """Devices whose secret was used."""
     base = f"{server.base_url}/api/v1/devices"
-    ids = [one["id"] for one in httpx.get(base, params={"limit": "100"}, timeout=30).json()["items"]]
+    found = httpx.get(base, params={"limit": "1000", **which}, timeout=30).json()["items"]
     used = 0
-    for device in ids:
+    for device in (one["id"] for one in found if one["type"] != "Streetlight"):
         secrets = httpx.get(f"{base}/{device}/secrets", timeout=30).json()["items"]
-        assert len(secrets) == 1, "a device of the demo has one secret"
-        used += device.startswith(prefix) and secrets[0]["last_used_at"] is not None
+        assert len(secrets) == 1, "a device of the demo that signs in has one secret"
+        used += secrets[0]["last_used_at"] is not None
     return used
 
 
@@ -63,38 +63,99 @@ def run(module: Any, *given: str) -> int:
     return code
 
 
-def test_the_simulated_city_comes_alive_and_starts_again(server: Server) -> None:
-    def demo() -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [
-                *(sys.executable, "-m", "rhinecloud.demo", "--http", server.base_url),
-                *("--mqtt", f"{server.mqtt_host}:{server.mqtt_port}", "--lamps", "300", "--vehicles", "60"),
-            ],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONWARNINGS": "error"},
-        )
+def demo(server: Server, *options: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [
+            *(sys.executable, "-m", "rhinecloud.demo", "--http", server.base_url),
+            *("--mqtt", f"{server.mqtt_host}:{server.mqtt_port}", *options),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONWARNINGS": "error"},
+    )
 
+
+def ended(process: subprocess.Popen[str]) -> None:
+    process.send_signal(signal.SIGTERM)
+    _, problems = process.communicate(timeout=60)
+    assert process.returncode == 0, problems
+    assert problems == ""
+
+
+def test_the_simulated_city_comes_alive_and_starts_again(server: Server) -> None:
     for _ in range(2):
-        process = demo()
+        process = demo(server, "--lamps", "300", "--vehicles", "60", "--no-faults")
         assert process.stdout is not None
         assert "300 lamp posts" in process.stdout.readline()
         eventually(lambda: count(server, "Streetlight", q="illuminanceLevel==1") > 20)
         assert count(server, "Streetlight", q="areaServed") == 300
         eventually(lambda: count(server, "OffStreetParking", q="availableSpotNumber>=0") == 4)
         told = httpx.get(f"{server.base_url}/api/v1/devices", params={"count": "true"}, timeout=30).json()
-        assert told["count"] == 5 + 10, "a cabinet for each street, and the stations"
-        eventually(lambda: spoken(server, "duisburg-schrank-") == 5 and spoken(server, "duisburg-") == 15)
-        process.send_signal(signal.SIGTERM)
-        _, problems = process.communicate(timeout=10)
-        assert process.returncode == 0, problems
-        assert problems == ""
+        assert told["count"] == 5 + 10 + 300, "a cabinet for each street, the stations, and the lamps"
+        eventually(lambda: spoken(server, profile="duisburg-street") == 5 and spoken(server) == 15)
+        ended(process)
     assert httpx.get(f"{server.base_url}/api/v1/alarms", timeout=30).json()["items"] == []
     assert httpx.get(f"{server.base_url}/api/v1/unmapped", timeout=30).json()["items"] == []
     assert count(server, "Streetlight") == 300
     assert count(server, "OffStreetParking") == 4
     assert count(server, "WaterObserved") == 1
+
+
+def lamp(server: Server, key: str) -> dict[str, Any]:
+    base = f"{server.base_url}/ngsi-ld/v1/entities/urn:ngsi-ld:Streetlight:{key}"
+    answer = httpx.get(base, params={"options": "keyValues"}, timeout=30)
+    return dict(answer.json()) if answer.status_code == 200 else {}
+
+
+def want(server: Server, device: str, **values: Any) -> Callable[[], str]:
+    """What is wanted of a device; the state that this comes to."""
+    base = f"{server.base_url}/api/v1/devices/{device}/wanted"
+    answer = httpx.post(base, json={"set": values}, timeout=30)
+    assert answer.status_code == 201, answer.text
+    version = answer.json()["version"]
+    return lambda: str(httpx.get(f"{base}/{version}", timeout=30).json()["state"])
+
+
+def test_lamps_do_what_is_wanted_and_a_technician_breaks_and_repairs_them(server: Server) -> None:
+    key, cabinet = "duisburg-walsum-01-007", "duisburg-schrank-walsum-01"
+
+    def power() -> float:
+        return float(lamp(server, key).get("powerConsumption", -1))
+
+    options = ("--lamps", "40", "--vehicles", "0", "--no-faults")
+    process = demo(server, *options)
+    assert process.stdout is not None
+    assert "40 lamp posts" in process.stdout.readline()
+    told = want(server, key, illuminanceLevel=0.4)
+    eventually(lambda: told() == "confirmed")
+    eventually(lambda: lamp(server, key)["illuminanceLevel"] == 0.4 and 25 < power() < 29)
+    nonsense = want(server, key, illuminanceLevel=7)
+    eventually(lambda: nonsense() == "failed")
+
+    broken = want(server, cabinet, lamp=7, fault="dark")
+    eventually(lambda: broken() == "confirmed" and 0 <= power() < 1)
+    assert lamp(server, key)["illuminanceLevel"] == 0.4, "it does not know that it is dark"
+    repaired = want(server, cabinet, lamp=7, fault="none")
+    eventually(lambda: repaired() == "confirmed" and 25 < power() < 29)
+    unknown = want(server, cabinet, lamp=77, fault="dark")
+    eventually(lambda: unknown() == "failed")
+
+    outage = want(server, cabinet, feeder="A", supply="off")
+    eventually(lambda: outage() == "confirmed" and power() == 0)
+    unheard = want(server, key, illuminanceLevel=0.8)
+    eventually(lambda: unheard() == "sent")
+    assert power() == 0
+    supplied = want(server, cabinet, feeder="A", supply="on")
+    eventually(lambda: supplied() == "confirmed" and unheard() == "confirmed")
+    eventually(lambda: lamp(server, key)["illuminanceLevel"] == 0.8 and 48 < power() < 53)
+    ended(process)
+
+    again = demo(server, *options)
+    assert again.stdout is not None
+    assert "40 lamp posts" in again.stdout.readline()
+    assert lamp(server, key)["illuminanceLevel"] == 0.8, "a lamp keeps its level through a power cut"
+    ended(again)
 
 
 def test_a_small_import_and_replay(server: Server, tmp_path: Path) -> None:

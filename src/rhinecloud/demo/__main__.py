@@ -1,4 +1,4 @@
-"""A simulated Duisburg: lamp posts that brighten ahead of vehicles, detectors, air, the Rhine, car parks."""
+"""A simulated Duisburg: lamp posts that do what they are told, or break, vehicles, air, the Rhine, car parks."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from dataclasses import dataclass
 
 import httpx
 
 from rhinecloud.demo.clock import Clock, busy, elevation
 from rhinecloud.demo.fleet import Fleet, FleetError
 from rhinecloud.demo.inventory import Entity, inventory
+from rhinecloud.demo.luminaires import Luminaires
 from rhinecloud.demo.mqtt import address
+from rhinecloud.demo.obeying import Obeying, now
 from rhinecloud.demo.publishing import publish
+from rhinecloud.demo.remembering import levels
 from rhinecloud.demo.stations import EVERY, STATIONS, report
 from rhinecloud.demo.streets import city
 from rhinecloud.demo.traffic import Report, Traffic
@@ -49,6 +52,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="N",
         help="how quickly the demo's day passes [%(default)s]",
     )
+    parser.add_argument(
+        "--faults",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="whether lamps break by themselves [%(default)s]",
+    )
     parser.add_argument("--seconds", type=float, metavar="S", help="stop after so long")
     given = parser.parse_args(arguments)
     if given.lamps < 1 or given.vehicles < 0 or not 0 < given.speed <= FASTEST:
@@ -77,68 +86,93 @@ async def _until_stopped(given: argparse.Namespace) -> int:
 
 
 async def _simulate(given: argparse.Namespace) -> None:
-    traffic = Traffic(city(given.lamps), given.vehicles)
+    streets = city(given.lamps)
+    traffic, lamps = Traffic(streets, given.vehicles), Luminaires(streets)
     clock = Clock.from_dusk(time.time(), given.speed)
     host, port = address(given.mqtt)
     async with httpx.AsyncClient(base_url=given.http, timeout=30) as http:
-        _look(traffic, clock)
-        traffic.step(_TICK)
-        await introduce(http, _inventory(traffic, clock))
-        fleet = Fleet(http, host, port, traffic.streets)
+        _look(traffic, lamps, clock)
+        told = await _known(http)
+        lamps.remember(told)
+        lamps.step(_TICK, traffic.near())
+        await introduce(http, inventory(lamps, now(), clock.now(time.time()), known=bool(told)))
+        fleet = Fleet(http, host, port, streets)
         await fleet.add()
-        _say(f"{given.lamps:,} lamp posts on {len(traffic.streets)} streets, {given.vehicles} vehicles")
+        _say(f"{given.lamps:,} lamp posts on {len(streets)} streets, {given.vehicles} vehicles")
         if await publish(http):
             _say("Published for everybody: where the lamp posts stand, and how bright they are")
         async with fleet:
-            await _live(given, traffic, clock, fleet, http)
-            await fleet.settled()
+            obeying = Obeying(lamps, fleet)
+            task = asyncio.create_task(obeying.run(), name="obeying")
+            try:
+                await _live(given, _City(traffic, lamps, clock, fleet, obeying), http)
+                await fleet.settled()
+            finally:
+                await stop(task)
 
 
-async def _live(
-    given: argparse.Namespace, traffic: Traffic, clock: Clock, fleet: Fleet, http: httpx.AsyncClient
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _City:
+    traffic: Traffic
+    lamps: Luminaires
+    clock: Clock
+    fleet: Fleet
+    obeying: Obeying
+
+
+async def _live(given: argparse.Namespace, city: _City, http: httpx.AsyncClient) -> None:
+    traffic, lamps, clock, fleet = city.traffic, city.lamps, city.clock, city.fleet
     begun = last = told = time.monotonic()
     due = dict.fromkeys(STATIONS, 0.0)
     known = 0  # connections after which the city knows everything
     every = max(_SELDOM, EVERY / given.speed)
     while given.seconds is None or last - begun < given.seconds:
         await asyncio.sleep(_TICK)
-        now = time.monotonic()
-        _look(traffic, clock)
-        reports = traffic.step(min(now - last, _LONGEST))
-        last = now
+        moment = time.monotonic()
+        _look(traffic, lamps, clock)
+        seconds = min(moment - last, _LONGEST)
+        if given.faults:
+            for street, act in city.obeying.develop():
+                _say(f"{street}: {act.text}")
+        reports = [*traffic.step(seconds), *lamps.step(seconds, traffic.near())]
+        last = moment
         for station, when in due.items():
-            if now >= when:
-                due[station] = now + every
+            if moment >= when:
+                due[station] = moment + every
                 reports.append(report(station, clock.now(time.time())))
         await _publish(fleet, reports)
         devices = len(fleet)
         if fleet.connections > known + devices // 2:
             if known:  # the city was away; it may have lost what it knew
-                await introduce(http, _inventory(traffic, clock))
+                still = bool(await _known(http))
+                await introduce(http, inventory(lamps, now(), clock.now(time.time()), known=still))
             known = max(devices, fleet.connections)
-        if now - told >= _TELL_EVERY:
-            told = now
+        if moment - told >= _TELL_EVERY:
+            told = moment
             _say(
                 f"{clock.text(time.time())}: {fleet.acknowledged:,} messages, "
-                f"{fleet.acknowledged / (now - begun):.0f}/s, {traffic.defects} lamps out of order"
+                f"{fleet.acknowledged / (moment - begun):.0f}/s, {lamps.broken} lamps out of order"
                 + "".join(f"; {problem}" for problem in fleet.problems)
             )
 
 
-def _look(traffic: Traffic, clock: Clock) -> None:
+def _look(traffic: Traffic, lamps: Luminaires, clock: Clock) -> None:
     """Let the streets have the light and the traffic of the demo's time."""
     seconds = clock.now(time.time())
-    traffic.elevation, traffic.busy = elevation(seconds), busy(seconds)
+    lamps.elevation, traffic.busy = elevation(seconds), busy(seconds)
 
 
-def _inventory(traffic: Traffic, clock: Clock) -> list[Entity]:
-    return inventory(traffic, _now(), clock.now(time.time()))
+async def _known(http: httpx.AsyncClient) -> dict[str, float | None]:
+    """What the city knows of lamps; nothing while it is away."""
+    try:
+        return await levels(http)
+    except httpx.TransportError:
+        return {}
 
 
 async def _publish(fleet: Fleet, reports: list[Report]) -> None:
     """Spread over half a tick, as devices do not all speak at the same instant."""
-    observed_at = _now()
+    observed_at = now()
     pause = _TICK / 2 / max(1, len(reports))
     for one in reports:
         await fleet.report(one, observed_at)
@@ -176,10 +210,6 @@ async def _insist(http: httpx.AsyncClient, batch: list[Entity]) -> httpx.Respons
 def _batches(entities: list[Entity]) -> Iterator[list[Entity]]:
     for start in range(0, len(entities), _AT_ONCE):
         yield entities[start : start + _AT_ONCE]
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _say(text: str) -> None:

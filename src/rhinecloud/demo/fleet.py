@@ -1,14 +1,17 @@
 """The devices that speak for the simulated city, each with a secret and topics of its own.
 
-A cabinet stands in each street and speaks for its lamps and detectors; each station is a device. They are added by
-the management API like anybody's, by profiles that the city has or is given. One station cannot speak MQTT and pushes.
+A cabinet stands in each street and speaks for its lamps and detectors; each station is a device. Each lamp is a device,
+too, that the city tells its level: the cabinet hears and confirms it, over its one connection. They are added by the
+management API like anybody's, by profiles that the city has or is given. One station cannot speak MQTT and pushes.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterable
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
@@ -23,17 +26,49 @@ API = "/api/v1"
 PUSHES = "duisburg-parkhaus-4"
 _ROOT = "duisburg"
 _WINDOW = 50  # messages of a device that wait for their acknowledgement
-PROFILE: dict[str, Any] = {
+_LAMPS_AT_ONCE = 500  # devices in one request
+_CONFIRM = {"version": "$.version", "result": "$.result", "detail": "$.detail", "reported": "$.reported"}
+CABINETS: dict[str, Any] = {
     "name": "duisburg-street",
     "title": {"de": "Straßenschrank (Demo)", "en": "Street cabinet (demo)"},
     "description": {
-        "de": "Ein Schrank spricht für die Leuchten und Zählstellen seiner Straße.",
-        "en": "A cabinet speaks for the lamp posts and detectors of its street.",
+        "de": "Ein Schrank spricht für die Leuchten und Zählstellen seiner Straße. Was von ihm gewünscht wird, tut "
+        'eine Monteurin: {"lamp": 7, "fault": "dark"} (stuck, cycling, undimmed; none: repariert), '
+        '{"feeder": "A", "supply": "off"} (on), {"repair": "all"}.',
+        "en": "A cabinet speaks for the lamp posts and detectors of its street. What is wanted of it a technician "
+        'does: {"lamp": 7, "fault": "dark"} (stuck, cycling, undimmed; none: repaired), '
+        '{"feeder": "A", "supply": "off"} (on), {"repair": "all"}.',
     },
     "topics": [f"{_ROOT}/{{device}}/{{type}}/{{part}}"],
     "format": "attributes",
     "entity": {"id": "urn:ngsi-ld:{type}:{part}", "type": "{type}"},
+    "command_topic": f"{_ROOT}/{{device}}/command",
+    "confirm": [{"topics": [f"{_ROOT}/{{device}}/confirm"], **_CONFIRM}],
 }
+_LAMP = f"{_ROOT}/{{cabinet}}/Streetlight/{{device}}"
+LAMPS: dict[str, Any] = {
+    "name": "duisburg-lamp",
+    "title": {"de": "Leuchte an einem Straßenschrank (Demo)", "en": "Lamp of a street cabinet (demo)"},
+    "description": {
+        "de": 'Ihr Schrank spricht für sie. Gewünscht wird {"illuminanceLevel": 0.4}: 0 bis 1.',
+        "en": 'Its cabinet speaks for it. What can be wanted is {"illuminanceLevel": 0.4}: 0 to 1.',
+    },
+    "topics": [_LAMP],
+    "format": "attributes",
+    "entity": {"id": "urn:ngsi-ld:Streetlight:{device}", "type": "Streetlight"},
+    "command_topic": f"{_LAMP}/command",
+    "confirm": [{"topics": [f"{_LAMP}/confirm"], **_CONFIRM}],
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is wanted of a lamp (its local id), or of the cabinet itself (no `lamp`)."""
+
+    cabinet: str
+    lamp: str
+    version: int
+    wanted: dict[str, Any]
 
 
 class FleetError(Exception):
@@ -46,19 +81,51 @@ def cabinet(street: Street) -> str:
 
 
 def devices(streets: list[Street]) -> list[dict[str, Any]]:
-    """All devices as the management API takes them."""
+    """All devices that sign in, as the management API takes them."""
     cabinets = [
         {
             "id": cabinet(street),
             "type": "StreetCabinet",
-            "profile": PROFILE["name"],
+            "profile": CABINETS["name"],
             "name": f"Schrank {street.name}",
-            "publish": [f"{_ROOT}/{cabinet(street)}/+/+"],
+            "publish": [
+                f"{_ROOT}/{cabinet(street)}/+/+",
+                f"{_ROOT}/{cabinet(street)}/Streetlight/+/confirm",
+            ],
+            "subscribe": [f"{_ROOT}/{cabinet(street)}/Streetlight/+/command"],
         }
         for street in streets
     ]
     stations = [{"id": one.key, "type": one.kind, "name": one.name} for one in STATIONS]
     return cabinets + stations
+
+
+def lamps(streets: list[Street]) -> list[dict[str, Any]]:
+    """The devices that cabinets speak for."""
+    return [
+        {
+            "id": street.lamp_key(index),
+            "type": "Streetlight",
+            "profile": LAMPS["name"],
+            "name": f"{street.name} {index + 1}",
+            "detail": {"levels": {"cabinet": cabinet(street)}},
+        }
+        for street in streets
+        for index in range(len(street.lamps))
+    ]
+
+
+def order(topic: str, payload: bytes) -> Order | None:
+    """What a message of the city asks for; None if it is no such message."""
+    try:
+        match topic.split("/"), json.loads(payload):
+            case [_, cabinet, "command"], {"version": int(version), "set": dict(wanted)}:
+                return Order(cabinet, "", version, wanted)
+            case [_, cabinet, _, lamp, "command"], {"version": int(version), "set": dict(wanted)}:
+                return Order(cabinet, lamp, version, wanted)
+    except ValueError:
+        pass
+    return None
 
 
 class Fleet:
@@ -68,6 +135,8 @@ class Fleet:
         self._http = http
         self._where = (host, port)
         self._devices = devices(streets)
+        self._lamps = lamps(streets)
+        self._hearing = {cabinet(street): f"{_ROOT}/{cabinet(street)}" for street in streets}
         # Who speaks for a part, by type and local id.
         self._cabinets = {
             key: cabinet(street)
@@ -81,21 +150,30 @@ class Fleet:
         self._publishers: dict[str, Publisher] = {}
         self._stack = AsyncExitStack()
         self._pushing: asyncio.Task[None] | None = None
+        self.orders: asyncio.Queue[Order] = asyncio.Queue()
         self.pushed = 0
         self.refused = ""
 
     async def add(self) -> None:
-        """Make the profile and the devices known, and get a secret for each: new ones, for an earlier run kept none.
-        Raises FleetError, httpx.TransportError."""
-        await self._ask("PUT", f"/profiles/{PROFILE['name']}", 200, json=PROFILE)
-        told = await self._ask("POST", "/devices/import?secrets=true", 200, json=self._devices)
-        if told["problems"]:
-            raise FleetError(f"The city does not take a device of the demo: {told['problems'][0]['detail']}")
+        """Make the profiles and the devices known, and get a secret for each that signs in: new ones, for an earlier
+        run kept none. Raises FleetError, httpx.TransportError."""
+        for profile in (CABINETS, LAMPS):
+            await self._ask("PUT", f"/profiles/{profile['name']}", 200, json=profile)
+        told = await self._import(self._devices, secrets=True)
         self._secrets = dict(told["secrets"] or {})
         for device in told["existing"]:
             await self._ask("DELETE", f"/devices/{device}/secrets", 204)
             issued = await self._ask("POST", f"/devices/{device}/secrets", 201, json={"note": "demo"})
             self._secrets[device] = issued["secret"]
+        for start in range(0, len(self._lamps), _LAMPS_AT_ONCE):
+            await self._import(self._lamps[start : start + _LAMPS_AT_ONCE], secrets=False)
+
+    async def _import(self, devices: Iterable[dict[str, Any]], *, secrets: bool) -> Any:
+        path = f"/devices/import?secrets={str(secrets).lower()}"
+        told = await self._ask("POST", path, 200, json=list(devices))
+        if told["problems"]:
+            raise FleetError(f"The city does not take a device of the demo: {told['problems'][0]['detail']}")
+        return told
 
     async def _ask(self, method: str, path: str, expected: int, **options: Any) -> Any:
         answer = await self._http.request(method, API + path, **options)
@@ -107,7 +185,15 @@ class Fleet:
         host, port = self._where
         for device, secret in self._secrets.items():
             if device != PUSHES:
-                publisher = Publisher(host, port, device, login=(device, secret), window=_WINDOW)
+                root = self._hearing.get(device)
+                hears = [] if root is None else [f"{root}/command", f"{root}/Streetlight/+/command"]
+                publisher = Publisher(
+                    *(host, port, device),
+                    login=(device, secret),
+                    window=_WINDOW,
+                    hears=hears,
+                    heard=self._heard,
+                )
                 self._publishers[device] = await self._stack.enter_async_context(publisher)
         return self
 
@@ -130,6 +216,19 @@ class Fleet:
                 self._pushing = asyncio.create_task(self._push(key, body))
         else:
             await self._publishers[key].publish(f"json/{kind}/{key}", body)
+
+    def _heard(self, topic: str, payload: bytes) -> None:
+        if (one := order(topic, payload)) is not None:
+            self.orders.put_nowait(one)
+
+    async def confirm(self, one: Order, *, failed: str = "") -> None:
+        """Say what became of an order; `failed` says why it was not carried out."""
+        said = {"version": one.version, "result": "failed", "detail": failed}
+        if not failed:
+            said = {"version": one.version, "result": "done", "reported": one.wanted}
+        part = f"/Streetlight/{one.lamp}" if one.lamp else ""
+        topic = f"{_ROOT}/{one.cabinet}{part}/confirm"
+        await self._publishers[one.cabinet].publish(topic, json.dumps(said).encode())
 
     async def _push(self, device: str, body: bytes) -> None:
         try:

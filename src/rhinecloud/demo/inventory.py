@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
+from rhinecloud.demo.luminaires import RATED, Luminaires
 from rhinecloud.demo.stations import STATIONS, report
-from rhinecloud.demo.streets import Position, Street
-from rhinecloud.demo.traffic import RATED, Traffic, detector_key
+from rhinecloud.demo.streets import FEEDERS, Position, Street
+from rhinecloud.demo.traffic import detector_key
 
 Entity = dict[str, Any]
 
 
-def inventory(traffic: Traffic, observed_at: str, seconds: float) -> list[Entity]:
-    """Everything that exists, with what it measures at this moment."""
+def inventory(lamps: Luminaires, observed_at: str, seconds: float, *, known: bool = False) -> list[Entity]:
+    """Everything that exists, with what it measures at this moment. Of lamps that the city knows already (`known`) it
+    says nothing of what others judge: their status."""
     entities: list[Entity] = []
-    for number, street in enumerate(traffic.streets):
-        entities.append(_group(street))
+    for number, street in enumerate(lamps.streets):
+        entities += [_group(street), _cabinet(street), *(_feeder(street, one) for one in FEEDERS)]
         for index, position in enumerate(street.lamps):
-            state = traffic.lamp_state(number, index)
-            entities.append(_lamp(street, index, position, _observed(state, observed_at)))
+            state = _observed(lamps.report((number, index)), observed_at)
+            entities.append(_lamp(street, index, position, {} if known else {"status": "ok"}, state))
         entities += [_detector(street, direction) for direction in (0, 1)]
     for station in STATIONS:
         measured = _observed(report(station, seconds)[2], observed_at)
@@ -34,8 +36,8 @@ def inventory(traffic: Traffic, observed_at: str, seconds: float) -> list[Entity
     return entities
 
 
-def _lamp(street: Street, index: int, position: Position, state: Entity) -> Entity:
-    return {
+def _lamp(street: Street, index: int, position: Position, *state: Entity) -> Entity:
+    lamp: Entity = {
         **_entity("Streetlight", street.lamp_key(index), position),
         "name": f"{street.name} {index + 1}",
         "streetPoleNum": f"{index + 1}",
@@ -43,10 +45,17 @@ def _lamp(street: Street, index: int, position: Position, state: Entity) -> Enti
         "locationCategory": "road",
         "controllingMethod": "individual",
         "powerRating": {"value": RATED, "unitCode": "WTT"},
+        "sign394": True,
         "refStreetlightGroup": {"object": _id("StreetlightGroup", f"duisburg-{street.key}")},
-        "status": "ok",
-        **state,
+        "refStreetlightControlCabinet": {
+            "object": _id("StreetlightControlCabinet", f"duisburg-{street.key}")
+        },
+        "feederID": _id("StreetlightFeeder", street.feeder_key(street.feeder(index))),
+        "refDevice": {"object": _id("Device", street.lamp_key(index))},
     }
+    for attributes in state:
+        lamp |= attributes
+    return lamp
 
 
 def _group(street: Street) -> Entity:
@@ -56,6 +65,29 @@ def _group(street: Street) -> Entity:
         "name": street.name,
         "areaServed": street.district.name,
         "switchingMode": "auto",
+    }
+
+
+def _cabinet(street: Street) -> Entity:
+    lon, lat = street.lamps[0]
+    return {
+        **_entity("StreetlightControlCabinet", f"duisburg-{street.key}", (round(lon - 0.0001, 6), lat)),
+        "name": f"Schrank {street.name}",
+        "areaServed": street.district.name,
+        "workingMode": "automatic",
+        "refStreetlightGroup": {"object": _id("StreetlightGroup", f"duisburg-{street.key}")},
+    }
+
+
+def _feeder(street: Street, feeder: str) -> Entity:
+    lon, lat = street.lamps[0]
+    east = 0.00015 + 0.00005 * FEEDERS.index(feeder)
+    return {
+        **_entity("StreetlightFeeder", street.feeder_key(feeder), (round(lon - east, 6), lat)),
+        "name": f"{street.name}, Abgang {feeder}",
+        "refStreetlightControlCabinet": {
+            "object": _id("StreetlightControlCabinet", f"duisburg-{street.key}")
+        },
     }
 
 

@@ -1,4 +1,4 @@
-"""A publisher as a device would be one: MQTT 3.1.1, QoS 1, connecting again whenever the city goes away."""
+"""A device as any other: MQTT 3.1.1, publishing with QoS 1, connecting again whenever the city goes away."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import contextlib
 import logging
 import socket
 from collections import deque
+from collections.abc import Callable, Sequence
 from types import TracebackType
 
 import aiomqtt
@@ -37,7 +38,8 @@ class Publisher:
     """Publishes in order, with a bounded number under way. Use as `async with Publisher(...)`.
 
     `publish` returns the future of the acknowledgement. What was not acknowledged when the connection broke is
-    published again: at least once, never lost while this process lives.
+    published again: at least once, never lost while this process lives. What comes on the topics that it `hears` is
+    given to `heard`, a call that does not wait: topic and payload.
     """
 
     def __init__(
@@ -48,11 +50,15 @@ class Publisher:
         *,
         login: tuple[str, str] | None = None,
         window: int = _WINDOW,
+        hears: Sequence[str] = (),
+        heard: Callable[[str, bytes], None] | None = None,
     ) -> None:
         """`login` is the name and the secret of the device."""
         self._where = (host, port)
         self._login = login or (None, None)
         self._identifier = identifier
+        self._hears = tuple(hears)
+        self._heard = heard
         self._room = asyncio.Semaphore(window)
         self._window = window
         self._waiting: deque[tuple[str, bytes, asyncio.Future[None]]] = deque()
@@ -106,6 +112,8 @@ class Publisher:
                     socket_options=_NO_DELAY,
                     logger=_quiet,
                 ) as client:
+                    if self._hears:
+                        await client.subscribe([(topic, 0) for topic in self._hears])
                     self.connected = True
                     self.connections += 1
                     self.problem = ""
@@ -122,7 +130,7 @@ class Publisher:
         """Publish what waits, several at once; what fails goes back to the front in its order."""
         sending: deque[tuple[tuple[str, bytes, asyncio.Future[None]], asyncio.Task[None]]] = deque()
         # A publication does not notice that its connection is gone; the stream of incoming messages does.
-        broken = asyncio.create_task(_listen(client))
+        broken = asyncio.create_task(self._listen(client))
         try:
             while True:
                 while self._waiting and not broken.done():
@@ -166,8 +174,8 @@ class Publisher:
         with contextlib.suppress(asyncio.InvalidStateError):
             acknowledged.set_result(None)
 
-
-async def _listen(client: aiomqtt.Client) -> None:
-    """Nothing comes, for nothing is subscribed; raises MqttError when the connection breaks."""
-    async for _ in client.messages:
-        pass
+    async def _listen(self, client: aiomqtt.Client) -> None:
+        """Raises MqttError when the connection breaks."""
+        async for message in client.messages:
+            if self._heard is not None and isinstance(message.payload, bytes):
+                self._heard(str(message.topic), message.payload)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 LAMP_SPACING = 35.0  # metres
 LAMPS_A_STREET = 72
+FEEDERS = ("A", "B")
 _ROAD_HALF_WIDTH = 7.0  # metres from the middle to a lamp post
 _BETWEEN_PARALLELS = 330.0  # metres
 _METRES_A_DEGREE = 111_320.0
@@ -94,12 +95,14 @@ DISTRICTS = (
 
 @dataclass(frozen=True, slots=True)
 class Street:
-    """A street as its lamp posts in order. `key` is part of ids; lamp n stands n × LAMP_SPACING along it."""
+    """A street as its lamp posts in order. `key` is part of ids; lamp n stands n × LAMP_SPACING along it. Where it
+    `reacts`, lamps brighten ahead of vehicles. Its first half hangs on feeder A of its cabinet, its second on B."""
 
     key: str
     name: str
     district: District
     lamps: tuple[Position, ...]
+    reacts: bool = True
 
     @property
     def length(self) -> float:
@@ -109,6 +112,14 @@ class Street:
     def lamp_key(self, index: int) -> str:
         """The local id of a lamp post."""
         return f"duisburg-{self.key}-{index + 1:03d}"
+
+    def feeder(self, index: int) -> str:
+        """The feeder of a lamp post, one of FEEDERS."""
+        return FEEDERS[index * len(FEEDERS) // len(self.lamps)]
+
+    def feeder_key(self, feeder: str) -> str:
+        """The local id of a feeder."""
+        return f"duisburg-{self.key}-{feeder}"
 
 
 def city(lamps: int) -> list[Street]:
@@ -140,7 +151,8 @@ def _street(district: District, number: int, lamps: int) -> Street:
         across = beside + bend * math.cos(math.pi * along / (2 * half)) + side
         points.append(_moved(district, bearing, along, across))
     name = district.streets[number] if number < len(district.streets) else f"Straße {number + 1}"
-    return Street(f"{district.key}-{number + 1:02d}", name, district, tuple(points))
+    # In the demo the main streets see who is coming, and the streets that cross them do not.
+    return Street(f"{district.key}-{number + 1:02d}", name, district, tuple(points), reacts=not crossing)
 
 
 def _moved(district: District, bearing: float, along: float, across: float) -> Position:
