@@ -1,0 +1,121 @@
+"""What a lamp should be doing at an instant, and why: for its page, for previews, for other areas."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, date, datetime, tzinfo
+from typing import NamedTuple
+
+import msgspec
+
+from rhinecloud.app import Text
+from rhinecloud.city import City
+
+from ..cadastre.lamps import Lamp, lamps
+from ..control.clocks import bounds, night_of
+from ..control.reasons import Reason, Why
+from ..control.reasons import text as plainly
+from ..control.rules import floors
+from ..control.sun import Event, sky
+from ..control.targets import Layers, Override, Target, night, target
+from . import overrides, store
+from .judging import Site, curve_of
+from .plan import Plan, assigned
+
+
+class Unknown(Exception):
+    """There is no such lamp, or no place is known of it."""
+
+
+class Explained(msgspec.Struct, frozen=True):
+    """A target in words: the chain from what decides down to what lies below it, German and English, and by which
+    version of the plan (0: none was applied)."""
+
+    target: Target
+    chain: tuple[Text, ...]
+    plan: int
+
+
+async def target_of(city: City, lamp: str, at: datetime | None = None) -> Target:
+    """What a lamp should be doing, by the plan that is applied; `at` now if not given. Raises Unknown."""
+    return (await explain(city, lamp, at)).target
+
+
+async def explain(city: City, lamp: str, at: datetime | None = None) -> Explained:
+    """The same with the reasons in words. Raises Unknown."""
+    instant = city.clock.now() if at is None else at
+    found = await lamps(city, [lamp])
+    if not found:
+        raise Unknown(lamp)
+    applied = await store.applied(city.db.pool)
+    plan = Plan() if applied is None else applied.plan
+    zone = city.clock.zone
+    evening = night_of(instant.timestamp(), zone)
+    begin, end = (datetime.fromtimestamp(one, UTC) for one in bounds(evening, zone))
+    rows = await overrides.of_lamp(city.db.pool, lamp, begin, end)
+    over = [row.control() for row in rows]
+    one = target(layers(plan, found[0], evening, zone, over), instant.timestamp())
+    reasons = {str(row.number): row.reason for row in rows}
+    return Explained(one, words(one.why, plan, reasons), 0 if applied is None else applied.version)
+
+
+def layers(
+    plan: Plan, lamp: Lamp, evening: date, zone: tzinfo, over: Sequence[Override] = (), *, lawful: bool = True
+) -> Layers:
+    """What lies over each other for a lamp in a night. Without `lawful` only what was planned."""
+    calendar_id = assigned(plan, [lamp]).get(lamp.id)
+    calendar = next((one for one in plan.calendars if one.id == calendar_id), None)
+    site = Site(lamp.lon, lamp.lat)
+    drawn, choice = curve_of({one.id: one for one in plan.programs}, calendar, site, evening, zone)
+    return Layers(
+        curve=drawn,
+        chosen=() if calendar is None else (Reason("calendar", calendar.id, choice.rule),),
+        dark=sky(lamp.lon, lamp.lat, evening)[Event.CIVIL],
+        # Without a calendar nobody keeps the lamp anywhere: it stays as it is.
+        floors=floors(lamp, plan.rules) if lawful and calendar is not None else (),
+        overrides=tuple(over),
+    )
+
+
+class Night(NamedTuple):
+    """A lamp's night: targets that follow each other, and when the sun sets and rises."""
+
+    targets: list[Target]
+    dusk: float
+    dawn: float
+
+
+def night_of_lamp(
+    plan: Plan, lamp: Lamp, evening: date, zone: tzinfo, over: Sequence[Override] = ()
+) -> Night:
+    """What a lamp does in a whole night."""
+    above = sky(lamp.lon, lamp.lat, evening)[Event.SUNSET]
+    return Night(night(layers(plan, lamp, evening, zone, over)), above.begin, above.end)
+
+
+def words(why: Why, plan: Plan, reasons: Mapping[str, str] | None = None) -> tuple[Text, ...]:
+    """The chain with the names that people gave; `reasons` of overrides by their number."""
+    names: dict[tuple[str, str], Text] = {}
+    for kinds, those in (
+        (("fixed", "astro", "ramp", "outside"), plan.programs),
+        (("calendar",), plan.calendars),
+        (("law",), plan.rules),
+    ):
+        names.update({(kind, one.id): one.name for kind in kinds for one in _named(those)})
+    for number, reason in (reasons or {}).items():
+        names["override", number] = (f"{number} ({reason})", f"{number} ({reason})")
+    return tuple(_spoken(reason, names) for reason in why)
+
+
+def _named(those: Collection[store.Named]) -> Collection[store.Named]:
+    return those
+
+
+def _spoken(reason: Reason, names: Mapping[tuple[str, str], Text]) -> Text:
+    name = names.get((reason.kind, reason.id))
+    if name is None:
+        return plainly(reason)
+    german, english = (
+        plainly(msgspec.structs.replace(reason, id=one))[language] for language, one in enumerate(name)
+    )
+    return german, english
