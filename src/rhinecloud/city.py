@@ -35,6 +35,7 @@ from rhinecloud.clock import Clock
 from rhinecloud.files import File, Files, Form, Refused, Rules, Upload, answer, receive_form
 from rhinecloud.gateways.devices.commands import DEFAULT_TIMEOUT
 from rhinecloud.gateways.devices.devices import Devices
+from rhinecloud.gateways.devices.passing import Said
 from rhinecloud.gateways.devices.wanted import Wanted
 from rhinecloud.jobs import Jobs
 from rhinecloud.mail import Attachment, Mail
@@ -200,6 +201,18 @@ class OwnDevices:
         """What was wanted last of each of these, and what became of it (`state`); any number of devices."""
         return await self._devices.commands.latest(devices)
 
+    @asynccontextmanager
+    async def hearing(self, profile: str, heard: Callable[[Said], None]) -> AsyncIterator[None]:
+        """`heard(said)` for each message that devices of a profile say on its passing topics, which nobody keeps, for
+        as long as the block lasts. See Passing.hearing."""
+        async with self._devices.passing.hearing(profile, heard):
+            yield
+
+    async def tell(self, values: Mapping[str, Mapping[str, Any]]) -> list[str]:
+        """Tell devices (id → values) something that nobody keeps and nobody sends again; to whom it could not be said.
+        See Passing.tell."""
+        return await self._devices.passing.tell(values)
+
     async def raise_alarm(self, device: str | None, kind: str, detail: Mapping[str, Any]) -> None:
         """Something is wrong: raised again while it is open it counts. None: with no device in particular."""
         await self._devices.alarms.raise_(device, f"{self._app}.{kind}", detail)
@@ -330,6 +343,7 @@ __all__ = [
     "Query",
     "Refused",
     "Rules",
+    "Said",
     "Sight",
     "Transaction",
     "Unavailable",

@@ -128,6 +128,9 @@ class Gateways:
         at: int | None = None,
         until: int | None = None,
     ) -> bool:
+        if self.profiles.passes(topic):
+            # When a detector was heard is when somebody passed: only the rate of its topic is looked at.
+            return self.meter.seen(None, topic, n, size, at, until)
         if device is not None:
             self.devices.commands.heard(device)
         return self.meter.seen(device, topic, n, size, at, until)

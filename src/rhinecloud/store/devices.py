@@ -129,6 +129,14 @@ async def names(connection: Connection, devices: Collection[str]) -> dict[str, s
     return {row[0]: row[1] for row in rows}
 
 
+async def kinds(connection: Connection, devices: Collection[str]) -> dict[str, tuple[str, str]]:
+    """Profile and type of devices, as far as they are there and may speak."""
+    rows = await connection.fetch(
+        "SELECT id, profile, type FROM device WHERE id = ANY($1::text[]) AND enabled", sorted(devices)
+    )
+    return {row[0]: (row[1], row[2]) for row in rows}
+
+
 async def called(connection: Connection, part: str, most: int = 50) -> list[str]:
     """Devices whose name has this part, at most so many."""
     rows = await connection.fetch(

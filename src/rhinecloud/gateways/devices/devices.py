@@ -10,6 +10,7 @@ from rhinecloud.bus import Bus, BusUnavailable
 from rhinecloud.gateways.devices.alarms import Alarms
 from rhinecloud.gateways.devices.commands import Commands
 from rhinecloud.gateways.devices.credentials import Credentials
+from rhinecloud.gateways.devices.passing import Passing
 from rhinecloud.gateways.devices.registry import Registry
 from rhinecloud.gateways.profiles import Profiles
 from rhinecloud.store import Database, Unavailable
@@ -21,13 +22,14 @@ Disconnect = Callable[[str, float], Awaitable[int]]
 
 
 class Devices:
-    """`registry`, `credentials`, `commands` and `alarms` of a tenant in one worker."""
+    """`registry`, `credentials`, `commands`, `passing` and `alarms` of a tenant in one worker."""
 
     def __init__(self, database: Database, bus: Bus, profiles: Profiles) -> None:
         self._disconnect: Disconnect | None = None
         self.alarms = Alarms(database)
         self.registry = Registry(database, bus, profiles, cut=self._cut)
         self.commands = Commands(database, bus, profiles, alarm=self._raise)
+        self.passing = Passing(database, bus, profiles)
         self.credentials = Credentials(database, bus, self.registry, signed_in=self.commands.connected)
 
     async def open(self) -> None:

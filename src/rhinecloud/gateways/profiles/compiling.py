@@ -29,6 +29,7 @@ class Parts(msgspec.Struct, frozen=True):
 
     topics: tuple[Pattern, ...]
     ignore: tuple[Pattern, ...]
+    passing: tuple[Pattern, ...]
     publish: tuple[Pattern, ...]
     subscribe: tuple[Pattern, ...]
     confirms: tuple[tuple[Confirming, tuple[Pattern, ...]], ...]
@@ -41,6 +42,7 @@ class Parts(msgspec.Struct, frozen=True):
     rules: tuple[Rule, ...]
     command: Pattern | None
     command_payload: Any
+    momentary: Pattern | None
 
 
 def compile_parts(document: Document) -> Parts:
@@ -48,6 +50,7 @@ def compile_parts(document: Document) -> Parts:
     problems: list[tuple[str, str]] = []
     topics = _patterns(document.topics, "/topics", problems)
     ignore = _patterns(document.ignore, "/ignore", problems)
+    passing = _patterns(document.passing, "/passing", problems)
     publish = _patterns(document.publish, "/publish", problems)
     subscribe = _patterns(document.subscribe, "/subscribe", problems)
     confirms = []
@@ -58,7 +61,10 @@ def compile_parts(document: Document) -> Parts:
             problems.append((wrong.pointer, wrong.reason))
             continue
         confirms.append((confirming, _patterns(rule.topics, f"/confirm/{index}/topics", problems)))
-    _check_patterns(topics, ignore, [patterns for _, patterns in confirms], problems)
+    for index, pattern in enumerate(passing):
+        if "device" not in pattern.names:
+            problems.append((f"/passing/{index}", "what passes has to name its {device}"))
+    _check_patterns(topics, ignore, passing, [patterns for _, patterns in confirms], problems)
     each = _path(document.each, "/each", problems) if document.each is not None else None
     if each is not None and not each.root:
         problems.append(("/each", "nodes are found from the payload: the path begins with $"))
@@ -76,12 +82,14 @@ def compile_parts(document: Document) -> Parts:
     time_path, time_reader = _time(document, problems)
     rules = _rules(document, known | {"type"}, problems)
     command = _command(document, problems)
+    momentary = _momentary(document, problems)
     if problems or entity_id is None or entity_type is None:
         raise ProfileError(problems)
     payload = WANTED if document.command_payload is None else document.command_payload
     return Parts(
         tuple(topics),
         tuple(ignore),
+        tuple(passing),
         tuple(publish),
         tuple(subscribe),
         tuple((one, tuple(patterns)) for one, patterns in confirms),
@@ -94,6 +102,7 @@ def compile_parts(document: Document) -> Parts:
         tuple(rules),
         command,
         payload,
+        momentary,
     )
 
 
@@ -110,19 +119,21 @@ def _patterns(texts: list[str], place: str, problems: list[tuple[str, str]]) -> 
 def _check_patterns(
     topics: list[Pattern],
     ignore: list[Pattern],
+    passing: list[Pattern],
     confirms: list[list[Pattern]],
     problems: list[tuple[str, str]],
 ) -> None:
     """Within a profile the same topic may hold measurements and confirmations; everything else is told apart."""
     placed = [("/topics", n, one) for n, one in enumerate(topics)]
     placed += [("/ignore", n, one) for n, one in enumerate(ignore)]
+    placed += [("/passing", n, one) for n, one in enumerate(passing)]
     for rule, patterns in enumerate(confirms):
         placed += [(f"/confirm/{rule}/topics", n, one) for n, one in enumerate(patterns)]
     for index, (place, number, one) in enumerate(placed):
         for other_place, _, other in placed[:index]:
             if one.shape != other.shape:
                 continue
-            together = place != other_place and "/ignore" not in (place, other_place)
+            together = place != other_place and not {"/ignore", "/passing"} & {place, other_place}
             if together and one.names == other.names:
                 continue
             problems.append((f"{place}/{number}", f"{one.text} and {other.text} have the same topics"))
@@ -264,4 +275,19 @@ def _command(document: Document, problems: list[tuple[str, str]]) -> Pattern | N
     allowed = set(pattern.names) | COMMAND_NAMES | {"device", "type"}
     for name in sorted(names_of(document.command_payload) - allowed):
         problems.append(("/command_payload", f"{{{name}}} is not known when a command is sent"))
+    return pattern
+
+
+def _momentary(document: Document, problems: list[tuple[str, str]]) -> Pattern | None:
+    if document.momentary_topic is None:
+        return None
+    try:
+        pattern = parse(document.momentary_topic)
+    except ValueError as error:
+        problems.append(("/momentary_topic", str(error)))
+        return None
+    if any(level.rest for level in pattern.levels) or not {"device", "type"}.issuperset(pattern.names):
+        problems.append(
+            ("/momentary_topic", "it is one topic, of which {device} and {type} are all that varies")
+        )
     return pattern

@@ -91,6 +91,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     extends: str | None = None
     topics: Annotated[list[str], Meta(max_length=MAX_TOPICS)] = []
     ignore: Annotated[list[str], Meta(max_length=MAX_TOPICS)] = []
+    passing: Annotated[list[str], Meta(max_length=MAX_TOPICS)] = []
     publish: Annotated[list[str], Meta(max_length=MAX_TOPICS)] = []
     subscribe: Annotated[list[str], Meta(max_length=MAX_TOPICS)] = []
     format: Literal["json", "attributes", "senml", "text"] = "json"
@@ -103,6 +104,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     confirm: list[ConfirmRule] = []
     command_topic: str | None = None
     command_payload: Any = None
+    momentary_topic: str | None = None
 
 
 PARTS: Mapping[str, type[msgspec.Struct]] = {"attributes": AttributeRule, "confirm": ConfirmRule}

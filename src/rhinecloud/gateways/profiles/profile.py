@@ -36,6 +36,7 @@ class Use(msgspec.Struct, frozen=True):
     profile: Profile
     measures: bool
     confirms: tuple[Confirming, ...]
+    passes: bool = False
 
 
 class Arrival(msgspec.Struct, frozen=True):
@@ -73,14 +74,15 @@ class Profile:
         patterns: dict[tuple[str, ...], Pattern] = {}
         measured = {pattern.shape for pattern in self.parts.topics}
         confirms: dict[tuple[str, ...], list[Confirming]] = {}
-        for pattern in (*self.parts.topics, *self.parts.ignore):
+        passing = {pattern.shape for pattern in self.parts.passing}
+        for pattern in (*self.parts.topics, *self.parts.ignore, *self.parts.passing):
             patterns.setdefault(pattern.shape, pattern)
         for confirming, own in self.parts.confirms:
             for pattern in own:
                 patterns.setdefault(pattern.shape, pattern)
                 confirms.setdefault(pattern.shape, []).append(confirming)
         return [
-            (pattern, Use(self, shape in measured, tuple(confirms.get(shape, ()))))
+            (pattern, Use(self, shape in measured, tuple(confirms.get(shape, ())), shape in passing))
             for shape, pattern in patterns.items()
         ]
 
@@ -94,8 +96,9 @@ class Profile:
         known = self._known(device, type, captured)
         parts = self.parts
         confirms = [one for _, own in parts.confirms for one in own]
-        publish = [*parts.topics, *confirms, *parts.publish]
-        subscribe = [*((parts.command,) if parts.command is not None else ()), *parts.subscribe]
+        publish = [*parts.topics, *confirms, *parts.passing, *parts.publish]
+        told = [one for one in (parts.command, parts.momentary) if one is not None]
+        subscribe = [*told, *parts.subscribe]
         return (
             tuple(dict.fromkeys(pattern.filter(known) for pattern in publish)),
             tuple(dict.fromkeys(pattern.filter(known) for pattern in subscribe)),
@@ -125,6 +128,12 @@ class Profile:
         if self.parts.command is None:
             return None
         return self.parts.command.topic({**self._known(device, type, captured), "key": "{key}"})
+
+    def momentary_topic(self, device: str, type: str) -> str | None:
+        """The topic for what a device is told at this moment and is not kept; None if it takes nothing of the kind."""
+        if self.parts.momentary is None:
+            return None
+        return self.parts.momentary.topic({"device": device, "type": type})
 
     def commands(
         self,

@@ -129,7 +129,7 @@ class Catalogue:
 
 
 def _topic_places(document: documents.Document) -> list[tuple[str, list[str]]]:
-    places = [("/topics", document.topics), ("/ignore", document.ignore)]
+    places = [("/topics", document.topics), ("/ignore", document.ignore), ("/passing", document.passing)]
     return places + [(f"/confirm/{index}/topics", rule.topics) for index, rule in enumerate(document.confirm)]
 
 
@@ -184,6 +184,11 @@ class FixedProfiles:
         """The device that a topic names."""
         found = self._catalogue.find(topic)
         return None if found is None else found[2].get("device")
+
+    def passes(self, topic: str) -> bool:
+        """Whether messages on this topic are kept nowhere, nor when they came."""
+        found = self._catalogue.find(topic)
+        return found is not None and found[1].passes
 
     def filter_of(self, topic: str) -> str:
         """The MQTT filter of the pattern that has a topic; of its first level where none has."""
