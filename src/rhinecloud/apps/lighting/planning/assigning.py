@@ -65,7 +65,7 @@ async def _write(connection: asyncpg.Connection, version: int, plan: Plan, every
         "calendar = excluded.calendar, plan = excluded.plan",
         [lamp.id for lamp in every],
         [msgspec.json.encode(lamp).decode() for lamp in every],
-        [lamp.device for lamp in every],
+        [lamp.device if lamp.gateway is None else None for lamp in every],
         [calendars.get(lamp.id) for lamp in every],
         version,
     )

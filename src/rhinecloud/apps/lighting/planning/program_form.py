@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from enum import Enum
 from typing import Any, Final
 
 import msgspec
@@ -56,15 +57,20 @@ def fields_of(program: Program) -> dict[str, str]:
     }
     for part, those in parts.items():
         for index, one in enumerate(those):
-            document = msgspec.to_builtins(one)
-            for name in PARTS[part]:
-                found[f"{part}-{index}-{name}"] = _shown(document.get(name))
+            # Not its JSON form: that leaves out what is at its default.
+            known = {name: getattr(one, name, None) for name in PARTS[part]}
+            if part == "periods":
+                known["kind"] = one.__struct_config__.tag
+            for name, value in known.items():
+                found[f"{part}-{index}-{name}"] = _shown(value)
     return found
 
 
 def _shown(value: Any) -> str:
     if value is None:
         return ""
+    if isinstance(value, Enum):
+        return str(value.value)
     if isinstance(value, list | tuple):
         return ", ".join(map(str, value))
     return f"{value:g}" if isinstance(value, float) else str(value)
