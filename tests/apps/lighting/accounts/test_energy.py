@@ -111,8 +111,8 @@ def test_it_is_what_the_definition_says_second_by_second(lamps: list[Lamp]) -> N
 @settings(max_examples=150, deadline=None)
 @given(st.lists(lamp, min_size=1, max_size=5), st.integers(1, LENGTH - 1))
 def test_the_parts_make_the_whole(lamps: list[Lamp], cut: int) -> None:
-    """Of time: measured, estimated and unknown are all of it, and a span is the sum of its parts. Of lamps: a sum of lamps
-    is what each is by itself."""
+    """Of time: measured, estimated and unknown are all of it, and a span is the sum of its parts. Of lamps: a sum of
+    lamps is what each is by itself."""
     whole = account(lamps)
     shares = whole.measured_seconds + whole.estimated_seconds + whole.unknown_seconds
     np.testing.assert_allclose(shares, LENGTH)

@@ -45,9 +45,9 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Used(msgspec.Struct, frozen=True, kw_only=True):
-    """One number per lamp: seconds of the span that were measured, estimated, unknown; watt-hours that were measured and
-    estimated; seconds of burning, as far as it is known; watt-hours of the baseline in the seconds that are not unknown
-    (NaN where the rated power is not known)."""
+    """One number per lamp: seconds of the span that were measured, estimated, unknown; watt-hours that were measured
+    and estimated; seconds of burning, as far as it is known; watt-hours of the baseline in the seconds that are not
+    unknown (NaN where the rated power is not known)."""
 
     measured_seconds: Floats
     estimated_seconds: Floats
@@ -99,9 +99,9 @@ def used(
 ) -> Used:
     """What each lamp used from `begin` to before `end` (seconds since 1970).
 
-    `rated`: watts per lamp, NaN where not known; `power` and `level` reach `terms.reach` back before `begin`; `dark`: set
-    and rise of the sun of the nights that touch the span, of shape (lamps, nights), seconds since 1970, NaN for none. The
-    baseline is every lamp at its rated power from sunset to sunrise, without a controller.
+    `rated`: watts per lamp, NaN where not known; `power` and `level` reach `terms.reach` back before `begin`; `dark`:
+    set and rise of the sun of the nights that touch the span, of shape (lamps, nights), seconds since 1970, NaN for
+    none. The baseline is every lamp at its rated power from sunset to sunrise, without a controller.
     """
     count = rated.size
     measured, told = (
@@ -126,7 +126,8 @@ def used(
     burning = np.where(is_told, percent > 0.0, is_measured & (watts > lit_above))
 
     def total(values: Floats, where: npt.NDArray[np.bool_]) -> Floats:
-        return np.bincount(lamps[where], weights=values[where], minlength=count)
+        found: Floats = np.bincount(lamps[where], weights=values[where], minlength=count).astype(np.float64)
+        return found
 
     return Used(
         measured_seconds=total(seconds, is_measured),
