@@ -37,6 +37,10 @@ from rhinecloud.gateways.devices.commands import DEFAULT_TIMEOUT
 from rhinecloud.gateways.devices.devices import Devices
 from rhinecloud.gateways.devices.passing import Said
 from rhinecloud.gateways.devices.wanted import Wanted
+from rhinecloud.gateways.importing.mapping import MappingError
+from rhinecloud.gateways.importing.mapping import load as load_mapping
+from rhinecloud.gateways.importing.reading import Mapped, mapped
+from rhinecloud.gateways.importing.records import SourceError
 from rhinecloud.jobs import Jobs
 from rhinecloud.mail import Attachment, Mail
 from rhinecloud.model import CORE, TypeSelection
@@ -338,6 +342,8 @@ __all__ = [
     "EVERYTHING",
     "City",
     "Forbidden",
+    "Mapped",
+    "MappingError",
     "Numbers",
     "Operation",
     "Query",
@@ -345,9 +351,12 @@ __all__ = [
     "Rules",
     "Said",
     "Sight",
+    "SourceError",
     "Transaction",
     "Unavailable",
     "Upload",
     "Verdict",
     "Wanted",
+    "load_mapping",
+    "mapped",
 ]

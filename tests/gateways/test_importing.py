@@ -221,7 +221,7 @@ def test_a_record_becomes_an_entity(tmp_path: Path) -> None:
     ("text", "says"),
     [
         ("id = 'x'", "type"),
-        ("type = 'X'\n[attributes.a]", "one of column, template and constant"),
+        ("type = 'X'\n[attributes.a]", "one of column, template, constant and members"),
         ("type = 'X'\n[attributes.a]\ncolumn='a'\nconstant=1", "one of column"),
         ("type = 'X'\n[attributes.a]\ncolum = 'a'", "colum"),
         ("type = 'X'\n[geometry]\nx = 'a'", "both x and y"),
@@ -239,6 +239,28 @@ def test_an_unknown_crs_and_an_unknown_mapping_are_explained() -> None:
         reader(Geometry(crs="EPSG:1"))
     with pytest.raises(MappingError, match="zurich_lamps"):
         load("no_such_mapping")
+
+
+def test_a_list_in_a_column_and_an_object_of_several(tmp_path: Path) -> None:
+    build = builder(
+        mapping(
+            tmp_path,
+            "type = 'X'\n"
+            "[attributes.kinds]\ncolumn = 'k'\nsplit = '|'\nvalues = { a = 1, b = 2 }\n"
+            "[attributes.refs]\ntemplate = 'urn:x:{r}'\nsplit = '|'\nkind = 'Relationship'\n"
+            "[attributes.address]\nmembers = { street = '{s} {n}', town = '{t}' }\n",
+        )
+    )
+    record = Record(1, {"id": "1", "k": "a| b|", "r": "7|8 9", "s": "Weg", "n": "3", "t": ""})
+    entity = build(record)
+    assert entity["kinds"]["value"] == [1, 2]
+    assert entity["refs"]["object"] == ["urn:x:7", "urn:x:8%209"]
+    assert entity["address"]["value"] == {"street": "Weg 3"}
+    assert build(Record(1, {"id": "1", "k": "", "r": "", "s": "", "n": "", "t": ""})).keys() == {"id", "type"}
+    with pytest.raises(Rejected, match="'c' is none of a, b"):
+        build(Record(1, {"id": "1", "k": "a|c"}))
+    with pytest.raises(MappingError, match="split needs"):
+        mapping(tmp_path, "type = 'X'\n[attributes.a]\ntemplate = '{b}{c}'\nsplit = '|'")
 
 
 def test_every_shipped_mapping_can_be_used() -> None:

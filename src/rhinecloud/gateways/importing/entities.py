@@ -8,7 +8,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from rhinecloud.gateways.importing.geometry import BadGeometry, reader
-from rhinecloud.gateways.importing.mapping import Attribute, Mapping, MappingError, columns_of, fill
+from rhinecloud.gateways.importing.mapping import (
+    Attribute,
+    Mapping,
+    MappingError,
+    columns_of,
+    fill,
+    split_column,
+)
 from rhinecloud.gateways.importing.records import Record
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
@@ -114,8 +121,19 @@ def _attribute(spec: Attribute, values: dict[str, Any]) -> dict[str, Any] | None
 
 
 def _value(spec: Attribute, values: dict[str, Any]) -> Any:
+    column = split_column(spec) if spec.split is not None else None
+    if column is None:
+        return _single(spec, values)
+    parts = [part.strip() for part in str(values.get(column) or "").split(spec.split)]
+    return [_single(spec, {**values, column: part}) for part in parts if part] or None
+
+
+def _single(spec: Attribute, values: dict[str, Any]) -> Any:
     if spec.constant is not None:
         return spec.constant
+    if spec.members is not None:
+        filled = {name: fill(template, values, uri=False) for name, template in spec.members.items()}
+        return {name: text for name, text in filled.items() if text is not None} or None
     if spec.template is not None:
         given: Any = fill(spec.template, values, uri=spec.kind == "Relationship")
     else:

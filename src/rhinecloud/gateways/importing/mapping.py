@@ -20,17 +20,19 @@ class MappingError(Exception):
 
 
 class Attribute(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How one attribute is made. Exactly one of `column`, `template` and `constant` says from what."""
+    """How one attribute is made. Exactly one of `column`, `template`, `constant` and `members` says from what."""
 
     column: str | None = None
     template: str | None = None
     constant: Any = None
+    members: dict[str, str] | None = None  # of an object: name → template
     kind: Kind = "Property"
     type: ValueType = "as_is"
     unit: str | None = None  # UN/CEFACT code
     scale: float | None = None  # value = number in the source × scale + offset
     offset: float = 0.0
     values: dict[str, Any] | None = None  # text in the source → value
+    split: str | None = None  # the text is a list with this between its parts, and so is the value
     language: str = "de"  # of a LanguageProperty
     observed_at: str | None = None  # column with the time of observation
     required: bool = False  # a record without it is rejected
@@ -112,11 +114,13 @@ def load(name: str, kind: str | None = None) -> Mapping:
 def check(mapping: Mapping) -> Mapping:
     """The mapping, if its parts agree. Raises MappingError."""
     for name, attribute in mapping.attributes.items():
-        given = [attribute.column is not None, attribute.template is not None, attribute.constant is not None]
-        if sum(given) != 1:
-            raise MappingError(f"attributes.{name} needs one of column, template and constant")
+        sources = (attribute.column, attribute.template, attribute.constant, attribute.members)
+        if sum(source is not None for source in sources) != 1:
+            raise MappingError(f"attributes.{name} needs one of column, template, constant and members")
         if attribute.scale is not None and attribute.type not in ("number", "integer", "as_is"):
             raise MappingError(f"attributes.{name}: only numbers have a scale")
+        if attribute.split is not None and split_column(attribute) is None:
+            raise MappingError(f"attributes.{name}: split needs a column, or a template with one")
     geometry = mapping.geometry
     if geometry is not None and (geometry.x is None) != (geometry.y is None):
         raise MappingError("geometry needs both x and y")
@@ -129,6 +133,14 @@ def check(mapping: Mapping) -> Mapping:
 
 
 _PLACE = re.compile(r"\{([^{}]+)\}")
+
+
+def split_column(attribute: Attribute) -> str | None:
+    """The column whose text is split."""
+    if attribute.column is not None:
+        return attribute.column or None
+    mentioned = columns_of(attribute.template or "")
+    return mentioned[0] if attribute.split and len(mentioned) == 1 else None
 
 
 def columns_of(template: str) -> list[str]:
