@@ -13,15 +13,18 @@ from dataclasses import dataclass
 import httpx
 
 from rhinecloud.demo.clock import Clock, busy, elevation
+from rhinecloud.demo.engineering import KINDS, Engineer, EngineerError
 from rhinecloud.demo.fleet import Fleet, FleetError
 from rhinecloud.demo.inventory import Entity, inventory
 from rhinecloud.demo.luminaires import Luminaires
 from rhinecloud.demo.mqtt import address
+from rhinecloud.demo.night import FASTEST as FASTEST_PLANNED
+from rhinecloud.demo.night import steps
 from rhinecloud.demo.obeying import Obeying, now
 from rhinecloud.demo.publishing import publish
 from rhinecloud.demo.remembering import levels
 from rhinecloud.demo.stations import EVERY, STATIONS, report
-from rhinecloud.demo.streets import city
+from rhinecloud.demo.streets import Street, city
 from rhinecloud.demo.traffic import Report, Traffic
 from rhinecloud.tasks import stop
 
@@ -51,6 +54,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         default=1.0,
         metavar="N",
         help="how quickly the demo's day passes [%(default)s]",
+    )
+    parser.add_argument(
+        "--plan",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="whether the demo's night is planned in the city [%(default)s]",
     )
     parser.add_argument(
         "--faults",
@@ -105,10 +114,26 @@ async def _simulate(given: argparse.Namespace) -> None:
             obeying = Obeying(lamps, fleet)
             task = asyncio.create_task(obeying.run(), name="obeying")
             try:
+                if given.plan:
+                    await _plan(http, streets, clock)
                 await _live(given, _City(traffic, lamps, clock, fleet, obeying), http)
                 await fleet.settled()
             finally:
                 await stop(task)
+
+
+async def _plan(http: httpx.AsyncClient, streets: list[Street], clock: Clock) -> None:
+    """Let the city plan the demo's night; what it does not take is said, and lamps go by themselves."""
+    if clock.speed > FASTEST_PLANNED:
+        _say(f"No program knows a night that is {clock.speed:.0f} times as quick: lamps go by themselves")
+        return
+    nights = {kind.id: steps(clock, time.time(), kind.course) for kind in KINDS}
+    try:
+        done = await Engineer(http).plan(streets, nights)
+    except EngineerError as error:
+        done = str(error)
+    if done:
+        _say(done)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,111 @@
+"""The demo's lighting engineer: plans the demo's night on the pages of the lighting app, as a person would by hand."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import httpx
+
+from rhinecloud.demo.night import Course, Step, main_street, side_street
+from rhinecloud.demo.streets import Street
+
+_ROOT = "/lighting"
+_DIGEST = re.compile(r'name="digest" value="([^"]+)"')
+_VERSION = re.compile(r'name="version" value="(\d+)"')
+_KEPT = 303
+_MISSING = 404
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of street: German and English name, and its night. The id of each page follows from the German name."""
+
+    id: str
+    german: str
+    english: str
+    reacts: bool
+    course: Course
+
+
+KINDS = (
+    Kind("demo-hauptstrassen", "Demo: Hauptstraßen", "Demo: main streets", True, main_street),
+    Kind("demo-querstrassen", "Demo: Querstraßen", "Demo: crossing streets", False, side_street),
+)
+
+
+class EngineerError(Exception):
+    """A page does not take what the engineer enters; the text says which."""
+
+
+class Engineer:
+    """Works on the pages of one city."""
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self._http = http
+        self._headers = {"Origin": str(http.base_url).rstrip("/")}
+
+    async def plan(self, streets: Sequence[Street], nights: Mapping[str, Sequence[Step]]) -> str:
+        """Have the nights (by ids of KINDS) as the programs of the streets; says what was done, nothing if there are no
+        such pages. What somebody else has changed and not applied is never applied. Raises EngineerError."""
+        page = await self._http.get(f"{_ROOT}/plan")
+        if page.status_code != 200:
+            return ""
+        pending = _DIGEST.search(page.text) is not None
+        begun = await self._version("programs", KINDS[0].id) is not None
+        for kind in KINDS:
+            named = [street.name for street in streets if street.reacts == kind.reacts]
+            if named:
+                await self._program(kind, nights[kind.id])
+                await self._assigned(kind, named)
+        if pending and begun:
+            return "The plan was changed by somebody and is not applied: lamps keep the night that they have"
+        return await self._apply()
+
+    async def _version(self, shelf: str, one: str) -> str | None:
+        page = await self._http.get(f"{_ROOT}/{shelf}/{one}")
+        if page.status_code == _MISSING:
+            return None
+        found = _VERSION.search(page.text)
+        if page.status_code != 200 or found is None:
+            raise EngineerError(f"{page.url} is answered {page.status_code}")
+        return found[1]
+
+    async def _program(self, kind: Kind, steps: Sequence[Step]) -> None:
+        form = {
+            "id": kind.id,
+            "name_de": kind.german,
+            "name_en": kind.english,
+            **{f"fixed-{index}-at": step.at for index, step in enumerate(steps)},
+            **{f"fixed-{index}-level": str(step.level) for index, step in enumerate(steps)},
+        }
+        version = await self._version("programs", kind.id)
+        if version is None:
+            await self._send("programs/new", form)
+        else:
+            await self._send(f"programs/{kind.id}", {**form, "version": version})
+
+    async def _assigned(self, kind: Kind, streets: Sequence[str]) -> None:
+        names = {"name_de": kind.german, "name_en": kind.english}
+        version = await self._version("groups", kind.id)
+        group = {**names, "kind": "street", "streets": "\n".join(streets)}
+        if version is None:
+            await self._send("groups/new", group)
+        if await self._version("calendars", kind.id) is None:
+            await self._send("calendars", {**names, "default": kind.id})
+            await self._send("plan/assign", {"action": "add", "group": kind.id, "calendar": kind.id})
+
+    async def _apply(self) -> str:
+        page = await self._http.get(f"{_ROOT}/plan")
+        found = _DIGEST.search(page.text)
+        if found is None:
+            return "The lighting plan stays as it is"
+        await self._send("plan/apply", {"digest": html.unescape(found[1]), "confirmed": "yes"})
+        return "Planned the demo's night for all lamps, and applied it"
+
+    async def _send(self, path: str, form: Mapping[str, str]) -> None:
+        answer = await self._http.post(f"{_ROOT}/{path}", data=dict(form), headers=self._headers)
+        if answer.status_code != _KEPT:
+            raise EngineerError(f"{answer.url} is answered {answer.status_code}")
