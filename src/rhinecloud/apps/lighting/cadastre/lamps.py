@@ -42,7 +42,7 @@ _ATTRIBUTES: Final = (
     "dateServiceStarted",
     "refDevice",
 )
-_IRIS: Final = tuple(CORE.expand_term(name) for name in _ATTRIBUTES)
+IRIS: Final = tuple(CORE.expand_term(name) for name in _ATTRIBUTES)
 
 
 class Lamp(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,7 +86,7 @@ async def lamps(city: City, ids: Iterable[str] | None = None, *, sight: Sight = 
         page = await city.broker.query(Query(ids=some, limit=_PORTION), sight=sight)
         for entity in page.entities:
             if CORE.expand_type(TYPE) in entity.types:
-                values = [_plain(entity.attributes.get(iri)) for iri in _IRIS]
+                values = [plain(entity.attributes.get(iri)) for iri in IRIS]
                 found.append(_lamp(entity.id, values, gateways, streets))
     return sorted((lamp for lamp in found if lamp is not None), key=lambda lamp: lamp.id)
 
@@ -108,7 +108,7 @@ async def _group_names(city: City) -> dict[str, str]:
     }
 
 
-def _plain(instances: Any) -> Any:
+def plain(instances: Any) -> Any:
     """The value of the default instance, as `City.values` gives it."""
     for one in instances or ():
         if "datasetId" not in one:

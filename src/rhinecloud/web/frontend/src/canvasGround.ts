@@ -220,6 +220,7 @@ export async function canvasGround(place: HTMLElement, scene: Scene, reports: Re
       view.zoom = Math.max(view.zoom, 16.5);
       moved();
     },
+    under: (x, y) => degrees(...toWorld(x, y)),
     redraw,
     restyle: redraw,
   };

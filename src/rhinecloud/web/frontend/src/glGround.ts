@@ -300,6 +300,10 @@ export function glGround(place: HTMLElement, scene: Scene, reports: Reports, sta
     },
     fit: (bounds) => map.fitBounds(bounds, { padding: 24, duration: scene.calm ? 0 : 600 }),
     fly: (lon, lat) => map.easeTo({ center: [lon, lat], zoom: Math.max(map.getZoom(), 16.5), duration: scene.calm ? 0 : 900 }),
+    under: (x, y) => {
+      const { lng, lat } = map.unproject([x, y]);
+      return [lng, lat];
+    },
     redraw: (indices) => {
       layer.changed(indices);
       map.triggerRepaint();

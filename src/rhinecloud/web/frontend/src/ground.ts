@@ -41,6 +41,8 @@ export interface Ground {
   bounds(): Bounds;
   fit(bounds: Bounds): void;
   fly(lon: number, lat: number): void;
+  /** Longitude and latitude under a place of the drawing, in CSS pixels. */
+  under(x: number, y: number): [number, number];
   /** Something of the scene changed; `indices` only, if given. */
   redraw(indices?: number[]): void;
   /** Colours changed. */

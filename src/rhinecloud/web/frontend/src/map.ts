@@ -1,10 +1,13 @@
 // The city map's island: points, legend, search, selection, the table beside it, and the stream of changes.
 import htmx from "htmx.org/dist/htmx.esm.min.js";
 import "maplibre-gl/dist/maplibre-gl.css";
+import { offerDrawing } from "./drawing";
 import type { Ground, Look, Reports, Scene, Texts } from "./ground";
 import { type Changes, Points } from "./points";
 
 const place = document.getElementById("map")!;
+const base = place.dataset.base ?? "/map"; // where the table, the panel and the search are asked for
+const chosen = place.dataset.query ?? ""; // a selection that all of them are told
 const texts = JSON.parse(document.getElementById("map-texts")!.textContent!) as Texts;
 const live = document.getElementById("live")!;
 const scene: Scene = {
@@ -75,7 +78,7 @@ function refreshTable(from = offset, wait = 300): void {
     const codes = scene.hidden.size ? [...scene.looks.keys()].filter((code) => !scene.hidden.has(code)) : [];
     const asked = new URLSearchParams({ bounds: ground.bounds().map((v) => v.toFixed(6)).join(","), offset: String(offset) });
     if (scene.hidden.size) asked.set("codes", codes.join(",") || "254");
-    void htmx.ajax("GET", `/map/table?${asked}`, { target: table, swap: "innerMorph" });
+    void htmx.ajax("GET", `${base}/table?${asked}&${chosen}`, { target: table, swap: "innerMorph" });
   }, wait);
 }
 
@@ -87,7 +90,7 @@ table.addEventListener("click", (event) => {
 // Selection and search ----------------------------------------------------------------------------------------
 
 function ask(lon: number, lat: number): void {
-  void htmx.ajax("GET", `/map/at?lon=${lon.toFixed(7)}&lat=${lat.toFixed(7)}`, { target: "#chosen", swap: "innerHTML" });
+  void htmx.ajax("GET", `${base}/at?lon=${lon.toFixed(7)}&lat=${lat.toFixed(7)}&${chosen}`, { target: "#chosen", swap: "innerHTML" });
 }
 
 function select(index: number): void {
@@ -103,7 +106,7 @@ function go(lon: number, lat: number): void {
   select(scene.points.nearest(x, y, 1e-8, scene.hidden));
 }
 
-document.getElementById("found")!.addEventListener("click", (event) => {
+document.getElementById("found")?.addEventListener("click", (event) => {
   const button = (event.target as Element).closest<HTMLElement>("[data-fly]");
   if (!button) return;
   const [lon, lat] = button.dataset.fly!.split(",").map(Number);
@@ -143,19 +146,40 @@ function flash(indices: number[]): void {
   }
 }
 
+function take(told: Changes): void {
+  const before = scene.points.count;
+  const touched = scene.points.change(told);
+  flash(touched);
+  recount();
+  ground?.redraw(told.all ? undefined : touched);
+  if (before === 0 && scene.points.count) ground?.fit(scene.points.bounds()!);
+  if (performance.now() - tableShown > 5000 && !table.contains(document.activeElement)) refreshTable(offset, 0);
+  place.dataset.version = scene.points.mark;
+}
+
+/** Asks for what changed every so many seconds, where there is no stream. */
+async function poll(seconds: number): Promise<void> {
+  try {
+    const answer = await fetch(`${place.dataset.changes}&since=${scene.points.mark}`);
+    if (answer.status === 410) {
+      const anew = await fetch(place.dataset.points!);
+      scene.points.snapshot(await anew.arrayBuffer());
+      scene.selected = -1;
+      recount();
+      ground?.redraw();
+      place.dataset.version = scene.points.mark;
+    } else if (answer.ok) take((await answer.json()) as Changes);
+    say(answer.ok || answer.status === 410 ? texts.live : texts.lost, answer.ok || answer.status === 410 ? "live" : "lost");
+  } catch {
+    say(texts.lost, "lost");
+  }
+  setTimeout(() => void poll(seconds), seconds * 1000 * (document.hidden ? 10 : 1));
+}
+
 function follow(): void {
+  if (place.dataset.changes) return void poll(Number(place.dataset.every));
   const stream = new EventSource(`${place.dataset.stream}?since=${scene.points.mark}`);
-  stream.addEventListener("changes", (event) => {
-    const told = JSON.parse((event as MessageEvent<string>).data) as Changes;
-    const before = scene.points.count;
-    const touched = scene.points.change(told);
-    flash(touched);
-    recount();
-    ground?.redraw(told.all ? undefined : touched);
-    if (before === 0 && scene.points.count) ground?.fit(scene.points.bounds()!);
-    if (performance.now() - tableShown > 5000 && !table.contains(document.activeElement)) refreshTable(offset, 0);
-    place.dataset.version = scene.points.mark;
-  });
+  stream.addEventListener("changes", (event) => take(JSON.parse((event as MessageEvent<string>).data) as Changes));
   stream.addEventListener("snapshot", (event) => {
     scene.points.snapshotText((event as MessageEvent<string>).data);
     scene.selected = -1;
@@ -185,6 +209,7 @@ async function begin(): Promise<void> {
     place.dataset.plain = texts.plain;
   }
   place.append(tip);
+  offerDrawing(place, ground);
   recount();
   ground.redraw();
   follow();
@@ -194,7 +219,7 @@ async function begin(): Promise<void> {
   });
   const wanted = new URLSearchParams(location.search).get("at");
   if (wanted) {
-    const found = await fetch(`/map/place?id=${encodeURIComponent(wanted)}`);
+    const found = await fetch(`${base}/place?id=${encodeURIComponent(wanted)}`);
     if (found.ok) {
       const { lon, lat } = (await found.json()) as { lon: number; lat: number };
       go(lon, lat);

@@ -1,0 +1,57 @@
+"""What planning knows of a lamp, and a selection as a group to plan with."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from rhinecloud.app import Text
+from rhinecloud.city import City
+from rhinecloud.people import Actor
+
+from ..planning import asking, groups, store
+from .fleet import Fleet
+from .lamps import Lamp
+from .selection import Selection, chosen
+
+
+async def now(city: City, lamp: Lamp) -> dict[str, Any]:
+    """What it should be doing now and why, from when until when; `planned` is None if nothing can be said."""
+    try:
+        found = await asking.explain(city, lamp.id)
+    except asking.Unknown:
+        return {"planned": None}
+    return {
+        "planned": found,
+        "since": datetime.fromtimestamp(found.target.since, UTC),
+        "until": datetime.fromtimestamp(found.target.until, UTC),
+    }
+
+
+def as_group(fleet: Fleet, selection: Selection) -> groups.Selection:
+    """Streets, areas and types stay what they are, so that lamps which come later are in the group too; what else was
+    selected is a list of lamps."""
+    given = {name for name in Selection.__struct_fields__ if getattr(selection, name)}
+    if given == {"street"}:
+        return groups.Streets((selection.street,))
+    if given == {"district"}:
+        return groups.Area(districts=(selection.district,))
+    if given == {"area"}:
+        return groups.Area(polygon=selection.area)
+    if given and given <= {"category", "model"}:
+        return groups.Types(
+            categories=(selection.category,) if selection.category else (),
+            models=(selection.model,) if selection.model else (),
+        )
+    return groups.Single(tuple(fleet.lamps[int(index)].id for index in chosen(fleet, selection)))
+
+
+async def make_group(city: City, actor: Actor, key: str, name: Text, selection: groups.Selection) -> str:
+    """Make a group; what is wrong, or an empty text: name, id, selection. Raises store.Changed if there is one of
+    this id."""
+    group = groups.Group(id=key, name=name, selection=selection)
+    found = groups.problems(group)
+    if found:
+        return str(found[0].path)
+    await store.GROUPS.put(city, actor, group, None)
+    return ""
