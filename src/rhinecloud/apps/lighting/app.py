@@ -8,6 +8,9 @@ from typing import Any, Final
 from rhinecloud.app import App, Permission, PersonalData
 from rhinecloud.people.register import Activity
 
+from .cadastre import manifest as cadastre
+from .cadastre import sections
+from .planning import manifest as planning
 from .settings import Settings
 from .talq import manifest as talq
 
@@ -30,13 +33,16 @@ CONFIGURE: Final = Permission(
     "set lighting up: rules, gateways, factors",
 )
 
-# What areas declare: modules with any of PAGES, ENDPOINTS, JOBS, TASKS, VIEWS, COMMANDS, PLACES, HOLDINGS (tuples) and
-# IMPERSONAL (tables without personal data, by their names).
-_MANIFESTS: Final[tuple[ModuleType, ...]] = (talq,)
+# What areas declare: modules with any of PAGES, ENDPOINTS, JOBS, TASKS, VIEWS, COMMANDS, PLACES, HOLDINGS, SECTIONS (of
+# the page of a lamp: cadastre.sections), which are tuples, and IMPERSONAL (tables without personal data, by names).
+_MANIFESTS: Final[tuple[ModuleType, ...]] = (cadastre, planning, talq)
 
 
 def _all(name: str) -> tuple[Any, ...]:
     return tuple(one for manifest in _MANIFESTS for one in getattr(manifest, name, ()))
+
+
+sections.declare(_all("SECTIONS"))
 
 
 def _personal_data() -> PersonalData:
