@@ -8,11 +8,15 @@ from typing import Any, Final
 from rhinecloud.app import App, Permission, PersonalData
 from rhinecloud.people.register import Activity
 
+from .accounts import manifest as accounts
 from .cadastre import manifest as cadastre
 from .cadastre import sections
+from .carrier import manifest as carrier
+from .faults import manifest as faults
 from .planning import manifest as planning
 from .settings import Settings
 from .talq import manifest as talq
+from .work import manifest as work
 
 SEE: Final = Permission(
     "lighting.see",
@@ -35,7 +39,7 @@ CONFIGURE: Final = Permission(
 
 # What areas declare: modules with any of PAGES, ENDPOINTS, JOBS, TASKS, VIEWS, COMMANDS, PLACES, HOLDINGS, SECTIONS (of
 # the page of a lamp: cadastre.sections), which are tuples, and IMPERSONAL (tables without personal data, by names).
-_MANIFESTS: Final[tuple[ModuleType, ...]] = (cadastre, planning, talq)
+_MANIFESTS: Final[tuple[ModuleType, ...]] = (cadastre, planning, faults, work, talq, accounts, carrier)
 
 
 def _all(name: str) -> tuple[Any, ...]:
@@ -65,7 +69,10 @@ def _personal_data() -> PersonalData:
                 ),
                 ground="e",
                 provision="Art. 6 Abs. 1 Buchst. e DSGVO",
-                subjects=("Beschäftigte der Straßenbeleuchtung", "staff of the lighting office"),
+                subjects=(
+                    "Beschäftigte der Straßenbeleuchtung; Ansprechpersonen für das, was an Masten hängt",
+                    "staff of the lighting office; contact persons for what hangs on posts",
+                ),
                 holdings=holdings,
             ),
         ),
