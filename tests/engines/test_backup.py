@@ -133,3 +133,28 @@ async def test_an_external_database_is_backed_up_and_restored(database_url: str,
     printed = rhinecloud("restore", file, "--database-url", database_url)
     assert "Restart the processes" in printed
     assert await value(database_url, "SELECT count(*) FROM parks.tree") == 50
+
+
+async def test_what_an_apps_migration_brought_is_no_content(database_url: str, data_folder: Path) -> None:
+    file = data_folder.parent / "backup.tar"
+    rhinecloud("backup", file, "--database-url", database_url)
+    await execute(
+        database_url,
+        "CREATE SCHEMA app_bees; CREATE TABLE app_bees.migration AS SELECT '0001' AS name; "
+        "CREATE TABLE app_bees.kind AS SELECT 'carnica' AS name",
+    )
+    rhinecloud("restore", file, "--database-url", database_url)
+
+    # What somebody wrote is.
+    await execute(
+        database_url,
+        "CREATE SCHEMA app_bees; CREATE TABLE app_bees.migration AS SELECT '0001' AS name; "
+        "CREATE TABLE app_bees.kind AS SELECT 'carnica' AS name",
+        "UPDATE app_bees.kind SET name = 'buckfast'",
+    )
+    assert "rows in app_bees.kind" in rhinecloud("restore", file, "--database-url", database_url, code=1)
+
+    # And so is what a restore brought, the migrations among it, although one transaction wrote it all.
+    rhinecloud("backup", file, "--database-url", database_url)
+    rhinecloud("restore", file, "--database-url", database_url, "--force")
+    assert "rows in app_bees.kind" in rhinecloud("restore", file, "--database-url", database_url, code=1)

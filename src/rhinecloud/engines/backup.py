@@ -40,6 +40,14 @@ _BOOKKEEPING = (
 )
 
 
+# Rows of an app that none of its migrations brought. Those were written by the transaction that wrote the migration
+# down; after a restore one transaction has written everything, the platform's migrations among it.
+_SINCE = (
+    " WHERE xmin::text NOT IN (SELECT xmin::text FROM {app}.migration "
+    "EXCEPT SELECT xmin::text FROM rhinecloud.migration)"
+)
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What a backup says about itself. `time` is the moment whose state it holds; `sha256` is that of the database
     dump; `files` the number of files in it, or None for one without files; `rows` the rows of each table, or None in
@@ -204,8 +212,10 @@ def bus_epoch(access: Access) -> int | None:
 
 def first_table_with_rows(access: Access) -> str | None:
     """A table with content, or None when the installation is as good as new."""
-    names = access.sql(
-        "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c "
+    lines = access.sql(
+        "SELECT format('%I.%I', n.nspname, c.relname) || '|' || CASE WHEN n.nspname ~ '^app_' "
+        "AND to_regclass(format('%I.migration', n.nspname)) IS NOT NULL "
+        "THEN format('%I', n.nspname) ELSE '' END FROM pg_class c "
         "JOIN pg_namespace n ON n.oid = relnamespace "
         "WHERE relkind IN ('r', 'p') AND NOT relispartition AND nspname !~ '^pg_' "
         "AND nspname NOT IN ('information_schema', 'rhinecloud') "
@@ -213,9 +223,13 @@ def first_table_with_rows(access: Access) -> str | None:
         # Tables of extensions are not ours.
         "AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = c.oid AND deptype = 'e') ORDER BY 1"
     ).splitlines()
-    if not names:
+    if not lines:
         return None
-    checks = " UNION ALL ".join(f"SELECT $x${name}$x$ WHERE EXISTS (SELECT FROM {name})" for name in names)
+    named = [line.split("|") for line in lines]
+    checks = " UNION ALL ".join(
+        f"SELECT $x${name}$x$ WHERE EXISTS (SELECT FROM {name}{_SINCE.format(app=app) if app else ''})"
+        for name, app in named
+    )
     found = access.sql(checks).splitlines()
     return found[0] if found else None
 
