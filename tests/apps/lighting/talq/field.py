@@ -16,7 +16,7 @@ from tests.conftest import Server
 
 from .line import Line
 
-PATIENCE = 12.0
+PATIENCE = 120.0
 OWN = {"Sec-Fetch-Site": "same-origin"}
 LAMP = "urn:ngsi-ld:Streetlight:"
 
@@ -99,11 +99,7 @@ class Office:
     def alarms(self) -> set[str]:
         """Kinds of alarms that are open."""
         found = self.http.get("/api/v1/alarms", params={"limit": 100}).json()
-        return (
-            {one["kind"] for one in found["alarms"]}
-            if isinstance(found, dict)
-            else {one["kind"] for one in found}
-        )
+        return {one["kind"] for one in (found if isinstance(found, list) else found["items"])}
 
 
 @contextmanager

@@ -129,6 +129,15 @@ async def match(city: City, number: int, attempt: Attempt) -> None:
         doubled += await devices.put_into(transaction.connection, gateway, found)
         if found:
             await plan_rows.again(transaction.connection, gateway, city.clock.now())
+    if found:  # what these devices said before anybody knew where they are
+        stored = await devices.of_addresses(city.db.pool, list(found))
+        now = city.clock.now()
+        said = [
+            one
+            for _, device in stored.values()
+            for one in readings.of_functions(device.address, device.functions, now)
+        ]
+        await take(city, gateway, said)
     if doubled:
         detail = {"name": gateway.name, "lamps": doubled[:20], "number": len(doubled)}
         await city.devices.raise_alarm(gateway.subject, "gateway_claims_lamp", detail)
