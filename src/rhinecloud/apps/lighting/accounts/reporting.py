@@ -14,18 +14,19 @@ from .sums import Sums, last_of
 
 TYPE: Final = "LightingEnergyReport"
 KINDS: Final = ("city", "district", "group")
-_PORTION: Final = 500
 
 
 async def report(city: City, month: date, attempt: Attempt) -> None:
     """Write the entities of a month (its first day)."""
-    found: list[dict[str, Any]] = []
     for kind in KINDS:
-        sums = await keeping.sums(city.db.pool, kind, None, month, last_of(month), "area")
-        found += [document(kind, area, month, one) for area, one in sums.items() if area or kind == "city"]
-    for start in range(0, len(found), _PORTION):
         async with city.transaction() as transaction:
-            await transaction.upsert(*found[start : start + _PORTION])
+            # Days are counted at the same time: whoever writes last has seen what all have counted.
+            await transaction.connection.execute(
+                "SELECT pg_advisory_xact_lock(hashtext($1))", f"lighting.{kind}"
+            )
+            sums = await keeping.sums(transaction.connection, kind, None, month, last_of(month), "area")
+            found = [document(kind, area, month, one) for area, one in sums.items() if area or kind == "city"]
+            await transaction.upsert(*found)
 
 
 def urn(kind: str, area: str, month: date) -> str:
