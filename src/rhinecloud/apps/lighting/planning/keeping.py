@@ -201,9 +201,9 @@ async def _tell(city: City, transaction: Transaction, wish: Wish, now: datetime)
     except (ResourceNotFound, BadRequestData) as error:
         trouble = str(error)
     await transaction.connection.execute(
-        "UPDATE target SET level = $2, since = $3, until = $4, why = $5::text::json, computed_at = $6, "
-        "version = version + 1, state = $7, wanted = $8, asked_at = $6, sent_at = NULL, "
-        "settled_at = CASE WHEN $9::text IS NULL THEN NULL ELSE $6 END, trouble = $9 WHERE lamp = $1",
+        "UPDATE target SET level = $2, since = $3, until = $4, why = $5::text::json, computed_at = $6::timestamptz, "
+        "version = version + 1, state = $7, wanted = $8, asked_at = $6::timestamptz, sent_at = NULL, "
+        "settled_at = CASE WHEN $9::text IS NULL THEN NULL ELSE $6::timestamptz END, trouble = $9 WHERE lamp = $1",
         *_values(wish),
         now,
         "asked" if trouble is None else "timed_out",
