@@ -1,4 +1,4 @@
-"""The demo's lighting engineer: plans the demo's night on the pages of the lighting app, as a person would by hand."""
+"""The demo's lighting engineer: works on the pages of the lighting app, as a person would by hand."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import httpx
 
 from rhinecloud.demo.night import Course, Step, main_street, side_street
+from rhinecloud.demo.noticing import PATH, impatient
 from rhinecloud.demo.streets import Street
 
 _ROOT = "/lighting"
@@ -60,9 +61,16 @@ class Engineer:
             if named:
                 await self._program(kind, nights[kind.id])
                 await self._assigned(kind, named)
+        if not begun:
+            await self._notice_soon()
         if pending and begun:
             return "The plan was changed by somebody and is not applied: lamps keep the night that they have"
         return await self._apply()
+
+    async def _notice_soon(self) -> None:
+        page = await self._http.get(f"{_ROOT}/{PATH}")
+        if page.status_code == 200 and (form := impatient(page.text)):
+            await self._send(PATH, form)
 
     async def _version(self, shelf: str, one: str) -> str | None:
         page = await self._http.get(f"{_ROOT}/{shelf}/{one}")

@@ -242,6 +242,7 @@ class Fleet:
             return
         if answer.status_code == 204:
             self.pushed += 1
+            self.refused = ""
         else:
             self.refused = f"{answer.status_code} {answer.text[:200]}"
 
