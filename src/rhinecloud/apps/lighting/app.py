@@ -12,6 +12,7 @@ from .accounts import manifest as accounts
 from .cadastre import manifest as cadastre
 from .cadastre import sections
 from .carrier import manifest as carrier
+from .demand import manifest as demand
 from .faults import manifest as faults
 from .planning import manifest as planning
 from .settings import Settings
@@ -39,7 +40,16 @@ CONFIGURE: Final = Permission(
 
 # What areas declare: modules with any of PAGES, ENDPOINTS, JOBS, TASKS, VIEWS, COMMANDS, PLACES, HOLDINGS, SECTIONS (of
 # the page of a lamp: cadastre.sections), which are tuples, and IMPERSONAL (tables without personal data, by names).
-_MANIFESTS: Final[tuple[ModuleType, ...]] = (cadastre, planning, faults, work, talq, accounts, carrier)
+_MANIFESTS: Final[tuple[ModuleType, ...]] = (
+    cadastre,
+    planning,
+    demand,
+    faults,
+    work,
+    talq,
+    accounts,
+    carrier,
+)
 
 
 def _all(name: str) -> tuple[Any, ...]:

@@ -87,6 +87,21 @@ class Reacting:
         """What is demanded of a lamp now."""
         return self._shown.get(lamp, 0.0)
 
+    def until(self, lamp: int) -> float:
+        """Until when a lamp is raised at the least, in seconds since 1970, if nobody else comes; −∞ if it is not."""
+        level = self.level(lamp)
+        if not level:
+            return -math.inf
+        return max(
+            (one.until for one in self._windows[lamp] if one.begin <= self._now and one.level == level),
+            default=-math.inf,
+        )
+
+    @property
+    def raised(self) -> list[int]:
+        """The lamps of which a level is demanded now."""
+        return list(self._shown)
+
     def advance(self, now: float) -> list[Change]:
         """What is due until `now`, in the order of time. A clock that goes back waits until it is there again."""
         changes: list[Change] = []
