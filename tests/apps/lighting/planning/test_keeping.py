@@ -225,14 +225,14 @@ async def test_killed_workers_leave_no_lamp_with_an_older_target_after_a_newer_o
         living = [asyncio.create_task(lamp.run()) for lamp in lamps.values()]
         try:
             await asyncio.gather(*(lamp.there.wait() for lamp in lamps.values()))
-            await plan(city, 1)
-            for level in range(10, 10 + ROUNDS):  # each newer target is brighter
+            await plan(city, 15)  # the rules of the city ask for 10
+            for level in range(20, 20 + ROUNDS):  # each newer target is brighter
                 await ask(city, "/lighting/overrides", data=override(level))
                 await asyncio.sleep(chance.uniform(0, 0.5))
                 if level % 2:
                     kill_workers(server, chance)
 
-            last = (9 + ROUNDS) / 100
+            last = (19 + ROUNDS) / 100
 
             async def all_at_last() -> bool:
                 return all(lamp.levels and lamp.levels[-1] == last for lamp in lamps.values())
@@ -242,7 +242,7 @@ async def test_killed_workers_leave_no_lamp_with_an_older_target_after_a_newer_o
 
             async def all_confirmed() -> bool:
                 found = await rows.fetch("SELECT DISTINCT state, level FROM app_lighting.target")
-                return [tuple(record) for record in found] == [("confirmed", 9.0 + ROUNDS)]
+                return [tuple(record) for record in found] == [("confirmed", 19.0 + ROUNDS)]
 
             await until(all_confirmed)
             await rows.close()
