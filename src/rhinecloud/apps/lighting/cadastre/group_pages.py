@@ -32,12 +32,13 @@ async def make(city: City, request: Request) -> Response:
         selection = read(given)
     except Wrong as error:
         return await _form(city, request, given, {"selection": str(error)}, 422)
+    inside = await planned.inside_group(city, selection.planned) if selection.planned else None
     name = (given.get("name_de", ""), given.get("name_en", ""))
     key = slug(name[0])
     if not key or not all(0 < len(one) <= _LONGEST and one.isprintable() for one in name):
         return await _form(city, request, given, {"name": "missing"}, 422)
     try:
-        wrong = await planned.make_group(city, actor, key, name, planned.as_group(fleet, selection))
+        wrong = await planned.make_group(city, actor, key, name, planned.as_group(fleet, selection, inside))
     except Changed:
         return await _form(city, request, given, {"name": "taken"}, 422)
     if wrong:
@@ -53,7 +54,8 @@ async def _form(
         selection = read(given)
     except Wrong:
         selection, wrong = Selection(), {"selection": "unreadable", **wrong}
-    kind: Any = planned.as_group(fleet, selection)
+    inside = await planned.inside_group(city, selection.planned) if selection.planned else None
+    kind: Any = planned.as_group(fleet, selection, inside)
     return city.render(
         request,
         "lighting/group_new.html",
@@ -61,7 +63,7 @@ async def _form(
         given=given,
         wrong=wrong,
         selection=selection,
-        number=len(chosen(fleet, selection)),
+        number=len(chosen(fleet, selection, inside)),
         lasting=type(kind).__name__ != "Single",
         names=fleet.names,
         words=words,

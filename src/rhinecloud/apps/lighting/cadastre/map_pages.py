@@ -11,11 +11,11 @@ from starlette.responses import JSONResponse, RedirectResponse, Response, Stream
 
 from rhinecloud.city import City
 
-from . import following, points, words
+from . import following, planned, points, words
 from .fleet import Fleet, Indices
 from .looks import LOOKS, Look
 from .rows import as_csv, row
-from .selection import Selection, Wrong, choices, chosen, read, still_chosen
+from .selection import Inside, Selection, Wrong, choices, chosen, read, still_chosen
 
 _EVERY: Final = 3  # seconds between two questions of the map
 _PAGE: Final = 50  # lamps on a page of the list
@@ -31,13 +31,13 @@ async def first(city: City, request: Request) -> Response:
 
 async def shown(city: City, request: Request) -> Response:
     """The map."""
-    fleet, selection, wrong = await _asked(city, request)
-    look, still = _look(request), still_chosen(fleet, selection)
+    asked = await _asked(city, request)
+    fleet, selection, look, still = asked.fleet, asked.selection, _look(request), asked.still()
     codes = look.codes(fleet)[still]
     return city.render(
         request,
         "lighting/map.html",
-        422 if wrong else 200,
+        422 if asked.wrong else 200,
         look=look,
         looks=[(look.key, look.label) for look in LOOKS.values()],
         without_area=msgspec.structs.replace(selection, area=()).query(look=_look(request).key),
@@ -45,23 +45,23 @@ async def shown(city: City, request: Request) -> Response:
         codes={code: _drawn(state) for code, state in enumerate(look.states)},
         every=_EVERY,
         query=selection.query(look=look.key),
-        **_selected(city, request, fleet, selection, wrong),
+        **await _selected(city, request, asked),
         **_beside(fleet, still[: _ROWS + 1], look, 0, len(still)),
     )
 
 
 async def snapshot(city: City, request: Request) -> Response:
     """Positions and looks of the selected lamps, as bytes."""
-    fleet, selection, _ = await _asked(city, request)
-    body = points.snapshot(fleet, still_chosen(fleet, selection), _look(request))
+    asked = await _asked(city, request)
+    body = points.snapshot(asked.fleet, asked.still(), _look(request))
     return Response(body, media_type="application/octet-stream", headers={"Cache-Control": "no-store"})
 
 
 async def changes(city: City, request: Request) -> Response:
     """What has changed since `since`; 410 where only a new snapshot helps."""
-    fleet, selection, _ = await _asked(city, request)
+    asked = await _asked(city, request)
     mark = request.query_params.get("since", "")
-    told = points.since(fleet, still_chosen(fleet, selection), _look(request), mark)
+    told = points.since(asked.fleet, asked.still(), _look(request), mark)
     if told is None:
         return Response(status_code=410)
     return JSONResponse(told, headers={"Cache-Control": "no-store"})
@@ -69,9 +69,9 @@ async def changes(city: City, request: Request) -> Response:
 
 async def table(city: City, request: Request) -> Response:
     """The selected lamps in view of the map, by the looks that are shown."""
-    fleet, selection, _ = await _asked(city, request)
+    asked = await _asked(city, request)
     look, params = _look(request), request.query_params
-    found = still_chosen(fleet, selection)
+    fleet, found = asked.fleet, asked.still()
     if (bounds := _bounds(params.get("bounds", ""))) is not None:
         west, south, east, north = bounds
         lon, lat = fleet.lon[found], fleet.lat[found]
@@ -92,12 +92,12 @@ async def table(city: City, request: Request) -> Response:
 
 async def at(city: City, request: Request) -> Response:
     """The lamps at a place of the map."""
-    fleet, selection, _ = await _asked(city, request)
+    asked = await _asked(city, request)
     try:
         lon, lat = float(request.query_params["lon"]), float(request.query_params["lat"])
     except (KeyError, ValueError) as error:
         raise HTTPException(400) from error
-    found = still_chosen(fleet, selection)
+    fleet, found = asked.fleet, asked.still()
     # The snapshot tells positions as float32: the nearest lamp, and those that stand at its place.
     away = abs(fleet.lon[found] - lon) + abs(fleet.lat[found] - lat)
     here: list[int] = []
@@ -114,7 +114,7 @@ async def at(city: City, request: Request) -> Response:
 
 async def place(city: City, request: Request) -> Response:
     """Where a lamp is."""
-    fleet, _, _ = await _asked(city, request)
+    fleet = (await _asked(city, request)).fleet
     index = fleet.index_of(request.query_params.get("id", ""))
     if index is None:
         raise HTTPException(404)
@@ -123,8 +123,8 @@ async def place(city: City, request: Request) -> Response:
 
 async def listed(city: City, request: Request) -> Response:
     """The list, which can do all that the map can without one."""
-    fleet, selection, wrong = await _asked(city, request)
-    found = chosen(fleet, selection) if not wrong else still_chosen(fleet, Selection())[:0]
+    asked = await _asked(city, request)
+    fleet, selection, found = asked.fleet, asked.selection, asked.chosen()
     pages = max(1, -(-len(found) // _PAGE))
     page = min(max(1, _whole(request.query_params.get("page"))), pages)
     some = found[(page - 1) * _PAGE : page * _PAGE]
@@ -132,7 +132,7 @@ async def listed(city: City, request: Request) -> Response:
     return city.render(
         request,
         "lighting/lamps.html",
-        422 if wrong else 200,
+        422 if asked.wrong else 200,
         rows=[row(fleet, int(index)) for index in some],
         paging={
             "page": page,
@@ -140,16 +140,16 @@ async def listed(city: City, request: Request) -> Response:
             "before": address + selection.query(page=str(page - 1)) if page > 1 else None,
             "after": address + selection.query(page=str(page + 1)) if page < pages else None,
         },
-        **_selected(city, request, fleet, selection, wrong),
+        **await _selected(city, request, asked),
     )
 
 
 async def download(city: City, request: Request) -> Response:
     """The selected lamps as CSV."""
-    fleet, selection, wrong = await _asked(city, request)
-    if wrong:
+    asked = await _asked(city, request)
+    if asked.wrong:
         raise HTTPException(400)
-    text = as_csv(row(fleet, int(index)) for index in chosen(fleet, selection))
+    text = as_csv(row(asked.fleet, int(index)) for index in asked.chosen())
     return StreamingResponse(
         text,
         media_type="text/csv; charset=utf-8",
@@ -157,29 +157,48 @@ async def download(city: City, request: Request) -> Response:
     )
 
 
-async def _asked(city: City, request: Request) -> tuple[Fleet, Selection, str]:
-    """The lamps that whoever asks may see, what was selected, and which field cannot be read."""
+class _Asked(msgspec.Struct, frozen=True):
+    """The lamps that whoever asks may see, what was selected, and which field of it cannot be read: then nothing is."""
+
+    fleet: Fleet
+    selection: Selection
+    inside: Inside | None = None
+    wrong: str = ""
+
+    def still(self) -> Indices:
+        return still_chosen(self.fleet, self.selection, self.inside)[: 0 if self.wrong else None]
+
+    def chosen(self) -> Indices:
+        return chosen(self.fleet, self.selection, self.inside)[: 0 if self.wrong else None]
+
+
+async def _asked(city: City, request: Request) -> _Asked:
     fleet = await following.fleet(city, city.people.who(request).sight)
     try:
-        return fleet, read(request.query_params), ""
+        selection = read(request.query_params)
     except Wrong as error:
-        return fleet, Selection(), str(error)
+        return _Asked(fleet, Selection(), wrong=str(error))
+    if not selection.planned:
+        return _Asked(fleet, selection)
+    inside = await planned.inside_group(city, selection.planned)
+    return _Asked(fleet, selection, inside, "" if inside else "planned")
 
 
 def _look(request: Request) -> Look:
     return LOOKS.get(request.query_params.get("look", ""), LOOKS["level"])
 
 
-def _selected(city: City, request: Request, fleet: Fleet, selection: Selection, wrong: str) -> dict[str, Any]:
+async def _selected(city: City, request: Request, asked: _Asked) -> dict[str, Any]:
     """The form of a selection, how many lamps it has, and what may be done with it."""
-    number = len(chosen(fleet, selection))
+    fleet, selection = asked.fleet, asked.selection
     return {
         "selection": selection,
         "choices": choices(fleet),
-        "number": number,
+        "planned_groups": await planned.names_of_groups(city),
+        "number": len(asked.chosen()),
         "all_number": len(fleet.lamps),
         "names": fleet.names,
-        "wrong_field": wrong,
+        "wrong_field": asked.wrong,
         "words": words,
         "area": selection.query().partition("area=")[2].partition("&")[0],
         "may_group": city.people.who(request).may("lighting.program"),

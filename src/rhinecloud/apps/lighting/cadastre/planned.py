@@ -12,7 +12,7 @@ from rhinecloud.people import Actor
 from ..planning import asking, groups, store
 from .fleet import Fleet
 from .lamps import Lamp
-from .selection import Selection, chosen
+from .selection import Inside, Selection, chosen
 
 
 async def now(city: City, lamp: Lamp) -> dict[str, Any]:
@@ -28,7 +28,18 @@ async def now(city: City, lamp: Lamp) -> dict[str, Any]:
     }
 
 
-def as_group(fleet: Fleet, selection: Selection) -> groups.Selection:
+async def names_of_groups(city: City) -> list[tuple[str, Text]]:
+    """The groups of planning: id and name."""
+    return [(kept.one.id, kept.one.name) for kept in await store.GROUPS.every(city.db.pool)]
+
+
+async def inside_group(city: City, group: str) -> Inside | None:
+    """Whether a lamp is in a group of planning; None if there is none of this id."""
+    kept = await store.GROUPS.get(city.db.pool, group)
+    return None if kept is None else groups.selects(kept.one.selection)
+
+
+def as_group(fleet: Fleet, selection: Selection, inside: Inside | None = None) -> groups.Selection:
     """Streets, areas and types stay what they are, so that lamps which come later are in the group too; what else was
     selected is a list of lamps."""
     given = {name for name in Selection.__struct_fields__ if getattr(selection, name)}
@@ -43,7 +54,7 @@ def as_group(fleet: Fleet, selection: Selection) -> groups.Selection:
             categories=(selection.category,) if selection.category else (),
             models=(selection.model,) if selection.model else (),
         )
-    return groups.Single(tuple(fleet.lamps[int(index)].id for index in chosen(fleet, selection)))
+    return groups.Single(tuple(fleet.lamps[int(index)].id for index in chosen(fleet, selection, inside)))
 
 
 async def make_group(city: City, actor: Actor, key: str, name: Text, selection: groups.Selection) -> str:

@@ -15,6 +15,7 @@ from .fleet import Fleet, Indices
 from .lamps import Lamp
 
 Corner = tuple[float, float]  # longitude, latitude
+Inside = Callable[[Lamp], bool]
 STATES: Final = ("on", "off", "alarm", "silent")
 _CORNERS: Final = 500
 _LONGEST: Final = 200  # letters of a text
@@ -27,7 +28,8 @@ class Wrong(Exception):  # noqa: N818  # says what it is
 
 class Selection(msgspec.Struct, frozen=True, kw_only=True):
     """All that is given has to hold. `street` whatever is written large or small; `text` is a part of a name, an id or
-    a post; `area` a polygon without its first corner repeated; `state` one of STATES."""
+    a post; `group` a switching group, `planned` the id of a group of planning (whose lamps `chosen` is told by
+    `inside`); `area` a polygon without its first corner repeated; `state` one of STATES."""
 
     street: str = ""
     district: str = ""
@@ -36,6 +38,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     cabinet: str = ""
     category: str = ""
     text: str = ""
+    planned: str = ""
     area: tuple[Corner, ...] = ()
     state: str = ""
 
@@ -62,7 +65,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
 def read(given: Mapping[str, str]) -> Selection:
     """From the fields of a form or an address. Raises Wrong."""
     texts = {}
-    for name in ("street", "district", "group", "model", "cabinet", "category", "text"):
+    for name in ("street", "district", "group", "planned", "model", "cabinet", "category", "text"):
         text = given.get(name, "").strip()
         if len(text) > _LONGEST or not text.isprintable():
             raise Wrong(name)
@@ -90,10 +93,13 @@ def _area(text: str) -> tuple[Corner, ...]:
     return tuple(corners)
 
 
-def chosen(fleet: Fleet, selection: Selection) -> Indices:
+def chosen(fleet: Fleet, selection: Selection, inside_group: Inside | None = None) -> Indices:
     """The indices of the selected lamps, in the order of the lamps."""
     found = np.ones(len(fleet.lamps), np.bool_)
-    if tests := _tests(selection):
+    tests = _tests(selection)
+    if inside_group is not None:
+        tests.append(inside_group)
+    if tests:
         found &= np.fromiter(
             (all(test(lamp) for test in tests) for lamp in fleet.lamps), np.bool_, len(fleet.lamps)
         )
@@ -104,8 +110,11 @@ def chosen(fleet: Fleet, selection: Selection) -> Indices:
     return np.flatnonzero(found)
 
 
-def still_chosen(fleet: Fleet, selection: Selection) -> Indices:
-    """The same without the state, remembered for as long as the lamps are the same."""
+def still_chosen(fleet: Fleet, selection: Selection, inside_group: Inside | None = None) -> Indices:
+    """The same without the state, remembered for as long as the lamps are the same (those of a group of planning are
+    not: it may be another one by now)."""
+    if inside_group is not None:
+        return chosen(fleet, selection.still(), inside_group)
     known = fleet.selected
     if (found := known.get(selection.still())) is None:
         if len(known) >= _REMEMBERED:
@@ -114,8 +123,8 @@ def still_chosen(fleet: Fleet, selection: Selection) -> Indices:
     return found
 
 
-def _tests(selection: Selection) -> list[Callable[[Lamp], bool]]:
-    tests: list[Callable[[Lamp], bool]] = []
+def _tests(selection: Selection) -> list[Inside]:
+    tests: list[Inside] = []
     if street := selection.street.casefold():
         tests.append(lambda lamp: lamp.street.casefold() == street)
     if selection.district:

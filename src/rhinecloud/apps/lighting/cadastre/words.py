@@ -45,6 +45,7 @@ FIELDS: Final[dict[str, Text]] = {
     "street": ("Straße", "street"),
     "district": ("Stadtteil", "district"),
     "group": ("Schaltgruppe", "switching group"),
+    "planned": ("Gruppe der Planung", "group of planning"),
     "model": ("Leuchtentyp", "luminaire type"),
     "cabinet": ("Schaltschrank", "cabinet"),
     "category": ("Standort", "location"),
