@@ -18,7 +18,7 @@ from ..control.sun import nights
 from ..evidence.power import Luminaire
 from . import keeping
 from .energy import Floats, Terms, Told, Used, used
-from .sums import REACH, due, month_of
+from .sums import LOOK, due, month_of
 
 _POWER: Final = "powerConsumption"
 _LEVEL: Final = "illuminanceLevel"
@@ -30,7 +30,7 @@ _MOST: Final = 5_000.0  # watts: no lamp takes more
 async def nightly(city: City, payload: None, attempt: Attempt) -> None:
     """Queue the days that are due, and let old rows of single lamps go."""
     today, zone = city.clock.today(), city.clock.zone
-    at = await keeping.counted(city.db.pool, today - timedelta(REACH))
+    at = await keeping.counted(city.db.pool, today - timedelta(LOOK))
     counted = {day: moment.astimezone(zone).date() for day, moment in at.items()}
     async with city.transaction() as transaction:
         for day in due(today, counted):

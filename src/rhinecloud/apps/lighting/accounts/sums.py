@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 REACH: Final = 31  # days back that are counted by themselves
+LOOK: Final = REACH + 7  # days back that are counted once more, where the city stood still when it was due
 _AGAIN: Final = (2, 8, 31)  # days old at which a day is counted once more, for measurements that came late
 
 
@@ -77,10 +78,13 @@ class Factor(msgspec.Struct, frozen=True, kw_only=True):
 
 def due(today: date, counted: Mapping[date, date]) -> Iterator[date]:
     """Days to be counted now, the newest first. `counted`: when each was counted last."""
-    for age in range(1, REACH + 1):
+    for age in range(1, LOOK + 1):
         day = today - timedelta(age)
         last = counted.get(day)
-        if last is None or any((last - day).days < again <= age for again in _AGAIN):
+        if last is None:
+            if age <= REACH:
+                yield day
+        elif any((last - day).days < again <= age for again in _AGAIN):
             yield day
 
 

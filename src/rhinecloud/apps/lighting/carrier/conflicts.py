@@ -61,8 +61,8 @@ def of_post(attachments: Iterable[Attachment], watts: float | None) -> Iterator[
         yield Conflict(
             "post_power",
             (
-                f"Am Mast werden {needed:g} W gebraucht, {watts:g} W sind vorgesehen.",
-                f"On the post {needed:g} W are needed, {watts:g} W are provided.",
+                f"Am Mast werden {_german(needed)} W gebraucht, {_german(watts)} W sind vorgesehen.",
+                f"On the post {_english(needed)} W are needed, {_english(watts)} W are provided.",
             ),
         )
 
@@ -74,8 +74,8 @@ def of_feeder(attachments: Iterable[Attachment], watts: float | None) -> Iterato
         yield Conflict(
             "feeder_power",
             (
-                f"An der Zuleitung werden {needed:g} W gebraucht, {watts:g} W sind vorgesehen.",
-                f"On the feeder {needed:g} W are needed, {watts:g} W are provided.",
+                f"Am Abgang werden {_german(needed)} W gebraucht, {_german(watts)} W sind vorgesehen.",
+                f"On the feeder {_english(needed)} W are needed, {_english(watts)} W are provided.",
             ),
         )
 
@@ -101,7 +101,7 @@ def of_one(one: Attachment, feeding: Feeding | None, today: date) -> Iterator[Co
         yield Conflict(
             "unpowered_by_day",
             (
-                "Braucht auch am Tag Strom; die Zuleitung ist dann abgeschaltet.",
+                "Braucht auch am Tag Strom; der Abgang ist dann abgeschaltet.",
                 "Needs power by day, when the feeder has none.",
             ),
         )
@@ -134,3 +134,11 @@ def conflicts(attachments: Sequence[Attachment], grid: Grid, today: date) -> dic
         if own:
             found[one.number] = own
     return found
+
+
+def _english(watts: float) -> str:
+    return f"{watts:.1f}".removesuffix(".0")
+
+
+def _german(watts: float) -> str:
+    return _english(watts).replace(".", ",")

@@ -86,7 +86,13 @@ async def post(city: City, request: Request) -> Response:
     found = await lamps(city, [request.query_params.get("lamp", "")])
     if not found:
         raise HTTPException(404)
-    return city.render(request, "lighting/carrier_post.html", lamp=found[0], values=await of_lamp(city, request, found[0]))
+    return city.render(
+        request, "lighting/carrier_post.html", lamp=found[0], values=await _of_post(city, request, found[0])
+    )
+
+
+async def _of_post(city: City, request: Request, lamp: Lamp) -> dict[str, Any]:
+    return {**await of_lamp(city, request, lamp), "here": True}
 
 
 async def of_lamp(city: City, request: Request, lamp: Lamp) -> dict[str, Any]:
@@ -106,6 +112,7 @@ async def of_lamp(city: City, request: Request, lamp: Lamp) -> dict[str, Any]:
         "feeder_watts": None if feeder is None else grid.feeders.get(feeder),
         "may_configure": city.people.who(request).may("lighting.configure"),
         "wrong": "",
+        "here": False,
     }
 
 
@@ -122,7 +129,7 @@ async def supply(city: City, request: Request) -> Response:
         raise HTTPException(422)
     watts = _watts(given.get("watts", ""))
     if given.get("watts") and watts is None:
-        shown = await of_lamp(city, request, lamp)
+        shown = await _of_post(city, request, lamp)
         return city.render(
             request, "lighting/carrier_post.html", 422, lamp=lamp, values={**shown, "wrong": what}
         )
