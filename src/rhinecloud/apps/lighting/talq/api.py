@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +15,7 @@ from rhinecloud.model import BadRequestData
 
 from ..control import calendars, programs
 from ..control.problems import Problem
-from . import gateways, overrides, plan_rows, wanting
+from . import devices, gateways, overrides, plan_rows, wanting
 from .base import Level
 
 
@@ -56,6 +57,7 @@ def _answer(content: Any, status: int = 200) -> Response:
 async def listed(city: City, request: Request) -> Response:
     """Gateways, and what became of their plans."""
     plans = await plan_rows.states(city.db.pool)
+    behind = Counter(number for number, _ in (await devices.of_lamps(city.db.pool)).values())
     return _answer(
         [
             {
@@ -64,6 +66,7 @@ async def listed(city: City, request: Request) -> Response:
                 "stage": one.stage,
                 "address": one.address,
                 "heardAt": one.heard_at,
+                "lamps": behind[one.number],
                 "plan": plans.get(one.number),
             }
             for one in await gateways.every(city.db.pool)

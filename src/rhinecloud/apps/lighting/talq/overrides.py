@@ -160,8 +160,10 @@ def commands(wishes: Iterable[Wish], now: datetime) -> list[tuple[OverrideComman
 async def sent(connection: asyncpg.Connection, wishes: Sequence[Wish], now: datetime) -> None:
     """The gateway took them. Who wants a lamp back at its calendar cannot see that from its level: that is settled."""
     await connection.execute(
-        "UPDATE talq_override SET state = CASE WHEN level IS NULL THEN 'confirmed' ELSE 'sent' END, sent_at = $2::timestamptz, "
-        "settled_at = CASE WHEN level IS NULL THEN $2::timestamptz END, attempts = attempts + 1, trouble = NULL, "
+        "UPDATE talq_override SET state = CASE WHEN level IS NULL THEN 'confirmed' ELSE 'sent' END, "
+        "sent_at = $2::timestamptz, "
+        "settled_at = CASE WHEN level IS NULL THEN $2::timestamptz END, "
+        "attempts = attempts + 1, trouble = NULL, "
         "next_at = CASE WHEN level IS NULL THEN NULL ELSE due_at END WHERE device = ANY($1::uuid[])",
         [wish.device for wish in wishes],
         now,

@@ -123,7 +123,8 @@ async def settle(
     await connection.execute(
         "UPDATE talq_plan SET state = $3, next_at = $5, trouble = $6, "
         "attempts = CASE WHEN $3 = 'confirmed' THEN 0 ELSE attempts + 1 END, "
-        "sent_at = CASE WHEN $3 IN ('sent', 'confirmed', 'contradicted') THEN coalesce(sent_at, $4::timestamptz) ELSE sent_at END, "
+        "sent_at = CASE WHEN $3 IN ('sent', 'confirmed', 'contradicted') "
+        "THEN coalesce(sent_at, $4::timestamptz) ELSE sent_at END, "
         "settled_at = CASE WHEN $3 IN ('confirmed', 'contradicted', 'timed_out') THEN $4::timestamptz END "
         "WHERE gateway = $1 AND version = $2",
         row.gateway,
@@ -155,7 +156,8 @@ async def told_calendars(city: City, gateway: Gateway, calendars: Mapping[UUID, 
     wrong = [device for device, calendar in calendars.items() if wanted.get(device, calendar) != calendar]
     if wrong or row.state == "sent":
         await city.db.pool.execute(
-            "UPDATE talq_plan SET next_at = least(coalesce(next_at, $3::timestamptz), $3::timestamptz) WHERE gateway = $1 AND version = $2",
+            "UPDATE talq_plan SET "
+            "next_at = least(coalesce(next_at, $3::timestamptz), $3::timestamptz) WHERE gateway = $1 AND version = $2",
             gateway.number,
             row.version,
             city.clock.now(),
