@@ -177,7 +177,8 @@ async def failed(connection: asyncpg.Connection, wishes: Sequence[Wish], now: da
         "state = CASE WHEN due_at <= $2::timestamptz THEN 'timed_out' ELSE state END, "
         "settled_at = CASE WHEN due_at <= $2::timestamptz THEN $2::timestamptz END, "
         "next_at = CASE WHEN due_at <= $2::timestamptz THEN NULL ELSE "
-        "least(due_at, $2::timestamptz + $4::interval * power(2, least(attempts, 6))) END WHERE device = ANY($1::uuid[])",
+        "least(due_at, $2::timestamptz + $4::interval * power(2, least(attempts, 6))) END "
+        "WHERE device = ANY($1::uuid[])",
         [wish.device for wish in wishes],
         now,
         trouble[:500],
