@@ -129,7 +129,7 @@ async def _plan(http: httpx.AsyncClient, streets: list[Street], clock: Clock) ->
         return
     nights = {kind.id: steps(clock, time.time(), kind.course) for kind in KINDS}
     try:
-        done = await Engineer(http).plan(streets, nights)
+        done = await Engineer(http).plan(streets, nights, clock.speed)
     except EngineerError as error:
         done = str(error)
     if done:

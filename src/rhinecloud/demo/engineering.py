@@ -48,9 +48,12 @@ class Engineer:
         self._http = http
         self._headers = {"Origin": str(http.base_url).rstrip("/")}
 
-    async def plan(self, streets: Sequence[Street], nights: Mapping[str, Sequence[Step]]) -> str:
-        """Have the nights (by ids of KINDS) as the programs of the streets; says what was done, nothing if there are no
-        such pages. What somebody else has changed and not applied is never applied. Raises EngineerError."""
+    async def plan(
+        self, streets: Sequence[Street], nights: Mapping[str, Sequence[Step]], speed: float
+    ) -> str:
+        """Have the nights (by ids of KINDS) as the programs of the streets, whose names say that they are `speed` times
+        as quick; says what was done, nothing if there are no such pages. What somebody else has changed and not applied
+        is never applied. Raises EngineerError."""
         page = await self._http.get(f"{_ROOT}/plan")
         if page.status_code != 200:
             return ""
@@ -59,7 +62,7 @@ class Engineer:
         for kind in KINDS:
             named = [street.name for street in streets if street.reacts == kind.reacts]
             if named:
-                await self._program(kind, nights[kind.id])
+                await self._program(kind, nights[kind.id], speed)
                 await self._assigned(kind, named)
         if not begun:
             await self._notice_soon()
@@ -81,11 +84,11 @@ class Engineer:
             raise EngineerError(f"{page.url} is answered {page.status_code}")
         return found[1]
 
-    async def _program(self, kind: Kind, steps: Sequence[Step]) -> None:
+    async def _program(self, kind: Kind, steps: Sequence[Step], speed: float) -> None:
         form = {
             "id": kind.id,
-            "name_de": kind.german,
-            "name_en": kind.english,
+            "name_de": f"{kind.german}, Nacht der Demo-Uhr (×{speed:g})",
+            "name_en": f"{kind.english}, night of the demo's clock (×{speed:g})",
             **{f"fixed-{index}-at": step.at for index, step in enumerate(steps)},
             **{f"fixed-{index}-level": str(step.level) for index, step in enumerate(steps)},
         }
