@@ -205,12 +205,22 @@ async def test_what_becomes_of_a_target_is_known(serve: Serve) -> None:
 
             await until(planned_again)
             await until(lambda: _is(states, "good", "confirmed"))
+
+            # Lamps that nobody plans any more stay as they are.
+            shown = (await city.get("/lighting/plan")).text
+            await ask(
+                city, "/lighting/plan/assign", data={"action": re.findall(r'value="(remove-\d+)"', shown)[0]}
+            )
+            heard = len(lamps["good"].heard)
+            await apply(city)
+            await until(lambda: _is(states, "good", None))
+            assert len(lamps["good"].heard) == heard and lamps["good"].levels[-1] == 0.7
         finally:
             await stop(*living)
             await rows.close()
 
 
-async def _is(states: Callable[[], Awaitable[dict[str, Any]]], name: str, state: str) -> bool:
+async def _is(states: Callable[[], Awaitable[dict[str, Any]]], name: str, state: str | None) -> bool:
     return bool((await states())[name][0] == state)
 
 

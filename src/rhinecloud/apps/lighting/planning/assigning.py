@@ -58,21 +58,26 @@ async def _write(connection: asyncpg.Connection, version: int, plan: Plan, every
     if await store.newest(connection) > version:
         return
     calendars = assigned(plan, every)
-    await connection.execute(
-        "INSERT INTO target (lamp, facts, device, calendar, plan) SELECT lamp, facts::jsonb, device, calendar, $5 "
-        "FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS new (lamp, facts, device, calendar) "
+    # A lamp with another device is told anew. What is as it was is not written: this comes every quarter of an hour.
+    written = await connection.execute(
+        "INSERT INTO target AS old (lamp, facts, device, calendar, plan) "
+        "SELECT lamp, facts::jsonb, device, calendar, $5 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS new (lamp, facts, device, calendar) "
         "ON CONFLICT (lamp) DO UPDATE SET facts = excluded.facts, device = excluded.device, "
-        "calendar = excluded.calendar, plan = excluded.plan",
+        "calendar = excluded.calendar, plan = excluded.plan, "
+        "level = CASE WHEN old.device IS NOT DISTINCT FROM excluded.device THEN old.level END "
+        "WHERE (old.facts, old.device, old.calendar, old.plan) IS DISTINCT FROM "
+        "(excluded.facts, excluded.device, excluded.calendar, excluded.plan)",
         [lamp.id for lamp in every],
         [msgspec.json.encode(lamp).decode() for lamp in every],
         [lamp.device if lamp.gateway is None else None for lamp in every],
         [calendars.get(lamp.id) for lamp in every],
         version,
     )
-    await store.touch(connection)
-    await connection.execute(
+    gone = await connection.execute(
         "DELETE FROM target WHERE lamp NOT IN (SELECT unnest($1::text[]))", [lamp.id for lamp in every]
     )
+    if any(not status.endswith(" 0") for status in (written, gone)):
+        await store.touch(connection)
 
 
 async def tell_gateways(city: City, version: int, attempt: Attempt) -> None:

@@ -28,7 +28,6 @@ class Row(NamedTuple):
     lamp: str
     device: str | None
     planned: bool
-    version: int
     level: float | None
     why: str | None
 
@@ -74,13 +73,11 @@ async def read(city: City) -> CityNight | None:
     if applied is None:
         return None
     now = city.clock.now()
-    records = await pool.fetch(
-        "SELECT lamp, device, calendar, version, level, why, facts FROM target ORDER BY lamp"
-    )
+    records = await pool.fetch("SELECT lamp, device, calendar, level, why, facts FROM target ORDER BY lamp")
     over = await overrides.by_lamp(pool, now, now + _AHEAD)
     plan = applied.plan
     known = {calendar.id: index for index, calendar in enumerate(plan.calendars)}
-    facts = [msgspec.json.decode(record[6], type=Lamp) for record in records]
+    facts = [msgspec.json.decode(record[5], type=Lamp) for record in records]
     calendar = [known.get(record[2], -1) for record in records]
     sets = [
         floors(lamp, plan.rules) if index >= 0 else () for lamp, index in zip(facts, calendar, strict=True)
@@ -90,10 +87,7 @@ async def read(city: City) -> CityNight | None:
     year = now.year
     return CityNight(
         mark=seen,
-        rows=[
-            Row(record[0], record[1], record[2] is not None, record[3], record[4], record[5])
-            for record in records
-        ],
+        rows=[Row(record[0], record[1], record[2] is not None, record[3], record[4]) for record in records],
         lamps=Lamps(
             longitude=np.array([lamp.lon for lamp in facts], np.float64),
             latitude=np.array([lamp.lat for lamp in facts], np.float64),

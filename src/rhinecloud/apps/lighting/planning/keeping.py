@@ -117,9 +117,7 @@ class Keeper:
         }
         written = await self._write(list(fresh.values()), now, night.mark.plan)
         for index, wish in fresh.items():
-            row = wish.row
-            version = row.version + _is_told(wish)
-            night.rows[index] = row._replace(level=wish.level, why=wish.why, version=version)
+            night.rows[index] = wish.row._replace(level=wish.level, why=wish.why)
         self._next = citynight.next_change(found, now)
         if written != len(fresh):
             self._night = None  # somebody else was there: read what is so
@@ -135,7 +133,9 @@ class Keeper:
                 still = await _still_new(transaction.connection, some, now, plan)
                 await transaction.connection.execute(
                     "UPDATE target SET level = n.level, since = n.since, until = n.until, why = n.why::json, "
-                    "computed_at = $6 FROM unnest($1::text[], $2::double precision[], $3::timestamptz[], "
+                    "computed_at = $6, state = CASE WHEN target.level = n.level THEN state END, "
+                    "wanted = CASE WHEN target.level = n.level THEN wanted END "
+                    "FROM unnest($1::text[], $2::double precision[], $3::timestamptz[], "
                     "$4::timestamptz[], $5::text[]) AS n (lamp, level, since, until, why) WHERE target.lamp = n.lamp",
                     *([list(column) for column in zip(*map(_values, still), strict=True)] or [[]] * 5),
                     now,
@@ -156,12 +156,11 @@ def _moment(seconds: float) -> datetime:
 
 
 def _is_told(wish: Wish) -> bool:
-    """Whether the lamp itself hears of it: not if only the reason is another, nor if nobody plans it."""
+    """Whether the lamp itself hears of it: not if only the reason is another. A lamp that is not planned any more stays
+    as it is, unless an override begins or ends."""
     row = wish.row
-    overridden = '"override"' in wish.why
-    return (
-        row.device is not None and row.level != wish.level and (row.planned or overridden or row.version > 0)
-    )
+    overridden = any('"override"' in (why or "") for why in (wish.why, row.why))
+    return row.device is not None and row.level != wish.level and (row.planned or overridden)
 
 
 async def _still_new(
