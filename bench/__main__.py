@@ -9,14 +9,16 @@ from pathlib import Path
 
 import msgspec
 
-from . import backup, broker, lighting, lighting_schedules, report
+from . import backup, broker, lighting, lighting_demand, lighting_schedules, report
 
 
 def main() -> int:
     """Measure and print; 1 if any request failed."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument(
-        "name", choices=["broker", "backup", "lighting", "lighting_schedules"], help="what to measure"
+        "name",
+        choices=["broker", "backup", "lighting", "lighting_demand", "lighting_schedules"],
+        help="what to measure",
     )
     parser.add_argument(
         "--json", type=Path, metavar="FILE", help="write every figure there too ('-': print it)"
@@ -39,6 +41,8 @@ def main() -> int:
         return _lighting(arguments, only)
     if arguments.name == "lighting_schedules":
         return _lighting_schedules(arguments)
+    if arguments.name == "lighting_demand":
+        return _lighting_demand(arguments)
     plan = broker.QUICK if arguments.quick else broker.Plan()
     result = broker.run(plan, lambda text: print(text, file=sys.stderr, flush=True), only)
     print(report.table(result))
@@ -59,6 +63,13 @@ def _write(file: Path | None, result: msgspec.Struct) -> None:
 def _lighting_schedules(arguments: argparse.Namespace) -> int:
     result = lighting_schedules.run(500 if arguments.quick else 50_000)
     print(lighting_schedules.table(result))
+    _write(arguments.json, result)
+    return 0
+
+
+def _lighting_demand(arguments: argparse.Namespace) -> int:
+    result = lighting_demand.run(20 if arguments.quick else 500)
+    print(lighting_demand.table(result))
     _write(arguments.json, result)
     return 0
 
