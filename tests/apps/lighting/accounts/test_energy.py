@@ -23,6 +23,7 @@ class Lamp(NamedTuple):
     power: list[tuple[int, float]]
     level: list[tuple[int, float]]
     dark: tuple[float, float]
+    by_night: bool = False
 
 
 def told(lamps: list[Lamp], name: str) -> Told:
@@ -41,6 +42,7 @@ def account(lamps: list[Lamp], begin: int = 0, end: int = LENGTH) -> Used:
         begin,
         end,
         np.array([lamp.rated for lamp in lamps]),
+        np.array([lamp.by_night for lamp in lamps]),
         told(lamps, "power"),
         told(lamps, "level"),
         (dark[:, :1], dark[:, 1:]),
@@ -55,21 +57,25 @@ def naive(lamp: Lamp) -> dict[str, float]:
         power = newest(lamp.power, second, TERMS.power_hold)
         level = newest(lamp.level, second, TERMS.level_hold)
         rated = None if math.isnan(lamp.rated) else lamp.rated
+        dark = lamp.dark[0] <= second < lamp.dark[1]
+        cut = power is None and lamp.by_night and not dark
         if power is not None:
             found["measured_seconds"] += 1
             found["measured"] += max(power, 0.0) / 3600
+        elif cut:
+            found["estimated_seconds"] += 1
         elif level is not None and rated is not None:
             found["estimated_seconds"] += 1
             lit = rated * (0.05 + 0.95 * level / 100) if level > 0 else 0.0
             found["estimated"] += (lit + 0.5) / 3600
         else:
             found["unknown_seconds"] += 1
-        known = power is not None or (level is not None and rated is not None)
-        if level is not None:
+        known = power is not None or cut or (level is not None and rated is not None)
+        if level is not None and not cut:
             found["burning_seconds"] += level > 0
         elif power is not None:
             found["burning_seconds"] += power > (2.0 if rated is None else rated * 0.025 + 0.5)
-        if rated is not None and known and lamp.dark[0] <= second < lamp.dark[1]:
+        if rated is not None and known and dark:
             found["baseline"] += rated / 3600
     if math.isnan(lamp.rated):
         found["baseline"] = math.nan
@@ -95,6 +101,7 @@ lamp = st.builds(
     .filter(lambda two: two[0] <= LENGTH)
     | st.just((math.nan, math.nan))
     | st.just((-math.inf, math.inf)),
+    st.booleans(),
 )
 
 
@@ -129,6 +136,13 @@ def test_nothing_told_is_nothing_known() -> None:
     found = account([Lamp(60.0, [], [], (0.0, 600.0))])
     assert found.unknown_seconds[0] == LENGTH
     assert found.measured[0] == found.estimated[0] == found.baseline[0] == found.burning_seconds[0] == 0.0
+
+
+def test_a_lamp_whose_feeder_is_off_by_day_does_not_burn_on_after_its_last_word() -> None:
+    told = Lamp(60.0, [], [(0, 100.0)], (0.0, 100.0), True)
+    found = account([told, told._replace(by_night=False)])
+    assert found.burning_seconds.tolist() == [100, 240] and found.estimated_seconds.tolist() == [600, 240]
+    assert found.estimated[0] == pytest.approx(60.5 * 100 / 3600)
 
 
 def test_a_gap_between_measurements_is_filled_by_the_level_and_said_to_be_an_estimate() -> None:

@@ -14,6 +14,7 @@ from rhinecloud.city import City, Numbers
 from rhinecloud.model import CORE
 
 from ..cadastre.lamps import TYPE, Lamp, lamps
+from ..carrier.feeding import off_by_day
 from ..control.sun import nights
 from ..evidence.power import Luminaire
 from . import keeping
@@ -57,7 +58,7 @@ def span(day: date, zone: tzinfo) -> tuple[datetime, datetime]:
 
 async def _counted(city: City, day: date, known: Sequence[Lamp]) -> AsyncIterator[list[keeping.Row]]:
     begin, end = span(day, city.clock.zone)
-    terms = terms_of(city)
+    terms, off = terms_of(city), await off_by_day(city)
     since = {
         name: begin - timedelta(seconds=reach)
         for name, reach in zip((_POWER, _LEVEL), terms.reach, strict=True)
@@ -65,8 +66,8 @@ async def _counted(city: City, day: date, known: Sequence[Lamp]) -> AsyncIterato
     left = {lamp.id: lamp for lamp in known}
     async for numbers in city.numbers(TYPE, since, end):
         own = [left.pop(entity) for entity in dict.fromkeys(one.entity for one in numbers) if entity in left]
-        yield await asyncio.to_thread(rows, own, numbers, (begin, end), day, terms)
-    yield await asyncio.to_thread(rows, list(left.values()), [], (begin, end), day, terms)
+        yield await asyncio.to_thread(rows, own, numbers, (begin, end), day, terms, off)
+    yield await asyncio.to_thread(rows, list(left.values()), [], (begin, end), day, terms, off)
 
 
 def terms_of(city: City) -> Terms:
@@ -79,9 +80,14 @@ def terms_of(city: City) -> Terms:
 
 
 def rows(
-    known: Sequence[Lamp], told: Sequence[Numbers], span: tuple[datetime, datetime], day: date, terms: Terms
+    known: Sequence[Lamp],
+    told: Sequence[Numbers],
+    span: tuple[datetime, datetime],
+    day: date,
+    terms: Terms,
+    off: frozenset[str] = frozenset(),
 ) -> list[keeping.Row]:
-    """What these lamps used on a day, as it is kept."""
+    """What these lamps used on a day, as it is kept. `off`: feeders and cabinets without power by day."""
     if not known:
         return []
     places = {lamp.id: number for number, lamp in enumerate(known)}
@@ -91,6 +97,7 @@ def rows(
         begin,
         end,
         np.array([lamp.rated_power or np.nan for lamp in known]),
+        np.array([not off.isdisjoint((lamp.feeder, lamp.cabinet)) for lamp in known]),
         _told(told, _POWER, _WATTS, (-_MOST, _MOST), places),
         _told(told, _LEVEL, _PERCENT, (0.0, 100.0), places),
         dark,

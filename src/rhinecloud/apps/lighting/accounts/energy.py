@@ -2,7 +2,8 @@
 
 Each instant of a lamp is measured, estimated or unknown. It is measured for `power_hold` after a measured power at the
 most, and until the next one; else it is estimated for `level_hold` after a level that was told, and until the next, if
-the rated power is known; else it is unknown, and nothing is counted for it.
+the rated power is known; else it is unknown, and nothing is counted for it. A lamp whose feeder has no power by day is
+estimated to need nothing while the sun is up: the last level that it told says nothing of that time.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from ..evidence.power import Luminaire
 
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 _HOUR: Final = 3600.0
 _UNRATED: Final = 2.0  # watts above which a lamp of unknown rating is taken to be lit
 
@@ -78,7 +80,7 @@ class _Pieces:
     def _key(self, lamps: Indices, times: Floats) -> Floats:
         return lamps * self._stride + (times - self._begin)
 
-    def at(self, lamps: Indices, times: Floats) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    def at(self, lamps: Indices, times: Floats) -> tuple[Floats, Flags]:
         """The values that hold at these instants of these lamps, and whether one holds."""
         if not self.starts.size:
             return np.zeros(times.size), np.zeros(times.size, dtype=bool)
@@ -92,6 +94,7 @@ def used(
     begin: float,
     end: float,
     rated: Floats,
+    by_night: Flags,
     power: Told,
     level: Told,
     dark: tuple[Floats, Floats],
@@ -99,9 +102,10 @@ def used(
 ) -> Used:
     """What each lamp used from `begin` to before `end` (seconds since 1970).
 
-    `rated`: watts per lamp, NaN where not known; `power` and `level` reach `terms.reach` back before `begin`; `dark`:
-    set and rise of the sun of the nights that touch the span, of shape (lamps, nights), seconds since 1970, NaN for
-    none. The baseline is every lamp at its rated power from sunset to sunrise, without a controller.
+    `rated`: watts per lamp, NaN where not known; `by_night`: whether it has power by night only; `power` and `level`
+    reach `terms.reach` back before `begin`; `dark`: set and rise of the sun of the nights that touch the span, of shape
+    (lamps, nights), seconds since 1970, NaN for none. The baseline is every lamp at its rated power from sunset to
+    sunrise, without a controller.
     """
     count = rated.size
     measured, told = (
@@ -116,16 +120,19 @@ def used(
     watts, is_measured = measured.at(lamps, times)
     percent, is_told = told.at(lamps, times)
     own = rated[lamps]
-    is_estimated = ~is_measured & is_told & np.isfinite(own)
-    known = is_measured | is_estimated
-    estimate = np.nan_to_num(own) * terms.curve.power(percent) + terms.curve.controller
     is_dark = np.zeros(lamps.size, dtype=bool)
     for sets, rises in zip(*nights, strict=True):
         is_dark |= (times >= sets[lamps]) & (times < rises[lamps])
+    is_cut = ~is_measured & by_night[lamps] & ~is_dark
+    is_told &= ~is_cut
+    is_estimated = is_cut | (~is_measured & is_told & np.isfinite(own))
+    known = is_measured | is_estimated
+    lit = np.nan_to_num(own) * terms.curve.power(percent) + terms.curve.controller
+    estimate = np.where(is_cut, 0.0, lit)
     lit_above = np.where(np.isfinite(own), own * terms.curve.fixed / 2.0 + terms.curve.controller, _UNRATED)
     burning = np.where(is_told, percent > 0.0, is_measured & (watts > lit_above))
 
-    def total(values: Floats, where: npt.NDArray[np.bool_]) -> Floats:
+    def total(values: Floats, where: Flags) -> Floats:
         found: Floats = np.bincount(lamps[where], weights=values[where], minlength=count).astype(np.float64)
         return found
 

@@ -13,6 +13,7 @@ from rhinecloud.people import Actor
 
 from ..cadastre.lamps import Lamp, lamps
 from .conflicts import Attachment, Feeding, Grid
+from .feeding import off_by_day
 
 TYPE: Final = "PostAttachment"
 _FIELDS: Final = tuple(name for name in Attachment.__struct_fields__ if name != "number")
@@ -185,19 +186,12 @@ def feeder_of(lamp: Lamp) -> str | None:
 async def grid(city: City, known: Iterable[Lamp]) -> Grid:
     """What these lamps and their feeders may give."""
     records = await city.db.pool.fetch("SELECT what, subject, watts FROM supply")
-    by_night = {
-        one
-        for type in ("StreetlightFeeder", "StreetlightControlCabinet")
-        async for some in city.values(type, "permanentSupply")
-        for one, values in some
-        if values[0] is False
-    }
+    off = await off_by_day(city)
     return Grid(
         posts={record[1]: record[2] for record in records if record[0] == "post"},
         feeders={record[1]: record[2] for record in records if record[0] == "feeder"},
         feeding={
-            lamp.id: Feeding(feeder_of(lamp), by_night.isdisjoint((lamp.feeder, lamp.cabinet)))
-            for lamp in known
+            lamp.id: Feeding(feeder_of(lamp), off.isdisjoint((lamp.feeder, lamp.cabinet))) for lamp in known
         },
     )
 
