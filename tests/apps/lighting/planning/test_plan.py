@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -9,13 +11,14 @@ from hypothesis import strategies as st
 
 from rhinecloud.apps.lighting.control.calendars import Calendar, Rule, Weekdays
 from rhinecloud.apps.lighting.control.rules import DEFAULTS
-from rhinecloud.apps.lighting.planning import groups
+from rhinecloud.apps.lighting.planning import groups, manifest, settling
 from rhinecloud.apps.lighting.planning.groups import Area, Group, Single, Streets, Types, members, within
 from rhinecloud.apps.lighting.planning.judging import judge
 from rhinecloud.apps.lighting.planning.plan import NOBODY, Assignment, Plan, assigned, digest, lines
 
 from .places import ALWAYS, BERLIN, DIMMED, PART_NIGHT, TODAY, lamp
 
+PAGE = (Path(__file__).parents[4] / "docs" / "reference" / "lighting-planning.md").read_text()
 STREET = Group(
     id="street", name=("Straße", "street"), selection=Streets(("königstrasse", "KÖNIGSTRASSE", "Königstraße"))
 )
@@ -167,3 +170,11 @@ def test_thousands_of_lamps_are_judged_together() -> None:
     ]
     found = judge(PLAN, PLAN, many, TODAY, BERLIN)
     assert (found.assigned, found.changed, found.refused) == (20_000, 0, False)
+
+
+def test_pages_and_states_are_documented() -> None:
+    for page in manifest.PAGES:
+        if page.method == "GET" and not page.path.endswith("/new"):
+            assert f"`/lighting{page.path}`" in PAGE, page.path
+    for state in settling.STATES:
+        assert f"| {state} |" in PAGE

@@ -61,7 +61,8 @@ async def _write(connection: asyncpg.Connection, version: int, plan: Plan, every
     # A lamp with another device is told anew. What is as it was is not written: this comes every quarter of an hour.
     written = await connection.execute(
         "INSERT INTO target AS old (lamp, facts, device, calendar, plan) "
-        "SELECT lamp, facts::jsonb, device, calendar, $5 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS new (lamp, facts, device, calendar) "
+        "SELECT lamp, facts::jsonb, device, calendar, $5 "
+        "FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS new (lamp, facts, device, calendar) "
         "ON CONFLICT (lamp) DO UPDATE SET facts = excluded.facts, device = excluded.device, "
         "calendar = excluded.calendar, plan = excluded.plan, "
         "level = CASE WHEN old.device IS NOT DISTINCT FROM excluded.device THEN old.level END "
