@@ -51,6 +51,7 @@ class Detectors:
         self._since = np.full((len(LAMP_KINDS), number), np.nan)  # of the first of these
         self._last_true = np.full((len(LAMP_KINDS), number), np.nan)
         self._heard = np.full(number, np.nan)
+        self._last = np.full(number, -np.inf)  # the time of the newest report
         self._on = np.full(number, -1, np.int8)
         self._falls = np.full((number, _FALLS), -np.inf)
 
@@ -74,6 +75,7 @@ class Detectors:
         self._active, self._turning = wider(self._active, False), wider(self._turning, 0)
         self._since, self._last_true = wider(self._since, np.nan), wider(self._last_true, np.nan)
         self._heard, self._on = wider(self._heard, np.nan), wider(self._on, -1)
+        self._last = wider(self._last, -np.inf)
         self._falls = wider(self._falls, -np.inf, 0)
 
     def remember(self, row: int, kind: Kind) -> None:
@@ -92,11 +94,13 @@ class Detectors:
         """When a report of a lamp said so last (seconds since 1970), NaN if none did."""
         return float(self._last_true[_ROW[kind], row])
 
-    def take(self, told: Reports) -> list[Finding]:
-        """Take reports, of each lamp in the order in which they stand."""
+    def take(self, told: Reports, now: float = -math.inf) -> list[Finding]:
+        """Take reports, of each lamp in the order in which they stand. `now`: who sends of what was long ago is heard
+        now."""
         found: list[Finding] = []
+        self._heard[told.row] = np.fmax(self._heard[told.row], np.fmax(told.at, now))
         for some in _rounds(told):
-            fresh = ~(some.at < self._heard[some.row])
+            fresh = ~(some.at < self._last[some.row])
             found += self._take(some if fresh.all() else some.of(fresh))
         return found
 
@@ -117,7 +121,7 @@ class Detectors:
                 judged.nonsense,
             )
         )
-        self._heard[told.row] = told.at
+        self._last[told.row] = told.at
         turned = self._count(told.row, told.at, said)
         return [self._finding(kind, place, told, judged, falls) for kind, place in zip(*turned, strict=True)]
 

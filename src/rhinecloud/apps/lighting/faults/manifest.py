@@ -7,6 +7,7 @@ from typing import Final
 from rhinecloud.app import Page, Place, Task, View
 from rhinecloud.people.register import Column, Keep, Retention, Table
 
+from ..cadastre.sections import Section
 from . import pages, watching
 
 PAGES: Final = (
@@ -21,6 +22,16 @@ PLACES: Final = (Place(("Störungen (Licht)", "Faults (light)"), "lighting.see",
 TASKS: Final = (Task("faults", watching.watch),)
 
 VIEWS: Final = (View(watching.VIEW, pages.part, "lighting.see", every=2.0),)
+
+SECTIONS: Final = (
+    Section(
+        "faults",
+        ("Störungen und Arbeitsaufträge", "Faults and work orders"),
+        "lighting/parts/lamp_faults.html",
+        pages.of_lamp,
+        order=20,
+    ),
+)
 
 HOLDINGS: Final = (
     Table(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -13,6 +14,7 @@ from rhinecloud.app import Text
 from rhinecloud.city import City, Sight
 from rhinecloud.web.forms import fields
 
+from ..cadastre.lamps import Lamp
 from ..work import orders
 from . import alarms
 from .kinds import LAMP_KINDS, Kind
@@ -120,6 +122,15 @@ async def one(city: City, request: Request) -> Response:
         order=await orders.of_fault(city.db.pool, fault.number),
         may_work=city.people.who(request).may("lighting.work"),
     )
+
+
+async def of_lamp(city: City, request: Request, lamp: Lamp) -> Mapping[str, Any]:
+    """What the page of a lamp says of it: open faults, those that are over, and orders for whoever works on them."""
+    pool = city.db.pool
+    found = await alarms.page(pool, lamp=lamp.id, limit=10)
+    found += await alarms.page(pool, lamp=lamp.id, over=True, limit=5)
+    may_work = city.people.who(request).may("lighting.work")
+    return {"faults": found, "orders": await orders.of_subject(pool, lamp.id, 5) if may_work else []}
 
 
 async def settings(city: City, request: Request) -> Response:

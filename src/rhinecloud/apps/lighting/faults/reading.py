@@ -66,23 +66,20 @@ def report(change: Change, now: float) -> Report | None:
     )
     values = (level, state, power, active, temperature, failure)
     at = max((one.at for one in values if one.at is not None), default=_at(change.at) or now)
+    # What was measured before this moment says nothing of it: a power is of the light that there was then.
+    stale = at - _TOGETHER
     share = _number(level, 0.0, 1.0)
-    watts = _number(active if power.value is None else power, -10.0, 5_000.0)
-    celsius = _number(temperature, -60.0, 200.0)
+    watts = _number(_fresh(active if power.value is None else power, stale), -10.0, 5_000.0)
+    celsius = _number(_fresh(temperature, stale), -60.0, 200.0)
     percent = None if share is None else share * 100.0
     if isinstance(state.value, str) and state.value.lower() == "off" and not _older(state, level):
         percent = 0.0
-    # A power from before the light changed says nothing of the light there is.
-    stale = at - _TOGETHER
-    power_at = (active if power.value is None else power).at
-    old_power = power_at is not None and power_at < stale
-    old_temperature = temperature.at is not None and temperature.at < stale
     return Report(
         lamp=change.entity_id,
         at=at,
         level=_NAN if percent is None else percent,
-        power=_NAN if watts is None or old_power else max(0.0, watts),
-        temperature=_NAN if celsius is None or old_temperature else celsius,
+        power=_NAN if watts is None or watts is _NAN else max(0.0, watts),
+        temperature=_NAN if celsius is None else celsius,
         says_defect=failure.value is True
         or (status is not None and not status.ours and status.value.lower() in _DEFECTS),
         impossible=any(one.late for one in values) or any(one is _NAN for one in (share, watts, celsius)),
@@ -102,6 +99,10 @@ def _number(one: _Value, low: float, high: float) -> float | None:
     if isinstance(one.value, bool) or not isinstance(one.value, (int, float)):
         return _NAN
     return float(one.value) if low <= one.value <= high else _NAN
+
+
+def _fresh(one: _Value, stale: float) -> _Value:
+    return _Value(None, None) if one.at is not None and one.at < stale else one
 
 
 def _older(one: _Value, other: _Value) -> bool:

@@ -160,7 +160,7 @@ class Watching:
             await self._expecting.look(self._rows)
             reports = reading.columns(told, self._rows)
             reports = self._expecting.complete(reports, on_demand=self._limits.on_demand)
-            findings = self._detectors.take(reports)
+            findings = self._detectors.take(reports, now)
             if findings or self._told_status:
                 await self._settle(findings, now)
 
@@ -228,7 +228,8 @@ class Watching:
                     opened.append(fault)
                     await following.began(transaction, fault, at)
             await alarms.concerns(transaction.connection, other)
-            await transaction.apply(statuses)
+            if statuses:
+                await transaction.apply(statuses)
         self._signs = signs
         for operation in statuses:
             self._told_status.pop(operation.entity_id, None)
