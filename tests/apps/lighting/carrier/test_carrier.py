@@ -143,6 +143,9 @@ def test_what_does_not_fit_is_said(office: Office) -> None:
     assert "Am Mast werden 3700 W gebraucht, 2000 W sind vorgesehen." in post
     assert "Am Abgang werden 3705 W gebraucht, 3704 W sind vorgesehen." in post
     assert "Ladevorgänge enden sofort." in post and "Alter Sensor" not in post
+    lamp = office.page(f"/lighting/lamps/{LAMP}")
+    assert "Am Mast werden 3700 W gebraucht" in lamp and "Ladevorgänge enden sofort." in lamp
+    assert "Von dieser Leuchte ist noch nichts gezählt." in lamp
     listed = office.page("/lighting/carrier?conflicts=on&q=hafenstraße 2")
     assert "Der Vertrag endete am" in listed and "Ladepunkt Hafen" not in listed
 
