@@ -44,7 +44,7 @@ class _Kept:
         self.fleet: Fleet | None = None
         self.read_at = 0.0
         self.stale = False
-        self.reading = asyncio.Lock()
+        self.again: asyncio.Task[None] | None = None  # reads it
         self.waiting: list[Told] | None = None  # told while it is read
 
     def is_good(self, everything: bool) -> bool:
@@ -73,12 +73,13 @@ async def fleet(city: City, sight: Sight) -> Fleet:
     fleets.move_to_end(sight.key)
     while len(fleets) > _SIGHTS + 1:
         fleets.popitem(last=False)
-    if not one.is_good(sight.everything):
-        async with one.reading:
-            if not one.is_good(sight.everything):
-                await _read(city, sight, one)
+    if not one.is_good(sight.everything) and (one.again is None or one.again.done()):
+        one.again = asyncio.create_task(_read(city, sight, one))
+    if one.fleet is None:
+        assert one.again is not None
+        await asyncio.shield(one.again)
     assert one.fleet is not None
-    return one.fleet
+    return one.fleet  # that of before, while it is read anew: what lamps say is new in it
 
 
 async def _read(city: City, sight: Sight, one: _Kept) -> None:
