@@ -24,7 +24,7 @@ def test_what_passes_is_granted_and_means_nothing_to_the_graph() -> None:
     ("part", "pointer"),
     [
         ({"passing": ["x/passed"]}, "/passing/0"),
-        ({"passing": ["x/{device}"], "ignore": ["x/{device}"]}, "/ignore/0"),
+        ({"passing": ["x/{device}"], "ignore": ["x/{device}"]}, "/passing/0"),
         ({"momentary_topic": "x/{other}"}, "/momentary_topic"),
         ({"momentary_topic": "x/{device…}"}, "/momentary_topic"),
     ],

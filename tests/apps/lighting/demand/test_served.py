@@ -161,35 +161,43 @@ async def everything(server: Server, *, but: str = "$^") -> str:
 
 
 async def test_who_passes_leaves_nothing_in_any_table_nor_in_the_api(server: Server, office: Office) -> None:
-    """All rows of all tables are the same before and after passings, but for the queue of jobs and who is elected."""
+    """All rows of all tables are the same before and after passings. The city's clock may write something of its own
+    meanwhile: what is looked for would be there each time."""
     async with listening(server, "lamp/+/demand") as (client, heard):
-        # A quarter of an hour that ends meanwhile writes its counts, and rightly so: they have a test of their own.
         await asyncio.to_thread(_settled, office)
-        passed = 0
-        before, api = await _quiet(server), _public(office.http)
-        while passed < 40:
-            said = {
-                "forward": passed % 2 == 0,
-                "speed": MARK,
-                "kind": ["vehicle", "pedestrian"][passed % 3 == 0],
-            }
-            await client.publish(f"detector/d{passed % 2}/passed", json.dumps(said), qos=passed % 3)
-            await asyncio.sleep(0.05)
-            passed += 1
-        while not heard:
-            await asyncio.sleep(0.1)
-        await asyncio.sleep(12)  # longer than it takes until it is written when devices were last heard
-        after = await _quiet(server)
-    fresh = Counter(after.splitlines()) - Counter(before.splitlines())
-    told = [line for line in fresh if "TrafficFlowObserved" not in line and "StreetLightLevel" not in line]
-    assert not told, told[:5]
-    assert str(MARK) not in after and _public(office.http) == api
-    seen = office.http.get("/api/v1/devices/d0").json()
-    assert seen["seen_at"] is None, "when a detector was heard is when somebody passed"
-    async with listening(server) as (client, _):  # what does not pass is found by the same look
+        for _ in range(4):
+            before, api = await _quiet(server), await asyncio.to_thread(_public, office.http)
+            heard.clear()
+            await _walk(client)
+            while not heard:
+                await asyncio.sleep(0.1)
+            await asyncio.sleep(12)  # longer than it takes until it is written when devices were last heard
+            after = await _quiet(server)
+            assert str(MARK) not in after
+            # A quarter of an hour that ends meanwhile writes its counts, and rightly so.
+            fresh = Counter(after.splitlines()) - Counter(before.splitlines())
+            told = [
+                line for line in fresh if "TrafficFlowObserved" not in line and "StreetLightLevel" not in line
+            ]
+            if not told:
+                break
+        assert not told, told[:5]
+        assert await asyncio.to_thread(_public, office.http) == api
+        seen = office.http.get("/api/v1/devices/d0").json()
+        assert seen["seen_at"] is None, "when a detector was heard is when somebody passed"
+        # What does not pass is found by the same look.
         await client.publish("detector/d0/state", json.dumps({"batteryLevel": 0.5}), qos=1)
         while "batteryLevel" not in await _quiet(server):
             await asyncio.sleep(0.2)
+
+
+async def _walk(client: aiomqtt.Client) -> None:
+    """Forty passings, with each quality of service."""
+    for passed in range(40):
+        kind = ["vehicle", "pedestrian"][passed % 3 == 0]
+        said = {"forward": passed % 2 == 0, "speed": MARK, "kind": kind}
+        await client.publish(f"detector/d{passed % 2}/passed", json.dumps(said), qos=passed % 3)
+        await asyncio.sleep(0.05)
 
 
 def _settled(office: Office) -> None:
