@@ -72,6 +72,8 @@ async def _made(city: City, request: Request, given: Mapping[str, str]) -> list[
         lamp = await showing.lamp_of(city, given["lamp"])
         if lamp is not None:
             subject, those = lamp.id, [lamp.id]
+        else:
+            await _refused(city, request, given["lamp"], level)
     if not those:
         wrong.append(
             refused(
@@ -94,6 +96,13 @@ async def _made(city: City, request: Request, given: Mapping[str, str]) -> list[
         reason=reason,
     )
     return []
+
+
+async def _refused(city: City, request: Request, lamp: str, level: str) -> None:
+    """Who commands a lamp that is not this city's is on record."""
+    async with city.transaction() as transaction:
+        actor = city.people.who(request)
+        await transaction.audit(actor.id, "lighting.override.refused", lamp[:200], {"level": level[:20]})
 
 
 async def _page(

@@ -263,9 +263,9 @@ async def add(transaction: Transaction, plan: Plan, lamps: int, actor: Actor, no
 async def told_gateways(
     connection: Connection, version: int, gateways: int, trouble: Sequence[tuple[str, Text]]
 ) -> None:
-    """Gateways were asked for a plan."""
+    """Gateways were asked for a plan; later on only those that lamps came to or left."""
     await connection.execute(
-        "UPDATE plan SET gateways = $2, trouble = $3::text::jsonb WHERE version = $1",
+        "UPDATE plan SET gateways = greatest(gateways, $2), trouble = $3::text::jsonb WHERE version = $1",
         version,
         gateways,
         msgspec.json.encode(trouble).decode(),
