@@ -67,7 +67,7 @@ class Engineer:
         if not begun:
             await self._notice_soon()
         if pending and begun:
-            return "The plan was changed by somebody and is not applied: lamps keep the night that they have"
+            return "Somebody has changed the plan and not applied it: until then lamps keep the night that they have"
         return await self._apply()
 
     async def _notice_soon(self) -> None:
