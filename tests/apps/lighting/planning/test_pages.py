@@ -18,6 +18,8 @@ import pytest
 from rhinecloud.apps.lighting import app
 from rhinecloud.apps.lighting.control.rules import DEFAULTS, LawRule
 from rhinecloud.apps.lighting.planning import manifest
+from rhinecloud.apps.lighting.planning.citynight import Row
+from rhinecloud.apps.lighting.planning.keeping import Wish, still_new
 from rhinecloud.people.declared import columns_of
 from rhinecloud.people.register import PersonalData, undeclared
 
@@ -241,6 +243,24 @@ async def test_a_plan_is_looked_at_refused_applied_and_explained(
     assert await rows.fetchval(audited) == 1
     while await rows.fetchval("SELECT gateways FROM app_lighting.plan") is None:
         await asyncio.sleep(0.1)
+
+
+async def test_an_older_instant_or_plan_never_replaces_a_newer_target(rows: asyncpg.Connection) -> None:
+    """After the test above: two lamps have targets of the newest plan."""
+    await rows.execute("SET search_path TO app_lighting")
+    record = await rows.fetchrow("SELECT lamp, plan, computed_at FROM target ORDER BY lamp LIMIT 1")
+    if record is None:
+        pytest.skip("no plan was applied: run the whole module")
+    lamp, plan, at = record
+    moment = timedelta(microseconds=1)
+    wish = Wish(Row(lamp, "P1", True, None, None), 50.0, at, at, "[]")
+    async with rows.transaction():
+        assert await still_new(rows, [wish], at - moment, plan) == []
+        assert await still_new(rows, [wish], at + moment, plan - 1) == []
+        assert await still_new(rows, [wish], at + moment, plan) == [wish]
+        await rows.execute("UPDATE target SET computed_at = NULL")
+        assert await still_new(rows, [wish], at - moment, plan) == [wish]
+    await rows.execute("UPDATE target SET computed_at = $1", at)
 
 
 async def test_overrides_have_an_end_and_a_reason(city: httpx.AsyncClient, rows: asyncpg.Connection) -> None:

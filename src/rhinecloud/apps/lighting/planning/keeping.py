@@ -130,7 +130,7 @@ class Keeper:
         for start in range(0, len(noted), _QUIET_PORTION):
             some = noted[start : start + _QUIET_PORTION]
             async with self._city.transaction() as transaction:
-                still = await _still_new(transaction.connection, some, now, plan)
+                still = await still_new(transaction.connection, some, now, plan)
                 await transaction.connection.execute(
                     "UPDATE target SET level = n.level, since = n.since, until = n.until, why = n.why::json, "
                     "computed_at = $6, state = CASE WHEN target.level = n.level THEN state END, "
@@ -144,7 +144,7 @@ class Keeper:
         for start in range(0, len(told), _PORTION):
             some = told[start : start + _PORTION]
             async with self._city.transaction() as transaction:
-                still = await _still_new(transaction.connection, some, now, plan)
+                still = await still_new(transaction.connection, some, now, plan)
                 for wish in still:
                     await _tell(self._city, transaction, wish, now)
             written += len(still)
@@ -163,7 +163,7 @@ def _is_told(wish: Wish) -> bool:
     return row.device is not None and row.level != wish.level and (row.planned or overridden)
 
 
-async def _still_new(
+async def still_new(
     connection: asyncpg.Connection, wishes: Sequence[Wish], now: datetime, plan: int
 ) -> list[Wish]:
     """Those whose rows nobody has written for a later instant or by a newer plan; the rows are locked."""
