@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from . import backup, broker, lighting, lighting_demand, lighting_schedules, report
+from . import backup, broker, lighting, lighting_demand, lighting_faults, lighting_schedules, report
 
 
 def main() -> int:
@@ -17,7 +17,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument(
         "name",
-        choices=["broker", "backup", "lighting", "lighting_demand", "lighting_schedules"],
+        choices=["broker", "backup", "lighting", "lighting_demand", "lighting_faults", "lighting_schedules"],
         help="what to measure",
     )
     parser.add_argument(
@@ -39,6 +39,8 @@ def main() -> int:
         return _backup(arguments)
     if arguments.name == "lighting":
         return _lighting(arguments, only)
+    if arguments.name == "lighting_faults":
+        return _lighting_faults(arguments)
     if arguments.name == "lighting_schedules":
         return _lighting_schedules(arguments)
     if arguments.name == "lighting_demand":
@@ -70,6 +72,13 @@ def _lighting_schedules(arguments: argparse.Namespace) -> int:
 def _lighting_demand(arguments: argparse.Namespace) -> int:
     result = lighting_demand.run(20 if arguments.quick else 500)
     print(lighting_demand.table(result))
+    _write(arguments.json, result)
+    return 0
+
+
+def _lighting_faults(arguments: argparse.Namespace) -> int:
+    result = lighting_faults.run(500 if arguments.quick else 50_000)
+    print(lighting_faults.table(result))
     _write(arguments.json, result)
     return 0
 

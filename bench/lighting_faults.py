@@ -134,7 +134,3 @@ def table(result: Result) -> str:
             f"one sweep   {result.sweep_s * 1e3:6.1f} ms",
         )
     )
-
-
-if __name__ == "__main__":
-    print(table(run(50_000)))
