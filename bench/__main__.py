@@ -70,7 +70,7 @@ def _lighting_schedules(arguments: argparse.Namespace) -> int:
 
 
 def _lighting_demand(arguments: argparse.Namespace) -> int:
-    result = lighting_demand.run(20 if arguments.quick else 500)
+    result = lighting_demand.run(20 if arguments.quick else 300)
     print(lighting_demand.table(result))
     _write(arguments.json, result)
     return 0

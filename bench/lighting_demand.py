@@ -1,6 +1,7 @@
 """How long it takes from a detection to the command at the lamp, both over MQTT, through a served city.
 
-One street with a lamp every 30 m; the traveller's message and the lamp's are in the same process, so one clock tells.
+Many short streets in turn, so that each detection finds dark lamps and has to raise them; the traveller's message and
+the lamp's are in the same process, so one clock tells.
 """
 
 from __future__ import annotations
@@ -20,9 +21,14 @@ import numpy as np
 
 from .installation import Installation
 
-_LON, _LAT, _STEP = 6.76, 51.43, 0.000433  # 30 m of longitude there
-_LAMPS = 40
-_EVERY = 0.2  # seconds between two detections
+_LON, _LAT, _STEP, _APART = (
+    6.76,
+    51.43,
+    0.000216,
+    0.0018,
+)  # degrees: 15 m between lamps, 200 m between streets
+_STREETS, _LAMPS = 100, 3
+_EVERY = 0.2  # seconds between two detections: lamps of a street have fallen before it comes again
 _PATIENCE = 120.0
 
 
@@ -77,10 +83,11 @@ async def _measure(installation: Installation, detections: int) -> Result:
                 heard.set()
 
         listening = asyncio.create_task(listen())
-        for number in range(-20, detections):  # the first ones are not counted: the platform learns its table
+        for number in range(-10, detections):  # the first ones are not counted: the platform learns its table
             heard.clear()
             begun = time.perf_counter()
-            await client.publish("detector/d0/passed", json.dumps({"forward": True, "speed": 10}))
+            passed = json.dumps({"forward": True, "speed": 10})
+            await client.publish(f"detector/d{number % _STREETS}/passed", passed)
             try:
                 async with asyncio.timeout(5):
                     await heard.wait()
@@ -96,29 +103,34 @@ async def _measure(installation: Installation, detections: int) -> Result:
 
 
 async def _set_up(http: httpx.AsyncClient) -> None:
-    for name, kind, profile in (
-        ("d0", "Device", "road-detector"),
-        *((f"l{number}", "Streetlight", "lamp-on-demand") for number in range(_LAMPS)),
-    ):
-        await _asked(http, "/api/v1/devices", {"id": name, "type": kind, "profile": profile})
-    await _asked(
-        http,
-        "/ngsi-ld/v1/entityOperations/upsert",
-        [
-            {
-                "id": f"urn:ngsi-ld:Streetlight:l{number}",
-                "type": "Streetlight",
-                "location": {"type": "Point", "coordinates": [_LON + number * _STEP, _LAT]},
-                "refDevice": {"type": "Relationship", "object": f"urn:ngsi-ld:Device:l{number}"},
-            }
-            for number in range(_LAMPS)
-        ],
-    )
-    detector = {"id": "d0", "name": "d0", "lon": _LON, "lat": _LAT, "kinds": ["vehicle"], "bearing": 90}
-    await _asked(http, "/api/lighting/demand/detectors", [detector])
-    line = {"type": "LineString", "coordinates": [[_LON, _LAT], [_LON + _LAMPS * _STEP, _LAT]]}
-    feature = {"type": "Feature", "properties": {"name": "A"}, "geometry": line}
-    roads = json.dumps({"type": "FeatureCollection", "features": [feature]})
+    lamps = [
+        (f"s{street}l{number}", street, number) for street in range(_STREETS) for number in range(_LAMPS)
+    ]
+    for name, _, _ in lamps:
+        await _asked(
+            http, "/api/v1/devices", {"id": name, "type": "Streetlight", "profile": "lamp-on-demand"}
+        )
+    entities = [
+        {
+            "id": f"urn:ngsi-ld:Streetlight:{name}",
+            "type": "Streetlight",
+            "location": {"type": "Point", "coordinates": [_LON + number * _STEP, _LAT + street * _APART]},
+            "refDevice": {"type": "Relationship", "object": f"urn:ngsi-ld:Device:{name}"},
+        }
+        for name, street, number in lamps
+    ]
+    await _asked(http, "/ngsi-ld/v1/entityOperations/upsert", entities)
+    detectors: list[dict[str, Any]] = []
+    features = []
+    for street in range(_STREETS):
+        lat, name = _LAT + street * _APART, f"d{street}"
+        detectors.append(
+            {"id": name, "name": name, "lon": _LON, "lat": lat, "kinds": ["vehicle"], "bearing": 90}
+        )
+        line = {"type": "LineString", "coordinates": [[_LON, lat], [_LON + _LAMPS * _STEP, lat]]}
+        features.append({"type": "Feature", "properties": {"name": name}, "geometry": line})
+    await _asked(http, "/api/lighting/demand/detectors", detectors)
+    roads = json.dumps({"type": "FeatureCollection", "features": features})
     await http.post("/lighting/demand/roads", files={"file": ("roads.geojson", roads, "application/json")})
     until = time.monotonic() + _PATIENCE
     while "up to date" not in (await http.get("/lighting/demand?lang=en")).text:

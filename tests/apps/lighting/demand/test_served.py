@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import aiomqtt
@@ -23,7 +27,7 @@ from rhinecloud.apps.lighting.demand.telling import of_count, of_level
 from tests.conftest import Serve, Server
 
 from ....web.conftest import Street, Visiting, axe_and_width, browser, visit  # noqa: F401
-from .field import CABINET, LAMP, NIGHT, Office, until
+from .field import CABINET, LAMP, NIGHT, Office, roads, until
 
 MARK = 7.6543217  # a speed that nobody has but the travellers of these tests
 T = float(1_800_000_000 // QUARTER * QUARTER)
@@ -307,3 +311,25 @@ def test_pages_refuse_nonsense_in_words(office: Office) -> None:
 async def test_pages_can_be_used_by_everybody(visit: Visiting, office: Office, theme: str) -> None:  # noqa: F811
     paths = ["/lighting/demand", "/lighting/demand/detectors/new", "/lighting/demand/profiles/vehicle"]
     await axe_and_width(visit, paths, theme)
+
+
+def test_roads_are_taken_by_a_command(server: Server, office: Office, tmp_path: Path) -> None:
+    file = tmp_path / "strassen.geojson"
+    document = json.loads(roads())
+    document["features"].append(
+        {"type": "Feature", "geometry": {"type": "LineString", "coordinates": [[1, 2]]}}
+    )
+    file.write_text(json.dumps(document))
+
+    def command(*words: str) -> subprocess.CompletedProcess[str]:
+        line = [sys.executable, "-m", "rhinecloud.cli", "lighting", "roads", *words, f"--data={server.data}"]
+        return subprocess.run(line, capture_output=True, text=True, env={**os.environ, **server.environ})
+
+    tried = command(str(file), "--dry-run")
+    assert tried.returncode == 1 and "3 ways, 0.9 km, would be taken." in tried.stdout, tried
+    assert "feature 3: no line of at least two points in degrees" in tried.stdout
+    file.write_bytes(roads())
+    taken = command(str(file))
+    assert taken.returncode == 0 and "were taken" in taken.stdout, taken
+    assert command(str(tmp_path / "nothing")).returncode == 1
+    office.computed()
