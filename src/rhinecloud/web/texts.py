@@ -40,24 +40,33 @@ def _wanted(folder: str) -> bool:
 
 
 def update(path: Path, rooms: Sequence[Path] = _ROOMS) -> None:
-    """Bring a catalogue up to date with the texts of these folders."""
+    """Bring a catalogue up to date with the texts of these folders; an app's has what the house's has not."""
     catalogue = Catalog(locale=path.stem, charset="utf-8")
     if path.exists():
         with path.open("rb") as file:
             catalogue = read_po(file, locale=path.stem)
-    catalogue.update(extract(rooms), no_fuzzy_matching=True)
+    found = extract(rooms)
+    shared = set() if path.parent == CATALOGUES else _translated(CATALOGUES / path.name)
+    for message in list(found):
+        if message.id in shared and message.id not in catalogue:
+            found.delete(message.id, message.context)
+    catalogue.update(found, no_fuzzy_matching=True)
     catalogue.obsolete.clear()
     with path.open("wb") as file:
         write_po(file, catalogue, omit_header=False, sort_output=True, no_location=True, width=110)
 
 
 def untranslated(path: Path, rooms: Sequence[Path]) -> list[str]:
-    """The texts of these folders that have no translation in a catalogue."""
-    known: set[str] = set()
-    if path.exists():
-        with path.open("rb") as file:
-            known = {str(message.id) for message in read_po(file, locale=path.stem) if message.string}
+    """The texts of these folders that have no translation, neither in this catalogue nor in the house's."""
+    known = _translated(path) | _translated(CATALOGUES / path.name)
     return sorted({str(message.id) for message in extract(rooms) if message.id} - known)
+
+
+def _translated(path: Path) -> set[str]:
+    if not path.exists():
+        return set()
+    with path.open("rb") as file:
+        return {str(message.id) for message in read_po(file, locale=path.stem) if message.string}
 
 
 def main() -> None:
