@@ -50,7 +50,7 @@ app: Final = App(
         Page("/{number:int}/withdraw", pages.withdraw, EDIT.name, "POST"),
     ),
     endpoints=(Endpoint("", api.hanging, "public"),),
-    places=(Place(("Aushang", "Notices"), "public"),),
+    places=(Place(("Aushang", "Notices"), "public", order=90),),
     jobs=(Job("expire", _expire, None, cron="5 0 * * *"),),
     commands=(
         Command("withdraw-expired", "take down what has hung to the end of its last day", _withdraw_expired),

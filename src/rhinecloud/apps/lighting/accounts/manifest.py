@@ -20,7 +20,7 @@ PAGES: Final = (
     Page("/accounts/count", pages.count_again, "lighting.configure", "POST"),
 )
 
-PLACES: Final = (Place(("Energie und Kosten", "Energy and cost"), "lighting.see", "/accounts", order=56),)
+PLACES: Final = (Place(("Energie und Kosten", "Energy and cost"), "lighting.see", "/accounts", order=57),)
 
 SECTIONS: Final = (
     Section(

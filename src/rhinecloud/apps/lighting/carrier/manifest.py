@@ -22,7 +22,7 @@ PAGES: Final = (
     Page("/carrier/{number:int}/remove", pages.remove, "lighting.configure", "POST"),
 )
 
-PLACES: Final = (Place(("An den Masten", "On the posts"), "lighting.see", "/carrier", order=57),)
+PLACES: Final = (Place(("An den Masten", "On the posts"), "lighting.see", "/carrier", order=58),)
 
 SECTIONS: Final = (
     Section(

@@ -31,7 +31,7 @@ PAGES: Final = (
 
 VIEWS: Final = (View(distributing.VIEW, pages.part, "lighting.see", every=10.0),)
 
-PLACES: Final = (Place(("Gateways (TALQ)", "Gateways (TALQ)"), "lighting.see", "/gateways", order=58),)
+PLACES: Final = (Place(("Gateways (TALQ)", "Gateways (TALQ)"), "lighting.see", "/gateways", order=59),)
 
 JOBS: Final = (
     Job("talq-greet", meeting.greet, int),
