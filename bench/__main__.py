@@ -9,7 +9,16 @@ from pathlib import Path
 
 import msgspec
 
-from . import backup, broker, lighting, lighting_demand, lighting_faults, lighting_schedules, report
+from . import (
+    backup,
+    broker,
+    lighting,
+    lighting_demand,
+    lighting_faults,
+    lighting_schedules,
+    lighting_talq,
+    report,
+)
 
 
 def main() -> int:
@@ -17,7 +26,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument(
         "name",
-        choices=["broker", "backup", "lighting", "lighting_demand", "lighting_faults", "lighting_schedules"],
+        choices=[
+            *("broker", "backup", "lighting"),
+            *("lighting_demand", "lighting_faults", "lighting_schedules", "lighting_talq"),
+        ],
         help="what to measure",
     )
     parser.add_argument(
@@ -35,18 +47,10 @@ def main() -> int:
         parser.error(f"--only takes {', '.join(known)}, separated by commas")
     # Whoever ends us by SIGTERM leaves no server and no folder behind either.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    if arguments.name == "backup":
-        return _backup(arguments)
-    if arguments.name == "lighting":
-        return _lighting(arguments, only)
-    if arguments.name == "lighting_faults":
-        return _lighting_faults(arguments)
-    if arguments.name == "lighting_schedules":
-        return _lighting_schedules(arguments)
-    if arguments.name == "lighting_demand":
-        return _lighting_demand(arguments)
+    if arguments.name != "broker":
+        return _other(arguments, only)
     plan = broker.QUICK if arguments.quick else broker.Plan()
-    result = broker.run(plan, lambda text: print(text, file=sys.stderr, flush=True), only)
+    result = broker.run(plan, _say, only)
     print(report.table(result))
     _write(arguments.json, result)
     return 1 if result.errors else 0
@@ -62,46 +66,31 @@ def _write(file: Path | None, result: msgspec.Struct) -> None:
         file.write_text(text)
 
 
-def _lighting_schedules(arguments: argparse.Namespace) -> int:
-    result = lighting_schedules.run(500 if arguments.quick else 50_000)
-    print(lighting_schedules.table(result))
+def _other(arguments: argparse.Namespace, only: frozenset[str]) -> int:
+    quick, lamps = arguments.quick, 500 if arguments.quick else 50_000
+    result: msgspec.Struct
+    missing = 0
+    match arguments.name:
+        case "backup":
+            result = kept = backup.run(lamps, _say)
+            text, missing = backup.table(kept), kept.missing
+        case "lighting":
+            text = lighting.table(result := lighting.run(quick, only, arguments.chart, _say))
+        case "lighting_demand":
+            text = lighting_demand.table(result := lighting_demand.run(20 if quick else 300))
+        case "lighting_faults":
+            text = lighting_faults.table(result := lighting_faults.run(lamps))
+        case "lighting_schedules":
+            text = lighting_schedules.table(result := lighting_schedules.run(lamps))
+        case _:
+            text = lighting_talq.table(result := lighting_talq.run(*((3, 5) if quick else (500, 100)), _say))
+    print(text)
     _write(arguments.json, result)
-    return 0
+    return 1 if missing else 0
 
 
-def _lighting_demand(arguments: argparse.Namespace) -> int:
-    result = lighting_demand.run(20 if arguments.quick else 300)
-    print(lighting_demand.table(result))
-    _write(arguments.json, result)
-    return 0
-
-
-def _lighting_faults(arguments: argparse.Namespace) -> int:
-    result = lighting_faults.run(500 if arguments.quick else 50_000)
-    print(lighting_faults.table(result))
-    _write(arguments.json, result)
-    return 0
-
-
-def _lighting(arguments: argparse.Namespace, only: frozenset[str]) -> int:
-    def say(text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
-
-    result = lighting.run(arguments.quick, only, arguments.chart, say)
-    print(lighting.table(result))
-    if arguments.json is not None:
-        text = msgspec.json.format(msgspec.json.encode(result), indent=1).decode() + "\n"
-        print(text, end="") if str(arguments.json) == "-" else arguments.json.write_text(text)
-    return 0
-
-
-def _backup(arguments: argparse.Namespace) -> int:
-    result = backup.run(
-        500 if arguments.quick else 50_000, lambda text: print(text, file=sys.stderr, flush=True)
-    )
-    print(backup.table(result))
-    _write(arguments.json, result)
-    return 1 if result.missing else 0
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How long a plan takes to 500 cabinet gateways: `python -m bench.lighting_talq [--gateways N] [--lamps N]`.
+"""How long a plan takes to 500 cabinet gateways: `python -m bench lighting_talq`.
 
 A served city and the reference gateways (one process for all) on this machine. Measured are plans that are asked for
 when all are introduced: from the request to the moment at which the lamps of every gateway confirmed it.
@@ -6,7 +6,6 @@ when all are introduced: from the request to the moment at which the lamps of ev
 
 from __future__ import annotations
 
-import argparse
 import os
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 
 from rhinecloud.testing import serving
 
@@ -25,8 +25,27 @@ _LAMP = "urn:ngsi-ld:Streetlight:"
 _PATIENCE = 900.0
 
 
-def run(gateways: int, lamps: int, say: Callable[[str], None]) -> tuple[float, float]:
-    """Seconds until all are introduced, and seconds from a plan to its last confirmation."""
+class Distribution(msgspec.Struct, frozen=True):
+    """Gateways with so many lamps each; seconds until all were introduced, and from each plan until the lamps of all
+    had confirmed it."""
+
+    gateways: int
+    lamps: int
+    introduced: float
+    plans: tuple[float, ...]
+
+
+def table(result: Distribution) -> str:
+    """For people."""
+    plans = ", then ".join(f"{seconds:.1f} s" for seconds in result.plans)
+    return (
+        f"{result.gateways} gateways with {result.lamps} lamps each: introduced in {result.introduced:.1f} s; "
+        f"a plan confirmed by all after {plans}"
+    )
+
+
+def run(gateways: int, lamps: int, say: Callable[[str], None]) -> Distribution:
+    """Introduce reference gateways to a fresh city, and give them two plans. Raises TimeoutError."""
     os.environ["RHINECLOUD_OUTBOUND_ALLOW"] = "127.0.0.0/8"
     names = [f"g{number}" for number in range(gateways)]
     assets = {name: [f"{name}-{number}" for number in range(lamps)] for name in names}
@@ -66,15 +85,15 @@ def run(gateways: int, lamps: int, say: Callable[[str], None]) -> tuple[float, f
             _until(lambda: _known(city) == gateways * lamps, lambda: f"{_known(city)} lamps are known")
             introduced = time.monotonic() - begun
             say(f"{gateways} gateways with {lamps} lamps each introduced themselves in {introduced:.1f} s")
-            took = 0.0
+            plans = []
             for level in (60, 40):
                 time.sleep(5.0)
-                took = _distributed(city, every, level, gateways)
-                say(f"a plan at {level} % was confirmed by all after {took:.1f} s")
+                plans.append(_distributed(city, every, level, gateways))
+                say(f"a plan at {level} % was confirmed by all after {plans[-1]:.1f} s")
         finally:
             process.terminate()
             process.wait(60)
-    return introduced, took
+    return Distribution(gateways, lamps, introduced, tuple(plans))
 
 
 def _distributed(city: httpx.Client, lamps: list[str], level: int, gateways: int) -> float:
@@ -108,17 +127,3 @@ def _until(done: Callable[[], bool], said: Callable[[], str]) -> None:
         if time.monotonic() > end:
             raise TimeoutError(said())
         time.sleep(0.5)
-
-
-def main() -> int:
-    """Measure and print; nothing is judged."""
-    parser = argparse.ArgumentParser(prog="python -m bench.lighting_talq", description=__doc__)
-    parser.add_argument("--gateways", type=int, default=500)
-    parser.add_argument("--lamps", type=int, default=100, help="of each gateway")
-    given = parser.parse_args()
-    run(given.gateways, given.lamps, lambda text: print(text, flush=True))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
