@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+import hypothesis
 import nats as nats_client
 import pytest
 import pytest_asyncio
@@ -44,6 +45,12 @@ EXTERNAL_NATS = os.environ.get("RHINECLOUD_NATS_URL") or None
 EXTERNAL_MQTT = urlsplit(os.environ.get("RHINECLOUD_MQTT_URL", ""))
 TEMPLATE = "rhinecloud_test_template"
 START_PATIENCE = 60.0
+
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile(
+    "untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("untimed")
 
 
 TEST_PATIENCE = 200.0  # seconds; less than pytest's own `timeout`, which ends the whole process

@@ -124,7 +124,7 @@ _steps = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(_steps, min_size=1, max_size=12))
 async def test_state_and_history_are_those_of_a_naive_graph(shared_broker: Broker, steps: list[Any]) -> None:
     broker, entity_id = shared_broker, f"urn:ngsi-ld:Lamp:naive{next(_numbers)}"

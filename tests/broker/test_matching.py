@@ -31,7 +31,7 @@ numbers = itertools.count(1)
 
 
 @given(strategies.queries, strategies.entities)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_a_shortcut_reads_q_as_the_model_does(q: Any, entity: Entity) -> None:
     assert q_test(q)(entity) == matches(q, entity)
 
@@ -49,7 +49,7 @@ def test_a_shortcut_reads_q_as_the_model_does(q: Any, entity: Entity) -> None:
         ),
     ),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_a_shortcut_reads_plain_values_as_the_model_does(text: str, members: dict[str, Any]) -> None:
     entity = parse_entity({"id": "urn:x:1", "type": "A", **members}, CORE)
     q = parse_q(text, CORE)
@@ -60,7 +60,7 @@ def test_a_shortcut_reads_plain_values_as_the_model_does(text: str, members: dic
     st.sampled_from(["near;maxDistance==5000", "near;minDistance==5000", "within", "disjoint", "intersects"]),
     st.lists(st.tuples(st.floats(6.5, 6.9), st.floats(51.3, 51.5)), min_size=1, max_size=3),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_box_leaves_out_nothing(georel: str, points: list[tuple[float, float]]) -> None:
     square = [[[6.6, 51.35], [6.8, 51.35], [6.8, 51.45], [6.6, 51.45], [6.6, 51.35]]]
     query = parse_geo_query(georel, "Polygon", square, None, CORE)
@@ -130,7 +130,7 @@ def _change(entity_id: str, types: list[str], before: Any, after: Any, kind: Any
 
 
 @given(st.lists(subscriptions, max_size=6), st.lists(changes, min_size=1, max_size=6))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_the_index_misses_nothing_and_nobody_twice(documents: list[Any], told: list[Change]) -> None:
     watched = []
     for number, document in enumerate(documents):

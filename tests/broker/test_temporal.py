@@ -223,7 +223,7 @@ methods = st.one_of(
     st.lists(st.sampled_from(METHODS[:1] + METHODS[2:6]), min_size=1, unique=True),  # those of stored sums
 )
 windows = st.tuples(st.sampled_from(["before", "after", "between", None]), moments, moments)
-slow = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+slow = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @slow

@@ -16,7 +16,6 @@ def effort(examples: int) -> settings:
     phases = [Phase.explicit, Phase.reuse, Phase.generate]
     return settings(
         max_examples=max(1, round(examples * FACTOR)),
-        deadline=None,
         phases=[*phases, Phase.shrink] if FACTOR > 1 else phases,
         suppress_health_check=[
             HealthCheck.function_scoped_fixture,

@@ -57,7 +57,7 @@ def test_due_times_follow_the_clocks_of_the_city(cron: str, after: str, due: lis
         assert moment == local(expected)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     cron=st.sampled_from(["*/7 * * * *", "30 2 * * *", "30 * * * *", "0 2-4 * * *", "0 5 1 * *"]),
     after=st.datetimes(datetime(2026, 3, 28), datetime(2026, 3, 30))
@@ -74,7 +74,7 @@ def test_asked_again_in_between_the_answer_stays_the_same(
         assert next_due(cron, BERLIN, moment + pause) == due
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     cron=st.sampled_from(["*/7 * * * *", "30 2 * * *", "0 3 * * 0", "15 */6 * * *", "0 5 1 * *"]),
     begin=st.datetimes(datetime(2026, 3, 1), datetime(2026, 11, 30)),

@@ -229,7 +229,7 @@ user_contexts = st.dictionaries(terms, definitions, max_size=6).flatmap(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(user_contexts, max_size=3), terms, suffixes)
 def test_expanding_agrees_with_pyld(contexts: list[Any], term: str, suffix: str) -> None:
     try:
@@ -246,7 +246,7 @@ def test_expanding_agrees_with_pyld(contexts: list[Any], term: str, suffix: str)
             assert ours.expand_term(text) == theirs
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(user_contexts, max_size=3), namespaces, suffixes)
 def test_compacting_means_the_same_iri_and_is_as_short_as_with_pyld(
     contexts: list[Any], namespace: str, suffix: str

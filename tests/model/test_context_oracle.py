@@ -19,7 +19,7 @@ import copy
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyld import jsonld
 
@@ -199,7 +199,7 @@ def of_entity(entity: Entity) -> Any:
     return node(list(entity.types), entity.attributes)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100)
 @given(lists, remotes, entities)
 def test_a_document_means_what_a_general_processor_reads(
     context: list[Any], remote: dict[str, Any], document: dict[str, Any]
@@ -218,7 +218,7 @@ def test_a_document_means_what_a_general_processor_reads(
     assert of_entity(entity) == meanings(theirs)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100)
 @given(lists, remotes, lists, entities)
 def test_a_general_processor_reads_from_an_answer_what_was_meant(
     context: list[Any], remote: dict[str, Any], asked_in: list[Any], document: dict[str, Any]
@@ -253,7 +253,7 @@ def schemes(tree: Any) -> set[str]:
 uncoerced = st.dictionaries(own_terms, st.one_of(identifiers, st.none()), max_size=6)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100)
 @given(st.lists(uncoerced, max_size=3), st.lists(uncoerced, max_size=3), entities)
 def test_names_in_an_answer_are_those_of_a_general_processor(
     context: list[Any], asked_in: list[Any], document: dict[str, Any]

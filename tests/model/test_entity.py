@@ -309,7 +309,7 @@ def without_values(document: Any) -> Any:
     return {key: trivial[key] if key in trivial else without_values(one) for key, one in document.items()}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(strategies.documents.map(without_values))
 def test_names_are_those_that_pyld_gives(document: dict[str, Any]) -> None:
     user = {"ex": "https://ex.org/", "speed": "ex:speed", "größe": {"@id": "ex:size", "@type": "@id"}}
@@ -358,7 +358,7 @@ fuzz = st.recursive(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(fuzz, st.booleans(), st.booleans())
 def test_whatever_comes_is_read_or_refused(value: Any, nulls: bool, partial: bool) -> None:
     try:

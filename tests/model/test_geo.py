@@ -104,7 +104,7 @@ def test_rings_that_cross_themselves_are_put_right() -> None:
     assert not matches_geometry(query, point(6.5, 51.9))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.floats(-180, 180), st.floats(-85, 85), st.floats(-180, 180), st.floats(-85, 85))
 def test_distances_of_points_are_geodesic(lon1: float, lat1: float, lon2: float, lat2: float) -> None:
     exact = Geod(ellps="WGS84").inv(lon1, lat1, lon2, lat2)[2]
@@ -113,7 +113,7 @@ def test_distances_of_points_are_geodesic(lon1: float, lat1: float, lon2: float,
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.floats(-60, 60), st.floats(0.01, 0.3), st.floats(0.01, 0.3), st.floats(0.01, 0.3))
 def test_distances_to_lines_are_exact_to_half_a_percent(
     lat: float, dx: float, dy: float, tilt: float

@@ -34,7 +34,7 @@ PIECES = [
 ]
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(
     st.lists(st.sampled_from(PIECES), min_size=1, max_size=8),
     st.text(st.sampled_from("ab.é1\n"), max_size=6),

@@ -197,14 +197,14 @@ def test_size_and_nesting_are_limited(text: str) -> None:
         parse_q(text, CORE)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(strategies.queries, st.booleans())
 def test_reading_undoes_printing(q: Q, short: bool) -> None:
     context = Context.compile({"ex": DEFAULT, "en": DEFAULT + "speed"}) if short else CORE
     assert parse_q(print_q(q, context), context) == q
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.text(st.sampled_from(list('ab"\\()[]{}<>=!~;|,.:*+-1T20Zé ')), max_size=20))
 def test_whatever_comes_is_read_or_refused(text: str) -> None:
     try:
@@ -334,7 +334,7 @@ def test_times_of_the_entity() -> None:
     assert not matches(parse_q("createdAt", CORE), entity)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(strategies.queries, strategies.entities)
 def test_and_or_and_unequal_mean_what_they_say(q: Q, entity: Entity) -> None:
     def holds(part: Any) -> bool:

@@ -185,14 +185,14 @@ def test_language_preferences() -> None:
             parse_languages(wrong)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(strategies.entities, st.sampled_from(["normalized", "concise"]), st.booleans())
 def test_lossless_forms_are_read_back_to_the_same_entity(entity: Entity, format: Any, short: bool) -> None:
     context = Context.compile({"ex": DEFAULT, "v": DEFAULT + "speed"}) if short else CORE
     assert parse_entity(render(entity, context, format=format), context) == entity
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(strategies.entities)
 def test_rendering_changes_nothing_in_the_entity(entity: Entity) -> None:
     before = repr(entity)

@@ -89,7 +89,7 @@ values = st.one_of(
 rows = st.lists(st.tuples(moments, values), max_size=25)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     portions=st.lists(rows, min_size=1, max_size=3),
     windows=st.lists(st.tuples(moments, moments, st.integers(1, 30)), max_size=5),
@@ -136,7 +136,7 @@ async def test_compaction_changes_nothing_that_is_read(
         assert record["vsum"] == pytest.approx(sum(plain), rel=1e-9, abs=1e-9 * max(map(abs, plain)))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.tuples(grids, st.integers(-(10**9), 10**9)), min_size=1, max_size=30))
 def test_offsets_lose_nothing_and_are_as_small_as_they_can_be(steps: list[tuple[int, int]]) -> None:
     times = np.sort(np.asarray([grid * ticks for grid, ticks in steps], dtype=np.int64))

@@ -85,7 +85,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(steps, st.integers(1, 5), st.booleans())
 def test_nothing_is_skipped_and_the_order_is_that_of_the_ids(
     steps: list[tuple[str, int]], limit: int, restarts: bool

@@ -47,7 +47,6 @@ from ..model import strategies as some
 
 RELAXED = settings(
     max_examples=25,
-    deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # a database is too slow to shrink with
     suppress_health_check=[
         HealthCheck.function_scoped_fixture,

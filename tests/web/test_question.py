@@ -100,7 +100,7 @@ questions = st.builds(
 
 
 @given(questions)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_what_is_asked_is_what_was_chosen(question: Question) -> None:
     # The address can be shared: it says the same controls.
     assert of_parameters(question.address()) == question
@@ -164,7 +164,7 @@ def test_what_is_asked_is_what_was_chosen(question: Question) -> None:
         max_size=12,
     )
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_whatever_an_address_says_is_a_request_or_wrong_at_a_field(pairs: list[tuple[str, str]]) -> None:
     question = of_parameters(pairs)
     try:

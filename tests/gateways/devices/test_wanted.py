@@ -207,7 +207,7 @@ class Story(RuleBasedStateMachine):
 
 
 TestStory = Story.TestCase
-TestStory.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestStory.settings = settings(max_examples=60, stateful_step_count=40)
 
 
 def test_the_silence_that_counts_grows_with_the_pause() -> None:

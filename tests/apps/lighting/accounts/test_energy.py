@@ -105,7 +105,7 @@ lamp = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(lamp, min_size=1, max_size=4))
 def test_it_is_what_the_definition_says_second_by_second(lamps: list[Lamp]) -> None:
     found = account(lamps)
@@ -115,7 +115,7 @@ def test_it_is_what_the_definition_says_second_by_second(lamps: list[Lamp]) -> N
             assert getattr(found, name)[number] == pytest.approx(expected[name], nan_ok=True), name
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(lamp, min_size=1, max_size=5), st.integers(1, LENGTH - 1))
 def test_the_parts_make_the_whole(lamps: list[Lamp], cut: int) -> None:
     """Of time: measured, estimated and unknown are all of it, and a span is the sum of its parts. Of lamps: a sum of

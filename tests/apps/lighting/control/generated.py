@@ -6,14 +6,12 @@ from datetime import date
 from zoneinfo import ZoneInfo
 
 import msgspec
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from rhinecloud.apps.lighting.control import calendars, programs, targets
 from rhinecloud.apps.lighting.control.sun import Event
 
 # A busy machine is no fault of what is tested.
-patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 BERLIN = ZoneInfo("Europe/Berlin")
 DUISBURG = (6.76, 51.43)

@@ -29,13 +29,11 @@ NAME = ("Kalender", "calendar")
 FREE = calendars.holidays_of([2026, 2027])
 
 
-@generated.patient
 @given(generated.a_calendar)
 def test_what_is_printed_is_parsed_again(calendar: Calendar) -> None:
     assert calendars.parse(calendars.printed(calendar)) == calendar
 
 
-@generated.patient
 @given(generated.a_calendar, generated.days)
 def test_the_first_rule_that_matches_has_the_night(calendar: Calendar, night: date) -> None:
     program, rule = program_of(calendar, night, FREE)
@@ -94,13 +92,11 @@ def test_nights_of_a_rule(when: When | None, yes: str, no: str | None) -> None:
     assert no is None or not matches(rule, date.fromisoformat(no), FREE)
 
 
-@generated.patient
 @given(generated.days, generated.days, generated.days)
 def test_a_range_has_both_its_ends(night: date, first: date, last: date) -> None:
     assert matches(Rule(program="a", first=first, last=last), night, FREE) == (first <= night <= last)
 
 
-@generated.patient
 @given(st.dates(date(2026, 1, 1), date(2027, 12, 31)))
 def test_every_weekday_is_one_of_the_five(night: date) -> None:
     found = [number for number in (1, 2, 3, 4, 5)

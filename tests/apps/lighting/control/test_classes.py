@@ -10,8 +10,6 @@ from hypothesis import strategies as st
 
 from rhinecloud.apps.lighting.control.classes import CLASSES, Adaptive, adapted, level, problems, shifted
 
-from . import generated
-
 REQUIRED = [name for name, one in CLASSES.items() if one.required is not None]
 
 
@@ -45,7 +43,6 @@ def test_thresholds_are_in_order() -> None:
     assert [one.path for one in problems(Adaptive(high=100, low=200))] == ["low"]
 
 
-@generated.patient
 @given(st.sampled_from(REQUIRED), st.integers(0, 2))
 def test_a_class_further_down_needs_a_lower_level(installed: str, down: int) -> None:
     needed = shifted(installed, down)

@@ -55,7 +55,6 @@ def a_sky(draw: st.DrawFn, night: date) -> Sky:
     )
 
 
-@generated.patient
 @given(st.data(), generated.a_program, generated.nights)
 def test_a_curve_covers_the_night_without_gap_or_overlap(
     data: st.DataObject, made: Program, night: date
@@ -74,7 +73,6 @@ def test_a_curve_covers_the_night_without_gap_or_overlap(
             curve.at(found, outside)
 
 
-@generated.patient
 @given(generated.a_program, st.sampled_from([WINTER, SPRING, AUTUMN]))
 def test_outside_of_its_periods_it_is_off_and_inside_it_has_the_level_of_its_steps(
     made: Program, night: date
@@ -186,7 +184,6 @@ def test_times_follow_the_clock_through_both_changes() -> None:
     ) == 24.5 * 3600
 
 
-@generated.patient
 @given(st.datetimes(datetime(2026, 1, 1), datetime(2026, 12, 31), timezones=st.just(BERLIN)))
 def test_an_instant_belongs_to_the_night_of_the_last_noon(local: datetime) -> None:
     begin, end = clocks.bounds(clocks.night_of(local.timestamp(), BERLIN), BERLIN)

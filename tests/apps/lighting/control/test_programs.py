@@ -26,20 +26,17 @@ from . import generated
 GOOD = Program(id="p", name=("Programm", "program"), periods=(Astro(),), fixed=(Step("18:00", 100),))
 
 
-@generated.patient
 @given(generated.a_program)
 def test_what_is_printed_is_parsed_again(program: Program) -> None:
     assert programs.parse(programs.printed(program)) == program
 
 
-@generated.patient
 @given(st.integers(0, 1439))
 def test_minutes_count_from_noon(minutes: int) -> None:
     clock = f"{minutes // 60:02d}:{minutes % 60:02d}"
     assert (programs.since_noon(clock) + 720) % 1440 == minutes
 
 
-@generated.patient
 @given(generated.clocks, generated.clocks)
 def test_a_period_has_its_length_and_stays_within_the_night(start: str, end: str) -> None:
     found = programs.spans(start, end)
@@ -48,7 +45,6 @@ def test_a_period_has_its_length_and_stays_within_the_night(start: str, end: str
     assert sum(finish - begin for begin, finish in found) == length
 
 
-@generated.patient
 @given(st.sampled_from(["set", "max", "min", "add"]), st.floats(0, 100), generated.levels)
 def test_operations_stay_within_the_scale(operation: programs.Operation, base: float, level: int) -> None:
     found = programs.operated(operation, base, level)

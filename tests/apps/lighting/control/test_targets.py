@@ -37,7 +37,6 @@ def kinds(layers: Layers, instant: float) -> list[str]:
     return [one.kind for one in target(layers, instant).why]
 
 
-@generated.patient
 @given(generated.a_program, st.sampled_from([NIGHT, AUTUMN]), st.integers(0, 86_399))
 def test_without_more_the_target_is_the_curve(made: Program, when: date, second: int) -> None:
     found = curve(made, when, sky(*DUISBURG, when), BERLIN)
@@ -51,7 +50,6 @@ def test_without_more_the_target_is_the_curve(made: Program, when: date, second:
     )
 
 
-@generated.patient
 @given(generated.overrides(BEGIN, END), st.integers(BEGIN, END - 1))
 def test_an_override_ends_when_it_says(given_ones: tuple[Override, ...], instant: int) -> None:
     layers = Layers(
@@ -81,7 +79,6 @@ def test_an_override_ends_when_it_says(given_ones: tuple[Override, ...], instant
             assert (before and before.id) == (after and after.id)
 
 
-@generated.patient
 @given(generated.overrides(BEGIN, END), st.integers(0, 100), st.integers(BEGIN, END), st.integers(0, 7200))
 def test_a_night_of_targets_covers_it_and_each_holds_for_its_while(
     given_ones: tuple[Override, ...], level: int, begins: int, long: int

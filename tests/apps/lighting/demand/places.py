@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import math
 
-from hypothesis import HealthCheck, settings
-
 from rhinecloud.apps.lighting.demand.neighbours import Detector, Lamps, Table, table
 from rhinecloud.apps.lighting.demand.roads import Position, Roads, Way
 
-patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """A busy machine is no failure."""
 
 _LON, _LAT = 6.76, 51.43

@@ -16,7 +16,7 @@ from rhinecloud.apps.lighting.demand.counting import (
 )
 from rhinecloud.apps.lighting.demand.reacting import Detection, Reacting
 
-from .places import patient, straight
+from .places import straight
 
 T = 1_800_000_000
 assert T % QUARTER == 0
@@ -70,14 +70,14 @@ travellers = st.builds(
 )
 
 
-@settings(patient, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(travellers, max_size=FEWEST - 1))
 def test_of_fewer_than_five_travellers_nothing_at_all_is_told(few: list[list[Detection]]) -> None:
     """However many detectors each of them passes: it is as if nobody had been there."""
     assert told([one for walked in few for one in walked]) == told([])
 
 
-@settings(patient, max_examples=40)
+@settings(max_examples=40)
 @given(travellers, st.integers(FEWEST, 12), st.floats(1, 15))
 def test_when_somebody_passed_within_the_quarter_is_not_told(
     traveller: list[Detection], others: int, speed: float

@@ -16,7 +16,7 @@ from rhinecloud.apps.lighting.demand.neighbours import PROFILES
 from rhinecloud.apps.lighting.demand.passing import Placed, Refused, read
 from rhinecloud.apps.lighting.demand.telling import of_count, of_level
 
-from .places import at, patient, straight
+from .places import at, straight
 
 T = float(1_800_000_000 // QUARTER * QUARTER)
 D0 = Placed(id="d0", name="D", lon=at(0, 0)[0], lat=at(0, 0)[1], kinds=("vehicle", "pedestrian"), street="S")
@@ -116,7 +116,6 @@ def test_a_detector_that_never_stops_costs_no_more_than_twenty_a_second() -> Non
 
 
 @given(st.binary(max_size=250))
-@patient
 def test_no_payload_breaks_it(payload: bytes) -> None:
     made = up()
     made.passed(first(made), payload, T)

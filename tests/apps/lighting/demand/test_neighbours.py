@@ -23,7 +23,7 @@ from rhinecloud.apps.lighting.demand.neighbours import (
 )
 from rhinecloud.apps.lighting.demand.roads import Roads
 
-from .places import at, patient, row, straight, way
+from .places import at, row, straight, way
 
 
 def test_both_directions_have_their_lamps_with_metres_along_the_road() -> None:
@@ -91,7 +91,6 @@ def test_a_gateway_of_a_hundred_lamps_gets_a_few_kilobytes() -> None:
     assert len(encode(part(whole, {f"a{i}" for i in range(100, 200)}))) < 40_000
 
 
-@patient
 @given(
     st.integers(2, 25), st.integers(2, 25), st.floats(0, 400), st.sampled_from([1.0, -1.0]), st.floats(0, 700)
 )

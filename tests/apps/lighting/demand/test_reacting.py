@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rhinecloud.apps.lighting.demand.neighbours import PEDESTRIAN, PROFILES, Profile, Table, decode, encode
 from rhinecloud.apps.lighting.demand.reacting import MOST_WINDOWS, Change, Detection, Reacting
 
-from .places import patient, straight
+from .places import straight
 
 T = 1_800_000_000.0
 
@@ -146,7 +146,6 @@ detections = st.lists(
 )
 
 
-@patient
 @given(detections)
 def test_state_is_bounded_and_nothing_is_left_of_anybody(
     given_detections: list[tuple[Detection, float]],
@@ -170,7 +169,6 @@ def test_state_is_bounded_and_nothing_is_left_of_anybody(
     assert not any(shown.values())
 
 
-@patient
 @given(st.floats(2, 25), st.integers(0, 5), st.booleans())
 def test_ahead_of_a_steady_vehicle_it_is_always_light(speed: float, skip: int, forward: bool) -> None:
     """Seen by a detector at every third lamp; from the first to the last, each lamp within 100 m ahead is up."""

@@ -16,7 +16,7 @@ from rhinecloud.apps.lighting.planning import pages_groups, pages_rules, program
 from rhinecloud.apps.lighting.planning.groups import Area, Group, Single, Streets, Types
 from rhinecloud.apps.lighting.planning.wording import nights, slug, where
 
-from ..control.generated import patient, periods
+from ..control.generated import periods
 from .places import lamp
 
 _LEVEL = st.integers(0, 100)
@@ -25,7 +25,6 @@ _CLOCK = st.sampled_from(["00:00", "05:30", "16:00", "23:59"])
 _SENSOR = st.sampled_from([(), ("/devices/d1",), ("/devices/d1", "/devices/d2")])
 
 
-@patient
 @given(
     st.builds(
         Program,

@@ -27,7 +27,7 @@ from rhinecloud.apps.lighting.talq.translating import (
 )
 from rhinecloud.apps.lighting.talq.twilight import Place, variants, varies
 
-from ..control.generated import DUISBURG, a_calendar, a_program, patient
+from ..control.generated import DUISBURG, a_calendar, a_program
 from .definitions import Definitions, needed
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -48,7 +48,6 @@ def sayable(program: programs.Program) -> programs.Program:
     return msgspec.structs.replace(program, dynamic=dynamic)
 
 
-@patient
 @given(a_program)
 def test_a_program_comes_back(program: programs.Program) -> None:
     program = sayable(program)
@@ -59,14 +58,12 @@ def test_a_program_comes_back(program: programs.Program) -> None:
 
 
 @needed
-@patient
 @given(a_program)
 def test_a_program_is_as_defined(program: programs.Program) -> None:
     told = msgspec.to_builtins(program_to(sayable(program), str(OWNER)))
     assert DEFINITIONS.of_kind("ControlProgram", told) == []
 
 
-@patient
 @given(a_calendar)
 def test_a_calendar_means_the_same_and_comes_back(calendar: calendars.Calendar) -> None:
     told = calendar_to(calendar, str(OWNER), HORIZON, HOLIDAYS)
@@ -81,14 +78,12 @@ def test_a_calendar_means_the_same_and_comes_back(calendar: calendars.Calendar) 
 
 
 @needed
-@patient
 @given(a_calendar)
 def test_a_calendar_is_as_defined(calendar: calendars.Calendar) -> None:
     told = msgspec.to_builtins(calendar_to(calendar, str(OWNER), HORIZON, HOLIDAYS))
     assert DEFINITIONS.of_kind("Calendar", told) == []
 
 
-@patient
 @given(a_program, st.dates(date(2026, 1, 2), date(2026, 12, 30)), st.integers(0, 1439))
 def test_a_gateway_lights_as_we_think(program: programs.Program, night: date, minute: int) -> None:
     """The reference gateway reads TALQ by itself; away from the moments at which something changes it agrees with the
