@@ -194,7 +194,9 @@ class Index:
         none: list[Watched] = []
         yield self._others
         yield self._by_id.get(change.entity_id, none)
-        if change.was is not None:  # into sight or out of it with all its attributes, though none of them changed
+        if (
+            change.was is not None
+        ):  # into sight or out of it with all its attributes, though none of them changed
             yield self._not_all_seeing
         for attribute in change.attributes:
             yield self._by_attribute.get(attribute, none)

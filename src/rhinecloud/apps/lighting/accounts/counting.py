@@ -32,6 +32,8 @@ async def nightly(city: City, payload: None, attempt: Attempt) -> None:
     """Queue the days that are due, and let old rows of single lamps go."""
     today, zone = city.clock.today(), city.clock.zone
     at = await keeping.counted(city.db.pool, today - timedelta(LOOK))
+    if not at and not await lamps(city):
+        return  # a city without lamps keeps no accounts
     counted = {day: moment.astimezone(zone).date() for day, moment in at.items()}
     async with city.transaction() as transaction:
         for day in due(today, counted):
