@@ -46,13 +46,15 @@ class Page(msgspec.Struct, frozen=True):
 
 class Endpoint(msgspec.Struct, frozen=True):
     """An operation of the app's API. `path` is below /api/NAME; what `handler` returns becomes JSON unless it is a
-    response; `largest_body` in bytes."""
+    response; `largest_body` in bytes. `own_secret`: callers come with a secret that the app gave and judges
+    itself; its permission is `public` then."""
 
     path: str
     handler: Answer
     permission: str
     method: str = "GET"
     largest_body: int = 2**20
+    own_secret: bool = False
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -149,6 +151,9 @@ class App(msgspec.Struct, frozen=True, kw_only=True):
         for what, permission in self._permitted():
             if permission not in own and not known(permission):
                 yield f"{what} names the permission {permission!r}, which does not exist"
+        for endpoint in self.endpoints:
+            if endpoint.own_secret and endpoint.permission != PUBLIC.name:
+                yield f"the endpoint /api/{self.name}{endpoint.path} judges its callers itself and has to be public"
         routes = [("page", page.method, page.path) for page in self.pages]
         routes += [("endpoint", endpoint.method, endpoint.path) for endpoint in self.endpoints]
         routes += [("view", "GET", view.path) for view in self.views]

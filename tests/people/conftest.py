@@ -7,23 +7,26 @@ from collections.abc import AsyncIterator
 import pytest_asyncio
 
 from rhinecloud.broker import Broker
+from rhinecloud.broker.contexts import Contexts
+from rhinecloud.broker.tenants import Served, Tenants
 from rhinecloud.bus import Bus
 from rhinecloud.jobs import Jobs
 from rhinecloud.mail import Letters, Mail
 from rhinecloud.people import accounts, organisations
 from rhinecloud.people.service import People
 from rhinecloud.settings import Settings
-from rhinecloud.store import Connections, Database, RoomDatabase, Rooms, migrations_in
+from rhinecloud.store import Connections, Database, Registry, RoomDatabase, Rooms, migrations_in
 from rhinecloud.web.language import tongues
 
 
 class Community:
     """People, and the jobs of their city, which nobody has opened yet."""
 
-    def __init__(self, database: Database, people: People, jobs: Jobs) -> None:
+    def __init__(self, database: Database, people: People, jobs: Jobs, tenants: Tenants) -> None:
         self.database = database
         self.people = people
         self.jobs = jobs
+        self.tenants = tenants
 
     async def settle(self, name: str, role: str | None = None) -> tuple[int, int]:
         """Somebody with a role in the city: (account, organisation)."""
@@ -33,6 +36,10 @@ class Community:
             if role is not None:
                 await organisations.join(connection, account, city, role)
         return account, city
+
+
+async def _no_other(database: Database) -> Served:
+    raise LookupError("there is no other tenant")
 
 
 @pytest_asyncio.fixture
@@ -45,7 +52,10 @@ async def community(database_url: str, bus: Bus) -> AsyncIterator[Community]:
     await broker.open()
     mail = Mail(database, Letters(tongues("Europe/Berlin"), city_name="Duisburg"))
     jobs = Jobs(database, "Europe/Berlin")
-    yield Community(database, People(room, broker, mail, Settings()), jobs)
+    default = Served(database, broker, Contexts(database))
+    tenants = Tenants(default, Registry(database_url), Connections(database_url, 4), _no_other)
+    yield Community(database, People(room, broker, mail, Settings()), jobs, tenants)
+    await tenants.close()
     await jobs.close()
     await broker.close()
     await room.close()

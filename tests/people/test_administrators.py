@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from rhinecloud.bus import Bus
 from rhinecloud.files import Files
 from rhinecloud.people import organisations
 from rhinecloud.people.house import house
@@ -66,11 +67,13 @@ async def test_however_many_are_removed_at_once_one_is_left(community: Community
     assert await organisations.administrators(people.room.pool) == 1
 
 
-async def test_two_administrators_cannot_both_be_erased(community: Community, data_folder: Path) -> None:
+async def test_two_administrators_cannot_both_be_erased(
+    community: Community, bus: Bus, data_folder: Path
+) -> None:
     settings = Settings(data=data_folder)
     files = Files.of_settings(community.database, settings)
     people = community.people
-    rights = Rights(people, people._broker, files, community.jobs, house(), settings)  # type: ignore[arg-type]
+    rights = Rights(people, community.tenants, bus, files, community.jobs, house(), settings)
     one, city = await community.settle("Eins", "administrator")
     other, _ = await community.settle("Zwei", "administrator")
     done = await asyncio.gather(

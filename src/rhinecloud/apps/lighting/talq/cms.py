@@ -64,6 +64,7 @@ def endpoints(operations: tuple[Operation, ...]) -> tuple[Endpoint, ...]:
             PUBLIC.name,
             one.method,
             LARGEST + 1024,
+            own_secret=True,
         )
         for one in operations
         for prefix in ("/talq", "/talq/key/{key}")
