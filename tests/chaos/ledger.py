@@ -56,7 +56,7 @@ def now() -> str:
 async def write_http(base_url: Callable[[], str], ledger: Ledger, over: asyncio.Event, name: str) -> None:
     """One entity after the other; one whose write failed is left alone, for that write may still happen."""
     generation = 0
-    async with httpx.AsyncClient(timeout=5) as client:
+    async with httpx.AsyncClient(timeout=20) as client:
         while not over.is_set():
             generation += 1
             while not over.is_set():

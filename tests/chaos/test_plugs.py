@@ -173,7 +173,7 @@ async def test_what_was_acknowledged_arrives_although_the_plug_was_pulled(wiring
             await disturb(plugs, random.Random(seed))
         await asyncio.sleep(0.5)
         over.set()
-        done, left = await asyncio.wait(load, timeout=30)
+        done, left = await asyncio.wait(load, timeout=60)
         await stop(*left)
         assert not left, "a writer did not end"
         for task in done:
@@ -182,7 +182,7 @@ async def test_what_was_acknowledged_arrives_although_the_plug_was_pulled(wiring
             f"tried {len(ledger.tried)}, acknowledged {len(ledger.acknowledged)}, refused {len(ledger.refused)}"
         )
         assert len(ledger.acknowledged) > 50
-        assert all(text.startswith("503 ") for text in ledger.refused), ledger.refused
+        assert [text for text in ledger.refused if not text.startswith("503 ")] == []
         await settled(wiring.database_url, ledger, told(receiver))
         await compare(wiring.database_url, ledger)
         for plugs in wiring.leg(leg):

@@ -15,10 +15,10 @@ from rhinecloud.engines.access import Access
 from rhinecloud.engines.backup import write_backup
 from rhinecloud.files.contents import contents_of
 from rhinecloud.settings import Settings
+from rhinecloud.store.migrations import LOCK
 from rhinecloud.store.versions import Migration, last_served, pending_one_way
 
 _log = logging.getLogger(__name__)
-_LOCK = 0x5268424B  # "RhBK": one of these backups at a time over all workers
 _SAME = timedelta(hours=1)  # a start that failed after its backup needs no second one
 _TIME = "%Y%m%dT%H%M%SZ"
 
@@ -35,7 +35,8 @@ async def back_up_before_one_way(
         database_url, server_settings={"application_name": "rhinecloud upgrade"}
     )
     try:
-        await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
+        # Nor does a worker migrate meanwhile: half of a new city would look like an old one, and a dump of it fails.
+        await connection.execute("SELECT pg_advisory_lock($1)", LOCK)
         pending = await pending_one_way(connection, families)
         if not pending:
             return None

@@ -272,11 +272,12 @@ def test_devices_are_read_and_changed_in_parts(city: Server, peer: Peer, line: L
 
 
 def test_what_belongs_to_another_gateway_is_not_there_and_told_to_people(
-    city: Server, office: Office, peer: Peer, line: Line
+    city: Server, office: Office, peer: Peer, line: Line, request: pytest.FixtureRequest
 ) -> None:
     peer.introduce()
     office.lamps("thief-1")
     thief = Peer(line, office.admit("Thief"), "thief", ["thief-1"])
+    request.addfinalizer(thief.http.close)
     thief.introduce()
     victim = peer.devices()[0]
     assert thief.say("GET", f"/devices/{victim.address}").status_code == 404
@@ -296,7 +297,6 @@ def test_what_belongs_to_another_gateway_is_not_there_and_told_to_people(
     entry = thief.power(7.0, now(), f"{mine.address}/monitor")
     assert thief.say("POST", "/log-reports", {"entries": [entry]}).status_code == 201
     assert office.lamp(name).get("powerConsumption") != 7.0
-    thief.http.close()
     assert line.wrong == []
 
 
