@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from rhinecloud.web import build
+from tests.conftest import Serve, Server
 
 _HERE = Path(__file__).parent / "oidc_provider"
 _KEPT = Path(__file__).parents[2] / ".cache" / "clients" / "oidc-provider"
@@ -106,3 +107,17 @@ class IdentityProvider:
                 form = {"prompt": prompt, "login": who, "password": "any"}
                 answer = await client.post(answer.url.join(action), data=form)
         raise AssertionError("the provider leads nowhere")
+
+
+def trusting(serve: Serve, provider: IdentityProvider, *options: str) -> Server:
+    """A server, by the name localhost, for which the provider, started with it, vouches for people."""
+    server = serve(
+        "--no-open",
+        f"--oidc-issuer={provider.issuer}",
+        "--oidc-client-id=city",
+        "--oidc-client-secret=a secret of the tests",
+        *options,
+    )
+    server.base_url = f"http://localhost:{urlsplit(server.base_url).port}"
+    provider.start(server.base_url)
+    return server

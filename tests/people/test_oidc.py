@@ -12,7 +12,7 @@ from rhinecloud.people.roles import ROLES
 from rhinecloud.settings import Settings, SettingsError, load
 from tests.conftest import Serve, Server
 
-from .identity_provider import IdentityProvider, free_port
+from .identity_provider import IdentityProvider, free_port, trusting
 
 GROUPS = "admins=administrator;ops=operator@City Transit"
 
@@ -27,16 +27,7 @@ def provider() -> Iterator[IdentityProvider]:
 @pytest.fixture(scope="module")
 def city(module_serve: Serve, provider: IdentityProvider) -> Server:
     """A server that trusts it."""
-    server = module_serve(
-        "--no-open",
-        f"--oidc-issuer={provider.issuer}",
-        "--oidc-client-id=city",
-        "--oidc-client-secret=a secret of the tests",
-        f"--oidc-roles={GROUPS}",
-    )
-    server.base_url = f"http://localhost:{urlsplit(server.base_url).port}"
-    provider.start(server.base_url)
-    return server
+    return trusting(module_serve, provider, f"--oidc-roles={GROUPS}")
 
 
 @pytest.fixture

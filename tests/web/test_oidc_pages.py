@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
 from playwright.async_api import Browser, Route, expect
 
 from tests.conftest import Serve, Server
-from tests.people.identity_provider import IdentityProvider, free_port
+from tests.people.identity_provider import IdentityProvider, free_port, trusting
 
 from .conftest import Visit
 
@@ -44,15 +43,7 @@ def provider() -> Iterator[IdentityProvider]:
 @pytest.fixture(scope="module")
 def house(module_serve: Serve, provider: IdentityProvider) -> Server:
     """A server that trusts it."""
-    server = module_serve(
-        "--no-open",
-        f"--oidc-issuer={provider.issuer}",
-        "--oidc-client-id=city",
-        "--oidc-client-secret=a secret of the tests",
-    )
-    server.base_url = f"http://localhost:{urlsplit(server.base_url).port}"
-    provider.start(server.base_url)
-    return server
+    return trusting(module_serve, provider)
 
 
 @asynccontextmanager

@@ -20,7 +20,7 @@ from rhinecloud.model import CORE, parse_entity, render
 
 from .files import FILES
 
-MODELS = Path("/work/shared/data/smart-data-models")
+MODELS = Path(__file__).resolve().parents[4].parent / "shared" / "data" / "smart-data-models"
 UTM = "EPSG:25832"
 
 
