@@ -79,7 +79,7 @@ def test_the_lamps_follow_the_night_that_was_planned(playing: Server) -> None:
 
 
 async def test_a_fault_is_found_ordered_repaired_and_verified_by_clicking(page: Page) -> None:
-    await page.goto("/lighting/work/crews")
+    await page.goto("/lighting/orders/crews")
     await page.get_by_label("Name", exact=True).fill("Nord")
     await page.get_by_role("button", name="Add").click()
     await page.goto("/lighting/faults/thresholds")

@@ -77,7 +77,7 @@ async def enter(lamps: Lamps, order: int, event: str, **given: str) -> httpx.Res
     fields = {"key": str(uuid.uuid4()), "event": event} | given
     files = {name: (None, value) for name, value in fields.items()}
     return await lamps.http.post(
-        f"/lighting/work/{order}/entries", files=files, headers={"Accept": "application/json", **OWN}
+        f"/lighting/orders/{order}/entries", files=files, headers={"Accept": "application/json", **OWN}
     )
 
 
@@ -85,7 +85,9 @@ async def test_a_fault_is_found_ordered_repaired_without_a_network_and_verified_
     visit: Visiting, lamps: Lamps, rows: asyncpg.Connection, tmp_path: Any
 ) -> None:
     (tmp_path / "photo.jpg").write_bytes(picture())
-    crew = await lamps.http.post("/lighting/work/crews", data={"name": "Stadtwerke", "kind": "organisation"})
+    crew = await lamps.http.post(
+        "/lighting/orders/crews", data={"name": "Stadtwerke", "kind": "organisation"}
+    )
     assert crew.status_code == 303
     fault = await fault_of(lamps, rows, "W1")
     async with visit(width=390, height=844, has_touch=True) as phone:
@@ -93,7 +95,7 @@ async def test_a_fault_is_found_ordered_repaired_without_a_network_and_verified_
         await phone.go("/lighting/faults?lang=de")
         await page.locator("#faults").get_by_role("link", name="Brennt am Tag").first.click()
         await page.get_by_role("button", name="Arbeitsauftrag anlegen").click()
-        await page.wait_for_url("**/lighting/work/*")
+        await page.wait_for_url("**/lighting/orders/*")
         order = int(page.url.rpartition("/")[2].partition("?")[0])
         await page.select_option("#crew", label="Stadtwerke")
         await page.get_by_role("button", name="Zuordnen").click()
@@ -134,7 +136,7 @@ async def test_a_fault_is_found_ordered_repaired_without_a_network_and_verified_
 
         await lamps.say("W1", **RESTS)
         await until(lambda: is_in("verified"))
-        await phone.go(f"/lighting/work/{order}")
+        await phone.go(f"/lighting/orders/{order}")
         await page.get_by_text("Leuchte meldet: in Ordnung").wait_for()
     events = await rows.fetch(
         "SELECT action FROM tenant_city.audit WHERE subject = $1 ORDER BY id", f"work-order:{order}"
@@ -169,7 +171,7 @@ async def test_what_is_sent_twice_counts_once_and_what_comes_too_late_changes_no
         assert (await enter(lamps, order, **({"event": "note"} | wrong))).status_code == 422, wrong
     assert (await enter(lamps, order + 1_000, "note")).status_code == 404
     files = {"key": (None, str(uuid.uuid4())), "event": (None, "note"), "photo": ("a.jpg", b"<svg/>")}
-    refused = await lamps.http.post(f"/lighting/work/{order}/entries", files=files, headers=OWN)
+    refused = await lamps.http.post(f"/lighting/orders/{order}/entries", files=files, headers=OWN)
     assert refused.status_code == 415 and "Nur Fotos" in refused.text
     await lamps.say("W2", **RESTS)
     await until(lambda: _is(rows, order, "verified"))
@@ -184,7 +186,7 @@ async def test_the_lamp_contradicts_and_the_office_withdraws(lamps: Lamps, rows:
     order = await order_of(lamps, fault)
     assert await order_of(lamps, fault) == order  # one order is enough
     assert (await enter(lamps, order, "finish")).json()["state"] == "done"
-    by_hand = await lamps.http.post(f"/lighting/work/{order}/office", data={"event": "verify"})
+    by_hand = await lamps.http.post(f"/lighting/orders/{order}/office", data={"event": "verify"})
     assert "done=refused" in by_hand.headers["location"]
 
     # What a lamp said of a moment before it was done contradicts nothing: say it of now.
@@ -198,7 +200,7 @@ async def test_the_lamp_contradicts_and_the_office_withdraws(lamps: Lamps, rows:
 
     await until(contradicted)
     assert await rows.fetchval("SELECT reopened FROM app_lighting.work_order WHERE number = $1", order) == 1
-    withdrawn = await lamps.http.post(f"/lighting/work/{order}/office", data={"event": "withdraw"})
+    withdrawn = await lamps.http.post(f"/lighting/orders/{order}/office", data={"event": "withdraw"})
     assert withdrawn.status_code == 303 and await state(rows, order) == "withdrawn"
     assert await order_of(lamps, fault) > order
 
@@ -206,12 +208,12 @@ async def test_the_lamp_contradicts_and_the_office_withdraws(lamps: Lamps, rows:
 async def test_a_rule_makes_orders_and_they_are_not_needed_when_the_lamp_is_well_before(
     lamps: Lamps, rows: asyncpg.Connection
 ) -> None:
-    await lamps.http.post("/lighting/work/crews", data={"name": "Kolonne Nord", "kind": "role"})
+    await lamps.http.post("/lighting/orders/crews", data={"name": "Kolonne Nord", "kind": "role"})
     crew = await rows.fetchval("SELECT number FROM app_lighting.work_crew WHERE name = 'Kolonne Nord'")
     rule = {"day_burner-rule": "on", "day_burner-crew": str(crew), "day_burner-days": "3"}
-    assert (await lamps.http.post("/lighting/work/rules", data=rule)).status_code == 303
+    assert (await lamps.http.post("/lighting/orders/rules", data=rule)).status_code == 303
     assert (
-        await lamps.http.post("/lighting/work/rules", data=rule | {"day_burner-days": "x"})
+        await lamps.http.post("/lighting/orders/rules", data=rule | {"day_burner-days": "x"})
     ).status_code == 422
     fault = await fault_of(lamps, rows, "W4")
 
@@ -222,10 +224,10 @@ async def test_a_rule_makes_orders_and_they_are_not_needed_when_the_lamp_is_well
 
     found = await until(made)
     assert (found["crew"], found["state"]) == (crew, "assigned")
-    assert "Römerstraße W4" in (await lamps.http.get(f"/lighting/work?crew={crew}")).text
+    assert "Römerstraße W4" in (await lamps.http.get(f"/lighting/orders?crew={crew}")).text
     await lamps.say("W4", **RESTS)
     await until(lambda: _is(rows, found["number"], "withdrawn"))
-    assert (await lamps.http.post("/lighting/work/rules", data={})).status_code == 303
+    assert (await lamps.http.post("/lighting/orders/rules", data={})).status_code == 303
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -235,6 +237,11 @@ async def test_everybody_can_use_the_pages(
     fault = await fault_of(lamps, rows, f"W5{theme}")
     order = await order_of(lamps, fault)
     await enter(lamps, order, "note", note="Leiter nötig")
-    paths = ["/lighting/faults", f"/lighting/faults/{fault}", "/lighting/faults/thresholds", "/lighting/work"]
-    paths += ["/lighting/work?view=board", f"/lighting/work/{order}", "/lighting/work/crews"]
+    paths = [
+        "/lighting/faults",
+        f"/lighting/faults/{fault}",
+        "/lighting/faults/thresholds",
+        "/lighting/orders",
+    ]
+    paths += ["/lighting/orders?view=board", f"/lighting/orders/{order}", "/lighting/orders/crews"]
     await axe_and_width(visit, paths, theme)

@@ -10,19 +10,19 @@ from rhinecloud.people.register import Column, Keep, Retention, Table, Uploads
 from . import keeping, pages
 
 PAGES: Final = (
-    Page("/work", pages.listed, "lighting.work"),
-    Page("/work/crews", pages.settings, "lighting.configure"),
-    Page("/work/crews", pages.add_crew, "lighting.configure", "POST"),
-    Page("/work/crews/{number:int}/remove", pages.remove_crew, "lighting.configure", "POST"),
-    Page("/work/rules", pages.set_rules, "lighting.configure", "POST"),
-    Page("/work/{number:int}", pages.one, "lighting.work"),
-    Page("/work/{number:int}/office", pages.office, "lighting.work", "POST"),
-    Page("/work/{number:int}/entries", pages.enter, "lighting.work", "POST"),
-    Page("/work/{number:int}/files/{file}", pages.photo, "lighting.work"),
+    Page("/orders", pages.listed, "lighting.work"),
+    Page("/orders/crews", pages.settings, "lighting.configure"),
+    Page("/orders/crews", pages.add_crew, "lighting.configure", "POST"),
+    Page("/orders/crews/{number:int}/remove", pages.remove_crew, "lighting.configure", "POST"),
+    Page("/orders/rules", pages.set_rules, "lighting.configure", "POST"),
+    Page("/orders/{number:int}", pages.one, "lighting.work"),
+    Page("/orders/{number:int}/office", pages.office, "lighting.work", "POST"),
+    Page("/orders/{number:int}/entries", pages.enter, "lighting.work", "POST"),
+    Page("/orders/{number:int}/files/{file}", pages.photo, "lighting.work"),
     Page("/faults/{number:int}/order", pages.make, "lighting.work", "POST"),
 )
 
-PLACES: Final = (Place(("Arbeitsaufträge", "Work orders"), "lighting.work", "/work", order=55),)
+PLACES: Final = (Place(("Arbeitsaufträge", "Work orders"), "lighting.work", "/orders", order=55),)
 
 JOBS: Final = (Job("work-expire", keeping.expire, None, cron="20 3 * * *"),)
 

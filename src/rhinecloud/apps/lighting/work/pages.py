@@ -90,7 +90,7 @@ async def make(city: City, request: Request) -> Response:
         )
     order = await orders.of_fault(city.db.pool, fault.number)
     assert order is not None
-    return RedirectResponse(f"/{city.app}/work/{order.number}", 303)
+    return RedirectResponse(f"/{city.app}/orders/{order.number}", 303)
 
 
 async def office(city: City, request: Request) -> Response:
@@ -114,7 +114,7 @@ async def office(city: City, request: Request) -> Response:
     if outcome is None:
         raise HTTPException(404)
     done = "refused" if outcome.refused else event.value
-    return RedirectResponse(f"/{city.app}/work/{number}?done={done}", 303)
+    return RedirectResponse(f"/{city.app}/orders/{number}?done={done}", 303)
 
 
 async def enter(city: City, request: Request) -> Response:
@@ -150,7 +150,7 @@ async def enter(city: City, request: Request) -> Response:
     if script:
         return JSONResponse({"state": outcome.state.value, "refused": outcome.refused})
     done = "refused" if outcome.refused else "entered"
-    return RedirectResponse(f"/{city.app}/work/{number}?done={done}", 303)
+    return RedirectResponse(f"/{city.app}/orders/{number}?done={done}", 303)
 
 
 async def photo(city: City, request: Request) -> Response:
@@ -188,13 +188,13 @@ async def add_crew(city: City, request: Request) -> Response:
     if not 0 < len(name) <= 120 or not name.isprintable() or kind not in ("organisation", "role"):
         return await _settings(city, request, "name", 422)
     await crews.add(city, city.people.who(request), name, kind)
-    return RedirectResponse(f"/{city.app}/work/crews?done=1", 303)
+    return RedirectResponse(f"/{city.app}/orders/crews?done=1", 303)
 
 
 async def remove_crew(city: City, request: Request) -> Response:
     """Let one go."""
     await crews.remove(city, city.people.who(request), request.path_params["number"])
-    return RedirectResponse(f"/{city.app}/work/crews?done=1", 303)
+    return RedirectResponse(f"/{city.app}/orders/crews?done=1", 303)
 
 
 async def set_rules(city: City, request: Request) -> Response:
@@ -213,7 +213,7 @@ async def set_rules(city: City, request: Request) -> Response:
                 return await _settings(city, request, "days", 422)
             rule = Rule(kind, crew, days)
         await crews.set_rule(city, actor, kind, rule)
-    return RedirectResponse(f"/{city.app}/work/crews?done=1", 303)
+    return RedirectResponse(f"/{city.app}/orders/crews?done=1", 303)
 
 
 def _whole(text: str) -> int | None:
