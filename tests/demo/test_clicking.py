@@ -75,7 +75,7 @@ def test_the_lamps_follow_the_night_that_was_planned(playing: Server) -> None:
 
     eventually(lambda: count(playing, "Streetlight", q="illuminanceLevelSet>=0") == LAMPS)
     eventually(confirmed)
-    eventually(lambda: count(playing, "Streetlight", q="illuminanceLevel==1;powerConsumption>55") == LAMPS)
+    eventually(lambda: count(playing, "Streetlight", q="illuminanceLevel==0.7;powerConsumption>35") == LAMPS)
 
 
 async def test_a_fault_is_found_ordered_repaired_and_verified_by_clicking(page: Page) -> None:

@@ -34,16 +34,16 @@ def test_lamps_that_follow_the_program_follow_the_demos_sun(speed: float) -> Non
         (level,) = {one.level for one in drawn if one.begin <= at < one.end}
         wrong += (level > 0) != (elevation(clock.now(at)) < DUSK)
     assert wrong == 0
-    assert {one.level for one in found} >= {0, 70, 50, 100}
+    assert {one.level for one in found} >= {0, 70, 60, 50}
 
 
 def test_side_streets_have_less_light_at_every_hour() -> None:
     for hour in range(24):
-        assert 0 < side_street(hour) < main_street(hour) <= 100
+        assert 0 < side_street(hour) < main_street(hour) < 100
 
 
 def test_the_demos_night_begins_at_once() -> None:
     """Whoever starts it at noon sees lamps."""
     found = steps(Clock.from_dusk(NOW), NOW, main_street)
     before = [one for one in found if "03:00" < one.at <= "11:30"]
-    assert max(before, key=lambda one: one.at).level == 100
+    assert max(before, key=lambda one: one.at).level == 70

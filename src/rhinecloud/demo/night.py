@@ -32,16 +32,16 @@ Course = Callable[[float], int]
 
 
 def main_street(hour: float) -> int:
-    """A street with traffic: less light in the small hours."""
+    """A street with traffic. Full light comes with whoever passes, at every hour; there is less in the small ones."""
     if 5 <= hour < 22:
-        return 100
-    return 70 if hour >= 22 else 50
+        return 70
+    return 60 if hour >= 22 else 50
 
 
 def side_street(hour: float) -> int:
     """A street with less of it."""
     if 5 <= hour < 22:
-        return 80
+        return 50
     return 40 if hour >= 22 else 20
 
 
