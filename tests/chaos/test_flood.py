@@ -10,6 +10,7 @@ from collections import Counter
 from typing import Any
 
 import aiomqtt
+import aiomqtt.exceptions
 import httpx
 import pytest
 
@@ -94,22 +95,26 @@ async def test_a_flooding_device_is_named_and_cut_off_and_a_quiet_one_is_heard(s
     async with httpx.AsyncClient(base_url=f"{server.base_url.rstrip('/')}/api/v1", timeout=20) as api:
         secrets = {device: await add(api, device) for device in ("loud", "quiet")}
         whispering = asyncio.create_task(whisper(secrets["quiet"]))
-        # Cut off in the middle of it. A busy machine may let it in only the second time.
-        async with asyncio.timeout(60):
-            while not loud.acknowledged:
-                with contextlib.suppress(aiomqtt.MqttError):
+        # Cut off in the middle of it, and refused for a while that grows: on a busy machine the first one may be over.
+        async with asyncio.timeout(150):
+            while True:
+                try:
                     async with client(server, "loud", secrets["loud"]) as mqtt:
                         await flood(mqtt, loud)
-        assert len(loud.acknowledged) > 200, "it was cut off before it could flood"
-        # And refused for a while.
-        with pytest.raises(aiomqtt.MqttError):
-            async with client(server, "loud", secrets["loud"]):
-                pass
-        async with asyncio.timeout(20):
+                except aiomqtt.exceptions.MqttConnectError:
+                    if (
+                        len(loud.acknowledged) > 200
+                    ):  # what it may send within the time that a rate is counted over
+                        break
+                    await asyncio.sleep(0.5)
+                except aiomqtt.MqttError:
+                    continue
+        async with asyncio.timeout(30):
             while not (alarms := await open_alarms(api)):
                 await asyncio.sleep(0.1)
         assert [(alarm["device"], alarm["kind"]) for alarm in alarms] == [("loud", "flood")]
         assert alarms[0]["detail"]["messages_per_second"] > 20
+        assert alarms[0]["detail"]["refused_seconds"] >= 5
         # It comes back when it is let in again, and behaves.
         async with asyncio.timeout(60):
             while True:

@@ -96,10 +96,11 @@ class Office:
         found = self.http.get("/api/lighting/gateways/overrides", params={"lamp": LAMP + name}).json()
         return str(found[0]["state"]) if found else ""
 
-    def alarms(self) -> set[str]:
-        """Kinds of alarms that are open."""
+    def alarms(self, name: str | None = None) -> set[str]:
+        """Kinds of alarms that are open, of all gateways or one."""
         found = self.http.get("/api/v1/alarms", params={"limit": 100}).json()
-        return {one["kind"] for one in (found if isinstance(found, list) else found["items"])}
+        items = found if isinstance(found, list) else found["items"]
+        return {one["kind"] for one in items if name is None or one["detail"].get("name") == name}
 
 
 @contextmanager

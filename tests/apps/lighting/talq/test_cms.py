@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import zlib
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 import httpx
 import msgspec
 import pytest
@@ -21,7 +23,7 @@ from rhinecloud.apps.lighting.talq.manifest import OPERATIONS
 from tests.conftest import Server
 
 from .definitions import Definitions, needed
-from .field import Office, until
+from .field import LAMP, Office, until
 from .line import Line
 
 pytestmark = needed
@@ -68,15 +70,15 @@ class Peer:
             self.holdings.address = UUID(itself["address"])
         return answered
 
-    def introduce(self) -> None:
-        """The whole bootstrap, and all devices."""
+    def introduce(self, only: int | None = None) -> None:
+        """The whole bootstrap, and all devices, or so many."""
         steps = [
             self.announce(),
             self.say("POST", "/device-classes", [self.holdings.gateway_class()]),
             self.say("PATCH", f"/devices/{self.holdings.address}", self.holdings.itself()),
             self.say("POST", "/services", self.holdings.services()),
             self.say("POST", "/device-classes", [device_class()]),
-            self.say("POST", "/devices", self.devices()),
+            self.say("POST", "/devices", self.devices()[:only]),
         ]
         assert [one.status_code for one in steps] == [201, 201, 200, 201, 201, 201], [
             one.text for one in steps
@@ -298,6 +300,38 @@ def test_what_belongs_to_another_gateway_is_not_there_and_told_to_people(
     assert thief.say("POST", "/log-reports", {"entries": [entry]}).status_code == 201
     assert office.lamp(name).get("powerConsumption") != 7.0
     assert line.wrong == []
+
+
+async def test_what_comes_while_others_are_put_into_their_lamps_is_put_there_too(
+    city: Server, office: Office, line: Line, request: pytest.FixtureRequest
+) -> None:
+    name = f"W{uuid4().hex[:6]}"
+    names = [f"{name}-{number}" for number in range(3)]
+    peer = Peer(line, office.admit(name), name, names)
+    request.addfinalizer(peer.http.close)
+    peer.introduce(only=1)  # its lamp is not there yet
+    first, second, third = peer.devices()
+    put = "SELECT count(*) FROM app_lighting.talq_device WHERE lamp = ANY($1)"
+    held = (
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%talq_device%'"
+    )
+    connection = await asyncpg.connect(city.database_url)
+    try:
+        async with asyncio.timeout(60):
+            async with connection.transaction():
+                await connection.execute(
+                    "SELECT FROM app_lighting.talq_device WHERE address = $1 FOR UPDATE", first.address
+                )
+                office.lamps(*names)
+                assert peer.say("POST", "/devices", [second]).status_code == 201
+                while not await connection.fetchval(held):
+                    await asyncio.sleep(0.05)
+                assert peer.say("POST", "/devices", [third]).status_code == 201
+            while await connection.fetchval(put, [LAMP + name for name in names]) < 3:
+                await asyncio.sleep(0.05)
+    finally:
+        await connection.close()
+    assert "lighting.gateway_claims_lamp" not in office.alarms(peer.holdings.name)
 
 
 def test_a_liar_is_not_believed_and_others_are(city: Server, office: Office, peer: Peer, line: Line) -> None:

@@ -145,9 +145,8 @@ async def _write(call: Call, given: Sequence[Device], *, new: bool, alone: bool 
             await devices.write(transaction.connection, gateway, given)
         except asyncpg.UniqueViolationError:
             raise refused(409, "resourceConflict", "a device is in a lamp that another one is in") from None
-        await call.city.jobs.enqueue(
-            transaction, "talq-match", gateway.number, key=f"talq-match-{gateway.number}"
-        )
+        # Without a key: what runs already has read which devices there are.
+        await call.city.jobs.enqueue(transaction, "talq-match", gateway.number)
     await _take(call, given)
     return ok(call, given[0] if alone else list(given), 201 if new else 200)
 

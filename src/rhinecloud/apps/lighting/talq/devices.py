@@ -156,7 +156,8 @@ async def put_into(connection: asyncpg.Connection, gateway: Gateway, lamps: Mapp
     for address, lamp in sorted(lamps.items(), key=lambda pair: pair[1]):
         done = await connection.fetchval(
             "UPDATE talq_device SET lamp = $3 WHERE address = $1 AND gateway = $2 "
-            "AND NOT EXISTS (SELECT FROM talq_device AS other WHERE other.lamp = $3) RETURNING true",
+            "AND NOT EXISTS (SELECT FROM talq_device AS other WHERE other.lamp = $3 AND other.address <> $1) "
+            "RETURNING true",
             address,
             gateway.number,
             lamp,
