@@ -486,6 +486,31 @@ async def test_messages_of_devices_on_their_way_are_forgotten(at_home: House, na
         assert "of somebody else" in after
 
 
+@pytest.mark.skipif(EXTERNAL_NATS is not None, reason="needs the MQTT side of the embedded NATS")
+async def test_messages_that_a_device_has_not_released_are_forgotten(at_home: House, nats: NatsServer) -> None:
+    await ensure_intake(at_home.bus)
+    assert nats.mqtt_host is not None and nats.mqtt_port is not None
+    reader, writer = await asyncio.open_connection(nats.mqtt_host, nats.mqtt_port)
+    writer.write(b"\x10\x12\0\4MQTT\4\0\0\0\0\6device")  # CONNECT, a session that lasts
+    assert (await reader.readexactly(4))[0] == 0x20  # CONNACK
+    told = (("json/Lamp/sensor-1", "private"), ("json/Lamp/2", f"by {MAIL}"), ("json/Lamp/3", "of somebody else"))
+    for number, (topic, text) in enumerate(told, 1):
+        body = len(topic).to_bytes(2) + topic.encode() + number.to_bytes(2) + text.encode()
+        writer.write(bytes((0x34, len(body))) + body)  # PUBLISH, QoS 2
+        assert await reader.readexactly(4) == b"\x50\2" + number.to_bytes(2)  # PUBREC, and no PUBREL after it
+    before = await _in_stream(at_home.bus, "$MQTT_qos2in")
+    assert "private" in before and MAIL in before
+    await at_home.jobs.open()
+    request, _ = await at_home.rights.open("erasure", Person(None, (MAIL,), ("sensor-1",)), "person:1")
+    assert (await _closed(at_home, request))["transport"] == 2
+    after = await _in_stream(at_home.bus, "$MQTT_qos2in")
+    assert "private" not in after and MAIL not in after and "of somebody else" in after
+    writer.write(b"\x62\2\0\1")  # PUBREL of what is gone: the device gets its PUBCOMP and goes on
+    assert await reader.readexactly(4) == b"\x70\2\0\1"
+    writer.close()
+    await writer.wait_closed()
+
+
 async def test_a_person_has_the_same_rights_in_every_tenant(
     at_home: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:

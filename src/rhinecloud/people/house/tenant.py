@@ -290,7 +290,7 @@ _PASSING = Activity(
             ),
         ),
         Passing(
-            "NATS $MQTT_msgs, $MQTT_rmsgs",
+            "NATS $MQTT_msgs, $MQTT_qos2in, $MQTT_rmsgs",
             ("Nachrichten von Geräten auf dem Weg", "messages of devices on their way"),
             Retention(
                 (
