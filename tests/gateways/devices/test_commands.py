@@ -56,6 +56,13 @@ class OneProfile:
     def entity_of(self, device: str, type: str, captured: Mapping[str, str] = NOTHING) -> tuple[str, str]:
         return f"urn:ngsi-ld:{type}:{device}", type
 
+    def told(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Its devices call it brightness, from 0 to 255."""
+        return {
+            "brightness" if name == "level" else name: round(255 * value) if name == "level" else value
+            for name, value in values.items()
+        }
+
     def commands(
         self,
         device: str,
@@ -66,7 +73,8 @@ class OneProfile:
     ) -> list[tuple[str, bytes]]:
         if type == "Mute":
             return []
-        return [(self.command_topic(device, type), json.dumps({"version": version, "set": values}).encode())]
+        said = {"version": version, "set": self.told(values)}
+        return [(self.command_topic(device, type), json.dumps(said).encode())]
 
 
 class Alarms(list[tuple[str | None, str, dict[str, Any]]]):
@@ -231,6 +239,17 @@ async def test_reports_confirm_where_no_version_is_named(bus: Bus, database: Dat
         await commands.confirm(Told(lamp, None, reported={"POWER": "ON"}))
         assert (await commands.get(lamp, one.version)).open
         await commands.confirm(Told(lamp, None, reported={"POWER": "ON", "Dimmer": 50, "Wifi": 1}))
+        assert (await commands.get(lamp, one.version)).state == "confirmed"
+
+
+async def test_reports_are_compared_with_what_was_told(bus: Bus, database: Database, lamp: str) -> None:
+    async with running(database, bus) as commands:
+        one = await commands.want(lamp, {"level": 0.3333}, actor="test")
+        assert (one.wanted, one.detail) == ({"level": 0.3333}, {"told": {"brightness": 85}})
+        await commands.confirm(Told(lamp, None, reported={"brightness": 84}))
+        await commands.confirm(Told(lamp, None, reported={"level": 0.3333}))
+        assert (await commands.get(lamp, one.version)).open
+        await commands.confirm(Told(lamp, None, reported={"brightness": 85}))
         assert (await commands.get(lamp, one.version)).state == "confirmed"
 
 

@@ -76,6 +76,10 @@ class Confirmation(Protocol):
 class Profile(Protocol):
     """What a command needs of a profile."""
 
+    def told(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """These values in the words of the device."""
+        ...
+
     def commands(
         self,
         device: str,
@@ -167,7 +171,7 @@ class Commands:
         if last is None:
             raise ResourceNotFound(f"there is no device {device}")
         version = steps.next_version(last, now)
-        await self._check(connection, device, version, values)
+        told = await self._check(connection, device, version, values)
         one = Wanted(
             device=device,
             version=version,
@@ -176,6 +180,7 @@ class Commands:
             created_at=now,
             next_at=now,
             due_at=now + timedelta(seconds=timeout_seconds),
+            detail={} if told == values else {"told": told},
         )
         older = await wanted.lock_open(connection, [device])
         await _write(connection, [steps.superseded(_state(row), now, version) for row in older])
@@ -395,8 +400,8 @@ class Commands:
 
     async def _check(
         self, connection: asyncpg.Connection, device: str, version: int, values: Mapping[str, Any]
-    ) -> None:
-        """Raise BadRequestData unless there is a way to tell the device."""
+    ) -> dict[str, Any]:
+        """What the device is told. Raises BadRequestData unless there is a way to tell it."""
         found = await devices.read(connection, device)
         profile = None if found is None else self._profiles.get(found.profile)
         if found is None or profile is None:
@@ -410,6 +415,7 @@ class Commands:
                 f"profile {found.profile} knows no topic for commands to {device}; "
                 "levels that its topics name can be set in the device's detail, under levels"
             )
+        return profile.told(values)
 
 
 def _storable(reported: Mapping[str, Any]) -> dict[str, Any]:

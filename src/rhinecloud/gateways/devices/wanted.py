@@ -24,7 +24,8 @@ _YEAR_2020 = 1_577_836_800  # seconds after 1970
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """A wanted state of a device; `version` only grows. `sends` are the attempts that met a listener."""
+    """A wanted state of a device; `version` only grows. `sends` are the attempts that met a listener. `detail` has
+    what the device is told where its profile says it in other words (`told`), and what it said (`reported`, `said`)."""
 
     device: str
     version: int
@@ -101,7 +102,7 @@ def confirmed(
     one: Wanted, now: datetime, version: int | None, result: str, detail: str, reported: Mapping[str, Any]
 ) -> Wanted:
     """The device says what became of a version, or (version None) what is so now: that confirms as soon as all that is
-    wanted was reported, be it value by value; until then it is kept in `detail`."""
+    wanted was reported, be it value by value, in the words in which it was told; until then it is kept in `detail`."""
     if not one.open:
         return one
     if version is not None and version != one.version:
@@ -109,8 +110,9 @@ def confirmed(
     told: dict[str, Any] = dict(one.detail)
     if version is None and result == "done":
         before = told.get("reported", {})
-        now_known = {**before, **{name: reported[name] for name in one.wanted.keys() & reported.keys()}}
-        if not agrees(one.wanted, now_known):
+        asked: dict[str, Any] = told.get("told", one.wanted)
+        now_known = {**before, **{name: reported[name] for name in asked.keys() & reported.keys()}}
+        if not agrees(asked, now_known):
             if now_known == before:
                 return one
             return msgspec.structs.replace(one, detail={**told, "reported": now_known})

@@ -19,6 +19,7 @@ from .senml import UNITS
 from .shapes import ProfileError
 from .templates import Template, names_of, template
 from .topics import Pattern, parse
+from .translating import Translating
 
 _ALL_RECORDS = path("$[*]")
 _NO_UNITS: Mapping[str, str] = {}
@@ -43,6 +44,7 @@ class Parts(msgspec.Struct, frozen=True):
     command: Pattern | None
     command_payload: Any
     momentary: Pattern | None
+    translating: Translating
 
 
 def compile_parts(document: Document) -> Parts:
@@ -83,6 +85,7 @@ def compile_parts(document: Document) -> Parts:
     rules = _rules(document, known | {"type"}, problems)
     command = _command(document, problems)
     momentary = _momentary(document, problems)
+    translating = _translating(document, problems)
     if problems or entity_id is None or entity_type is None:
         raise ProfileError(problems)
     payload = WANTED if document.command_payload is None else document.command_payload
@@ -103,6 +106,7 @@ def compile_parts(document: Document) -> Parts:
         command,
         payload,
         momentary,
+        translating,
     )
 
 
@@ -291,3 +295,13 @@ def _momentary(document: Document, problems: list[tuple[str, str]]) -> Pattern |
             ("/momentary_topic", "it is one topic, of which {device} and {type} are all that varies")
         )
     return pattern
+
+
+def _translating(document: Document, problems: list[tuple[str, str]]) -> Translating:
+    if document.wanted and document.command_topic is None:
+        problems.append(("/wanted", "what is wanted needs a command_topic"))
+    try:
+        return Translating([(f"/wanted/{index}", rule) for index, rule in enumerate(document.wanted)])
+    except Wrong as wrong:
+        problems.append((wrong.pointer, wrong.reason))
+        return Translating([])

@@ -82,6 +82,22 @@ class ConfirmRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     reported: str | None = None
 
 
+class WantedRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a wanted value is said to the device: under `key`, as `value`, by `map`, or scaled. `above` and `up_to`: only
+    for numbers within."""
+
+    name: str
+    key: str
+    value: Any = None
+    map: dict[str, Any] | None = None
+    scale: float | None = None
+    offset: float | None = None
+    digits: Annotated[int, Meta(ge=0, le=9)] | None = None
+    least: float | None = None
+    above: float | None = None
+    up_to: float | None = None
+
+
 class Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A whole profile."""
 
@@ -104,10 +120,15 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     confirm: list[ConfirmRule] = []
     command_topic: str | None = None
     command_payload: Any = None
+    wanted: Annotated[list[WantedRule], Meta(max_length=MAX_TOPICS)] = []
     momentary_topic: str | None = None
 
 
-PARTS: Mapping[str, type[msgspec.Struct]] = {"attributes": AttributeRule, "confirm": ConfirmRule}
+PARTS: Mapping[str, type[msgspec.Struct]] = {
+    "attributes": AttributeRule,
+    "confirm": ConfirmRule,
+    "wanted": WantedRule,
+}
 """The lists of which each element is read by itself, so that what is wrong is found at its place."""
 
 

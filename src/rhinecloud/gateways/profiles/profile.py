@@ -135,6 +135,11 @@ class Profile:
             return None
         return self.parts.momentary.topic({"device": device, "type": type})
 
+    def told(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """What a device is told of what is wanted, in its own words; what it reports is compared with that. Raises
+        ValueError for a value that the profile has no words for."""
+        return self.parts.translating.told(values)
+
     def commands(
         self,
         device: str,
@@ -143,16 +148,16 @@ class Profile:
         values: Mapping[str, Any],
         captured: Mapping[str, str] = _NOTHING,
     ) -> list[tuple[str, bytes]]:
-        """The messages (topic, payload) that ask a device for these values: one, or one for each value.
+        """The messages (topic, payload) that ask a device for these values: one, or one for each value that it is told.
 
-        Empty if the device takes no commands. Without more words in the profile it is
+        Raises ValueError as `told`. Empty if the device takes no commands. Without more words in the profile it is
         `{"version": 7, "set": {...}}` on the command topic.
         """
         topic = self.command_topic(device, type, captured)
         if topic is None:
             return []
         known = self._known(device, type, captured)
-        return command_messages(topic, self.parts.command_payload, known, device, version, values)
+        return command_messages(topic, self.parts.command_payload, known, device, version, self.told(values))
 
     @property
     def confirms_by_version(self) -> bool:
