@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
@@ -94,7 +95,7 @@ class Folder:
         return str(self.path)
 
     async def put(self, file_id: UUID, source: Path) -> None:
-        await asyncio.to_thread(self._place, file_id, source)
+        await asyncio.to_thread(self._put, file_id, source)
 
     async def read(self, file_id: UUID, start: int, end: int) -> AsyncIterator[bytes]:
         file = await asyncio.to_thread(self.open, file_id)
@@ -155,6 +156,19 @@ class Folder:
 
     def _of(self, file_id: UUID) -> Path:
         return self.path / file_id.hex[:2] / file_id.hex
+
+    def _put(self, file_id: UUID, source: Path) -> None:
+        try:
+            self._place(file_id, source)
+        except StorageUnavailable as error:
+            # No file is renamed into another file system, and temporary files often lie in one of their own.
+            if not isinstance(error.__cause__, OSError) or error.__cause__.errno != errno.EXDEV:
+                raise
+            try:
+                with source.open("rb") as content:
+                    self.take(file_id, content)
+            except OSError as failure:
+                raise storage_error(failure) from failure
 
     def _place(self, file_id: UUID, source: Path) -> None:
         target = self._of(file_id)
