@@ -487,13 +487,19 @@ async def test_messages_of_devices_on_their_way_are_forgotten(at_home: House, na
 
 
 @pytest.mark.skipif(EXTERNAL_NATS is not None, reason="needs the MQTT side of the embedded NATS")
-async def test_messages_that_a_device_has_not_released_are_forgotten(at_home: House, nats: NatsServer) -> None:
+async def test_messages_that_a_device_has_not_released_are_forgotten(
+    at_home: House, nats: NatsServer
+) -> None:
     await ensure_intake(at_home.bus)
     assert nats.mqtt_host is not None and nats.mqtt_port is not None
     reader, writer = await asyncio.open_connection(nats.mqtt_host, nats.mqtt_port)
     writer.write(b"\x10\x12\0\4MQTT\4\0\0\0\0\6device")  # CONNECT, a session that lasts
     assert (await reader.readexactly(4))[0] == 0x20  # CONNACK
-    told = (("json/Lamp/sensor-1", "private"), ("json/Lamp/2", f"by {MAIL}"), ("json/Lamp/3", "of somebody else"))
+    told = (
+        ("json/Lamp/sensor-1", "private"),
+        ("json/Lamp/2", f"by {MAIL}"),
+        ("json/Lamp/3", "of somebody else"),
+    )
     for number, (topic, text) in enumerate(told, 1):
         body = len(topic).to_bytes(2) + topic.encode() + number.to_bytes(2) + text.encode()
         writer.write(bytes((0x34, len(body))) + body)  # PUBLISH, QoS 2

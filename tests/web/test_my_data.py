@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import email
+import email.policy
 import io
 import re
 import zipfile
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 
+import asyncpg
 import httpx
 import msgspec
 import pytest
@@ -22,6 +25,7 @@ from tests.conftest import Serve, Server
 from .conftest import Visit
 
 MAIL = "someone@example.org"
+_LETTERS = "SELECT recipient, message FROM tenant_city.mail WHERE letter = 'privacy_answer' ORDER BY id"
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +64,19 @@ def _client(server: Server, cookie: str | None = None) -> httpx.AsyncClient:
     if cookie is not None:
         headers["Cookie"] = f"rhinecloud={cookie}"
     return httpx.AsyncClient(base_url=server.base_url, headers=headers, timeout=30)
+
+
+async def _letters(server: Server) -> list[tuple[str, str]]:
+    """To whom answers went, and what they say in one line, the oldest first."""
+    connection = await asyncpg.connect(server.database_url)
+    found = []
+    for record in await connection.fetch(_LETTERS):
+        message = email.message_from_bytes(record["message"], policy=email.policy.default)
+        body = message.get_body(("plain",))
+        assert body is not None
+        found.append((record["recipient"], " ".join(body.get_content().split())))
+    await connection.close()
+    return found
 
 
 async def test_seen_copied_corrected_and_erased(server: Server, room: RoomDatabase, browser: Browser) -> None:
@@ -104,24 +121,63 @@ async def test_seen_copied_corrected_and_erased(server: Server, room: RoomDataba
             assert f"{request}: Widerspruch" in (await staff.get("/privacy")).text
             page = (await staff.get(f"/privacy/requests/{request}")).text
             assert asked["words"] in page and "Art. 21 DSGVO" in page and MAIL in page
-            closed = await staff.post(f"/privacy/requests/{request}", data={"action": "close"})
-            assert closed.status_code == 303
+            refusal = {
+                "action": "answer",
+                "decision": "refused",
+                "language": "de",
+                "words": "Wir müssen zählen.",
+            }
+            path = f"/privacy/requests/{request}"
+            assert MAIL in page
+            for given, status in ((refusal | {"words": " "}, 422), (refusal | {"decision": "maybe"}, 400)):
+                assert (await staff.post(path, data=given)).status_code == status
+            sent = await staff.post(path, data=refusal)
+            assert sent.headers["location"].endswith("done=answered")
+            assert (await staff.post(path, data=refusal)).status_code == 404  # once only
+            ((recipient, text),) = await _letters(server)
+            assert recipient == MAIL
+            assert "Wir müssen zählen." in text and "Art. 21 DSGVO" in text and "Art. 77 und 79" in text
             assert asked["words"] not in (await staff.get(f"/privacy/requests/{request}")).text
             # Somebody without an account wrote a letter.
             letter = {"kind": "restriction", "mails": "letter@example.org", "identity": "answered a letter"}
             assert (await staff.post("/privacy/requests/~new", data=letter)).status_code == 422
             opened = await staff.post("/privacy/requests/~new", data=letter | {"words": "the sensor at home"})
             assert "the sensor at home" in (await staff.get(opened.headers["location"])).text
+            context = await browser.new_context(locale="de-DE", viewport={"width": 320, "height": 600})
+            await context.add_cookies([{"name": "rhinecloud", "value": staff_cookie, "url": server.base_url}])
+            for theme, language in (("light", "de"), ("dark", "en")):
+                visit = Visit(await context.new_page(), server.base_url)
+                await visit.go(f"{opened.headers['location']}?lang={language}&theme={theme}")
+                assert await visit.axe() == []
+                assert await visit.overflow() <= 0
+            await context.close()
+            english = refusal | {"decision": "granted", "language": "en", "words": "It is switched off."}
+            await staff.post(opened.headers["location"], data=english)
+            recipient, text = (await _letters(server))[-1]
+            assert recipient == "letter@example.org" and "Art. 18 GDPR" in text
+            assert "We follow your request." in text and "Art. 77" not in text
+            # Where there is no address nobody can be written to: the request is only closed.
+            nameless = {
+                "kind": "objection",
+                "devices": "sensor-1",
+                "identity": "showed it",
+                "words": "no more",
+            }
+            opened = await staff.post("/privacy/requests/~new", data=nameless)
+            assert 'value="answer"' not in (await staff.get(opened.headers["location"])).text
+            assert (await staff.post(opened.headers["location"], data=english)).status_code == 409
             closed = await staff.post(opened.headers["location"], data={"action": "close"})
             assert closed.status_code == 303
+            assert len(await _letters(server)) == 2
         left = await room.pool.fetch("SELECT words, mails, account FROM data_request WHERE kind <> 'export'")
-        assert [tuple(record) for record in left] == [("", [], None)] * 2
+        assert [tuple(record) for record in left] == [("", [], None)] * 3
 
         link = re.search(r'href="(/link/copy/[\w-]+)"', (await mine.post("/account/data/copy")).text)
         assert link is not None
         async with asyncio.timeout(60):
-            while (answer := await anybody.get(link[1])).status_code == 202:
-                await asyncio.sleep(0.1)
+            # Links may be looked at every two seconds in the long run (429).
+            while (answer := await anybody.get(link[1])).status_code in (202, 429):
+                await asyncio.sleep(0.5)
         with zipfile.ZipFile(io.BytesIO(answer.content)) as package:
             document = msgspec.json.decode(package.read("data.json"))
         assert "Ein anderer Mensch" in str(document) and "other@example.org" not in str(document)

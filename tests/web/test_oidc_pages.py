@@ -95,6 +95,11 @@ async def test_the_way_in_and_out_is_good_on_every_page(
         await sign_in(visit, city_account, f"wer-{language}")
         await page.wait_for_url(f"{house.base_url}/account")
         await expect(page.locator("#name")).to_have_value(f"Name of wer-{language}")
+        # Nobody needs a passkey whom the city's provider lets in: it is said, and nothing warns.
+        await expect(page.locator("#passkeys-title + p")).to_contain_text(
+            {"de": "Konto der Stadt", "en": "city's account"}[language]
+        )
+        await expect(page.locator(".kern-alert--warning")).to_have_count(0)
         await is_good(visit, language)
 
         async def stay(route: Route) -> None:

@@ -13,7 +13,7 @@ LONGEST_NAME = 80
 
 
 class Account(msgspec.Struct, frozen=True):
-    """An account. `handle` is what authenticators know it by."""
+    """An account. `handle` is what authenticators know it by; `issuers` are identity providers that know it."""
 
     id: int
     handle: bytes
@@ -24,6 +24,7 @@ class Account(msgspec.Struct, frozen=True):
     blocked_at: datetime | None
     memberships: tuple[Membership, ...] = ()
     passkeys: int = 0
+    issuers: tuple[str, ...] = ()
 
 
 class MailTaken(Exception):
@@ -115,7 +116,8 @@ _SELECT = """
 SELECT a.id, a.handle, a.name, a.mail, a.language, a.created_at, a.blocked_at,
        (SELECT coalesce(jsonb_agg(jsonb_build_array(o.id, o.name, m.role) ORDER BY lower(o.name), m.role), '[]')
         FROM membership m JOIN organisation o ON o.id = m.organisation WHERE m.account = a.id)::text AS memberships,
-       (SELECT count(*) FROM passkey p WHERE p.account = a.id) AS passkeys
+       (SELECT count(*) FROM passkey p WHERE p.account = a.id) AS passkeys,
+       ARRAY(SELECT DISTINCT i.issuer FROM oidc_identity i WHERE i.account = a.id) AS issuers
 FROM account a
 """
 
@@ -132,4 +134,5 @@ def _account(record: asyncpg.Record) -> Account:
         record["blocked_at"],
         tuple(Membership(*one) for one in memberships),
         record["passkeys"],
+        tuple(record["issuers"]),
     )

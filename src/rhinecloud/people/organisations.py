@@ -38,6 +38,14 @@ async def every(connection: asyncpg.Connection | asyncpg.Pool) -> list[Organisat
     ]
 
 
+async def names(connection: asyncpg.Connection | asyncpg.Pool) -> list[tuple[int, str]]:
+    """Number and name of all of them, by name."""
+    return [
+        tuple(record)
+        for record in await connection.fetch("SELECT id, name FROM organisation ORDER BY lower(name)")
+    ]
+
+
 async def get(connection: asyncpg.Connection | asyncpg.Pool, organisation: int) -> Organisation | None:
     """The organisation of a number."""
     record = await connection.fetchrow(f"{_SELECT} WHERE o.id = $1 GROUP BY o.id", organisation)

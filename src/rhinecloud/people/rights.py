@@ -27,7 +27,8 @@ from rhinecloud.jobs import Attempt, Jobs
 from rhinecloud.model import NonexistentTenant
 from rhinecloud.settings import Settings
 
-from . import arriving, copies, holdings, requests
+from . import answering, arriving, copies, holdings, requests
+from .answering import Addressee, Decision
 from .copies import Held
 from .holdings import Reach
 from .ledger import Entry, trace, traces
@@ -69,6 +70,7 @@ class Rights:
         self.register = register
         self.ledger = ledger_of(settings)
         self._copies = LedgerCopies(self.ledger, people.room.pool, jobs, settings)
+        self._settings = settings
         self._people = people
         self._files = files
         self._jobs = jobs
@@ -201,6 +203,14 @@ class Rights:
                 return False
             await transaction.audit(actor, "privacy.close", f"request:{request}", {})
         return True
+
+    async def addressee(self, request: Request) -> Addressee | None:
+        """Where an answer to a request goes; None without an address."""
+        return await answering.addressee(self._people, request)
+
+    async def answer(self, request: int, decision: Decision, words: str, language: str, actor: str) -> bool:
+        """Answer a restriction or an objection by letter and close it. See answering.answer."""
+        return await answering.answer(self._people, self._settings, request, decision, words, language, actor)
 
     async def request(self, request: int) -> Request | None:
         """A request, or None."""

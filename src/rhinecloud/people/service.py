@@ -215,17 +215,22 @@ class People:
             return await passkeys.rename(connection, account, passkey, name)
 
     async def remove_passkey(self, account: int, passkey: int) -> bool:
-        """Take one away; false if there is none such, or if it is the last and no address could bring a link."""
+        """Take one away; false if there is none such, or if it is the last, no address could bring a link, and no
+        identity provider lets its owner in."""
         async with self.transaction() as transaction:
             connection = transaction.connection
             await connection.execute("SELECT FROM account WHERE id = $1 FOR UPDATE", account)
             found = await accounts.get(connection, account)
-            if found is None or (found.passkeys < 2 and found.mail is None):
+            if found is None or not (found.passkeys > 1 or found.mail or self.has_provider(found)):
                 return False
             if not await passkeys.remove(connection, account, passkey):
                 return False
             await transaction.audit(person(account), "passkey.remove", person(account), {"passkey": passkey})
         return True
+
+    def has_provider(self, account: Account) -> bool:
+        """Whether the city's identity provider, as it is set now, lets the account's owner in."""
+        return self._settings.oidc_issuer in account.issuers
 
     async def change(self, account: int, name: str, language: str) -> None:
         """Another name, another language of letters."""

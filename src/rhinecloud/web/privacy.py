@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute
 
 from rhinecloud.mail import BadAddress, address_of
 from rhinecloud.people import Actor
+from rhinecloud.people.answering import DECISIONS, Unanswerable
 from rhinecloud.people.copies import Held
 from rhinecloud.people.organisations import LastAdministrator
 from rhinecloud.people.permissions import ACCOUNT as OWN
@@ -22,6 +23,7 @@ from rhinecloud.people.requests import DECIDED, Decided
 from .addresses import ACCOUNT
 from .desk import Notice, counted
 from .forms import fields
+from .language import LANGUAGES, NAMES
 from .navigation import Entry
 from .operations.pages import PAGE, done, number, to, whole
 from .people.browsing import own_session
@@ -165,7 +167,8 @@ def routes(shell: Shell) -> list[BaseRoute]:
         found = await shell.rights.request(number(request))
         if found is None or found.closed_at is not None:
             raise HTTPException(404)
-        action, actor = (await fields(request)).get("action"), actor_of(request).id
+        given, actor = await fields(request), actor_of(request).id
+        action = given.get("action")
         if action == "export":
             _, secret = await shell.rights.open("export", found.person, actor, found.identity)
             return await _request(shell, request, f"{COPY}/{secret}")
@@ -176,6 +179,8 @@ def routes(shell: Shell) -> list[BaseRoute]:
                 return await _request(shell, request, status=409)
             await shell.rights.close(found.id, actor)
             return to(PATH, done="erasing")
+        if action == "answer":
+            return await _answer(shell, request, found.id, given)
         if action == "close":
             await shell.rights.close(found.id, actor)
             return to(PATH, done="closed")
@@ -215,6 +220,20 @@ async def _mine(shell: Shell, request: Request, link: str = "") -> Response:
     )
 
 
+async def _answer(shell: Shell, request: Request, number: int, given: dict[str, str]) -> Response:
+    decision = next((one for one in DECISIONS if one == given.get("decision")), None)
+    language = given.get("language", "")
+    if decision is None or language not in LANGUAGES:
+        raise HTTPException(400)
+    if (words := _words(given)) is None:
+        return await _request(shell, request, status=422)
+    try:
+        await shell.rights.answer(number, decision, words, language, actor_of(request).id)
+    except Unanswerable:
+        raise HTTPException(409) from None
+    return to(PATH, done="answered")
+
+
 async def _request(shell: Shell, request: Request, link: str = "", *, status: int = 200) -> Response:
     found = await shell.rights.request(number(request))
     if found is None:
@@ -230,7 +249,11 @@ async def _request(shell: Shell, request: Request, link: str = "", *, status: in
         limit=_SHOWN,
         action=f"{PATH}/requests/{found.id}",
         link=shell.public_url(request) + link if link else "",
+        addressee=await shell.rights.addressee(found) if found.kind in DECIDED else None,
+        language_names=list(NAMES.items()),
         last=status == 409,
+        wordless=status == 422,
+        mail_works=shell.people.mail.server is not None,
         done=done(request),
     )
 

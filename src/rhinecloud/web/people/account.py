@@ -145,6 +145,7 @@ async def _page(shell: Shell, request: Request, wrong: Wrong | None = None) -> R
         422 if wrong else 200,
         account=account,
         session=session,
+        has_provider=shell.people.has_provider(account),
         passkeys=await shell.people.passkeys(account.id),
         sessions=await shell.people.sessions.of(account.id),
         roles=ROLES,

@@ -157,6 +157,7 @@ async def _index(shell: Shell, request: Request, wrong: Wrong | None = None) -> 
         organisations=await shell.people.organisations(),
         invitations=await shell.people.invitations(),
         roles=ROLES,
+        has_provider=shell.people.has_provider,
         wrong=wrong,
         done=done(request),
     )
