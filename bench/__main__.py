@@ -15,6 +15,7 @@ from . import (
     lighting,
     lighting_demand,
     lighting_faults,
+    lighting_reports,
     lighting_schedules,
     lighting_talq,
     report,
@@ -28,7 +29,13 @@ def main() -> int:
         "name",
         choices=[
             *("broker", "backup", "lighting"),
-            *("lighting_demand", "lighting_faults", "lighting_schedules", "lighting_talq"),
+            *(
+                "lighting_demand",
+                "lighting_faults",
+                "lighting_reports",
+                "lighting_schedules",
+                "lighting_talq",
+            ),
         ],
         help="what to measure",
     )
@@ -80,6 +87,8 @@ def _other(arguments: argparse.Namespace, only: frozenset[str]) -> int:
             text = lighting_demand.table(result := lighting_demand.run(20 if quick else 300))
         case "lighting_faults":
             text = lighting_faults.table(result := lighting_faults.run(lamps))
+        case "lighting_reports":
+            text = lighting_reports.table(result := lighting_reports.run(lamps, _say))
         case "lighting_schedules":
             text = lighting_schedules.table(result := lighting_schedules.run(lamps))
         case _:

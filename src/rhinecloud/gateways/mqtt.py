@@ -38,6 +38,9 @@ from rhinecloud.tasks import stop
 BATCH = 500  # messages in one transaction
 # Messages of one topic keep their order; those of others are mapped while PostgreSQL writes the ones before.
 WAYS = 2
+FEW = 50  # messages that are worth no second transaction beside the first
+# After few messages let some more come: what a transaction costs beside its messages is most of it.
+_BREATH = 0.05  # seconds
 LATE_BATCH = 100  # messages of flooding devices in one transaction
 QUEUE = 10_000  # QoS 0 messages that may wait in memory
 QUEUE_BYTES = 64 * 1024**2  # of them together, with those under way: one may have 8 MB
@@ -167,6 +170,8 @@ class MqttGateway:
                     if prompt:
                         async with self._prompt:
                             await self._take(pull, prompt)
+                        if len(deliveries) < FEW:
+                            await asyncio.sleep(_BREATH)
                     while len(self._late) > MOST_LATE or self._late_bytes > MOST_LATE_BYTES:
                         await self._take_late()
             except BusUnavailable as error:
@@ -187,9 +192,9 @@ class MqttGateway:
     async def _take(self, pull: Pull, deliveries: Sequence[Delivery]) -> None:
         # What waited here for too long was delivered again meanwhile, and may stand in one batch twice.
         messages = {message.delivery: message for message in map(_incoming, deliveries)}
-        ways: list[list[Incoming]] = [[] for _ in range(WAYS)]
+        ways: list[list[Incoming]] = [[] for _ in range(WAYS if len(messages) > FEW else 1)]
         for message in messages.values():
-            ways[hash(message.topic) % WAYS].append(message)
+            ways[hash(message.topic) % len(ways)].append(message)
         taken = await asyncio.gather(
             *(self._take_apart(way, some, lambda: pull.working(deliveries)) for way, some in enumerate(ways)),
             return_exceptions=True,
