@@ -45,7 +45,7 @@ from rhinecloud.jobs import Jobs
 from rhinecloud.mail import Attachment, Mail
 from rhinecloud.model import CORE, TypeSelection
 from rhinecloud.model.sight import EVERYTHING, Sight
-from rhinecloud.people import Actor
+from rhinecloud.people import Actor, organisations
 from rhinecloud.store import RoomDatabase
 from rhinecloud.web import Renderer, actor_of
 
@@ -227,11 +227,19 @@ class OwnDevices:
 
 
 class Asking:
-    """Who asks, and what they may."""
+    """Who asks, and what they may; and the organisations that there are."""
+
+    def __init__(self, room: RoomDatabase) -> None:
+        self._room = room
 
     def who(self, request: Request) -> Actor:
         """Who sent the request; `actor.may(permission)`, `actor.sight`. Its `id` is what an audit line names."""
         return actor_of(request)
+
+    async def organisations(self) -> list[tuple[int, str]]:
+        """Number and name of each organisation of the city, by name. `actor.organisations` are such numbers; one that
+        was removed is not among them, so that whoever keeps a number keeps the name beside it."""
+        return await organisations.names(self._room.pool)
 
 
 class City:
@@ -255,6 +263,7 @@ class City:
         mail: Mail,
         files: Files,
         devices: Devices,
+        people: RoomDatabase,
         allowed: Allowed,
         clock: Clock | None = None,
         settings: Any = None,
@@ -268,7 +277,7 @@ class City:
         self.jobs = OwnJobs(jobs, app)
         self.mail = OwnMail(mail, app)
         self.files = OwnFiles(files, app)
-        self.people = Asking()
+        self.people = Asking(people)
         self.clock = clock or Clock()
         self.settings = settings
         self._renderer: Renderer | None = None

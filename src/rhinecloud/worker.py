@@ -208,6 +208,7 @@ async def serve(handover: WorkerHandover) -> None:
         mail=mail,
         files=files,
         devices=gateways.devices,
+        people=people_database,
         allowed=allowed,
     )
     files.open()

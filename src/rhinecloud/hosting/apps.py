@@ -152,9 +152,10 @@ class Apps:
         mail: Mail,
         files: Files,
         devices: Devices,
+        people: RoomDatabase,
         allowed: Allowed,
     ) -> None:
-        """Give each its City, and register its jobs."""
+        """Give each its City, and register its jobs. `people`: the room where organisations are."""
         self._bus = bus
         clock = Clock(ZoneInfo(settings.time_zone))
         for name, hosted in self._hosted.items():
@@ -169,6 +170,7 @@ class Apps:
                 mail=mail,
                 files=files,
                 devices=devices,
+                people=people,
                 allowed=allowed,
                 clock=clock,
                 settings=hosted.settings,

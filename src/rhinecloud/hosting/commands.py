@@ -26,7 +26,15 @@ from rhinecloud.gateways.profiles import Profiles
 from rhinecloud.jobs import Jobs
 from rhinecloud.mail import Mail
 from rhinecloud.settings import Settings
-from rhinecloud.store import Connections, Database, NotLetIn, Rooms, Unavailable
+from rhinecloud.store import (
+    Connections,
+    Database,
+    NotLetIn,
+    RoomDatabase,
+    Rooms,
+    Unavailable,
+    migrations_in,
+)
 from rhinecloud.web.language import tongues
 
 from .apps import Apps
@@ -91,11 +99,15 @@ async def opened(app: str, settings: Settings, url: str) -> AsyncIterator[City]:
     except asyncpg.UndefinedTableError:
         raise LookupError("there is no city in this database yet") from None
     connections = Connections(url, 8)
-    apps = Apps(Rooms(url), connections, frozenset({app}), background=False)
+    rooms = Rooms(url)
+    apps = Apps(rooms, connections, frozenset({app}), background=False)
     broker = Broker(database, bus, cared_for=True)
     jobs = Jobs(database, settings.time_zone)
     profiles = Profiles(broker, bus)
     try:
+        people = RoomDatabase(
+            connections, await rooms.prepare("room_people", migrations_in("rhinecloud.people"))
+        )
         await apps.prepare()
         if app in apps.failed:
             raise EngineError(f"The app {app} cannot be used: {apps.failed[app]}.")
@@ -110,6 +122,7 @@ async def opened(app: str, settings: Settings, url: str) -> AsyncIterator[City]:
             ),
             files=Files.of_settings(database, settings, jobs.compute),
             devices=Devices(database, bus, profiles),
+            people=people,
             allowed=Allowed(settings.outbound_allow),
         )
         await apps.open()

@@ -15,7 +15,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rhinecloud.apps.lighting.cadastre import points, words
-from rhinecloud.apps.lighting.cadastre.fleet import POWERS, STATUSES, Fleet, Told, told
+from rhinecloud.apps.lighting.cadastre.fleet import (
+    FAULTS,
+    POWERS,
+    STATUSES,
+    Fleet,
+    Told,
+    Trouble,
+    told,
+)
 from rhinecloud.apps.lighting.cadastre.lamps import Lamp
 from rhinecloud.apps.lighting.cadastre.looks import LOOKS
 from rhinecloud.apps.lighting.cadastre.planned import as_group
@@ -29,6 +37,7 @@ from rhinecloud.apps.lighting.cadastre.selection import (
     read,
     still_chosen,
 )
+from rhinecloud.apps.lighting.faults.kinds import Kind
 from rhinecloud.apps.lighting.planning import groups
 
 
@@ -84,6 +93,8 @@ def test_all_that_is_given_has_to_hold() -> None:
         ("area", "nan,51;7,52;6,51"),
         ("area", ";".join(["6,51"] * 501)),
         ("state", "dark"),
+        ("fault", "²"),
+        ("fault", "1" * 19),
         ("street", "a\x00b"),
         ("text", "x" * 201),
     ],
@@ -131,10 +142,35 @@ def test_every_look_has_a_state_for_every_lamp_and_words_for_all() -> None:
     level = [LOOKS["level"].states[code].key for code in LOOKS["level"].codes(known)]
     assert level == ["bright", "alarm", "silent"]
     alarm = [LOOKS["alarm"].states[code].key for code in LOOKS["alarm"].codes(known)]
-    assert alarm == ["ok", "defectiveLamp", "silent"]
+    assert alarm == ["ok", "said", "silent"]
     power = [LOOKS["power"].states[code].key for code in LOOKS["power"].codes(known)]
     assert power == ["p25", "p0", "silent"]
     assert set(words.POWERS) == set(POWERS) and set(words.STATUSES) == set(STATUSES)
+
+
+def test_open_faults_are_shown_before_what_lamps_say() -> None:
+    known = fleet()
+    mark = f"{known.epoch}.{known.version}"
+    first, second, third = (lamp.id for lamp in known.lamps)
+    supply = Trouble(1, Kind.SUPPLY, "feeder", "A", (first, third, "urn:ngsi-ld:Streetlight:elsewhere"))
+    known.concern([Trouble(2, Kind.SILENCE, "lamp", "Königstraße 1", (first,)), supply])
+    look = LOOKS["alarm"]
+    assert [look.states[code].key for code in look.codes(known)] == ["supply", "said", "supply"]
+    assert [one.number for one in known.troubles[0]] == [1, 2] and known.has_alarm().all()
+    told_of = points.since(known, still_chosen(known, Selection()), look, mark)
+    assert told_of is not None and "all" in told_of
+    assert [one["faults"] for one in csv.DictReader(io.StringIO("".join(as_csv([row(known, 0)]))))] == [
+        "supply silence"
+    ]
+    before = known.version
+    known.concern([supply, Trouble(2, Kind.SILENCE, "lamp", "Königstraße 1", (first,))])
+    assert known.version == before, "nothing changed"
+    known.concern([])
+    assert [look.states[code].key for code in look.codes(known)] == ["ok", "said", "silent"]
+    assert set(Kind) == set(FAULTS)
+    for kind in Kind:
+        known.concern([Trouble(3, kind, "lamp", "x", (first,))])
+        assert look.states[look.codes(known)[0]].alarm, kind
 
 
 def test_what_lamps_say_is_believed_only_where_it_can_be() -> None:

@@ -128,6 +128,38 @@ async def test_what_hangs_is_entered_changed_and_taken_down(office: Office) -> N
     ]
 
 
+async def test_an_organisation_of_the_city_owns_what_hangs(office: Office) -> None:
+    rows = await asyncpg.connect(office.server.database_url)
+    insert = "INSERT INTO room_people.organisation (name) VALUES ($1) RETURNING id"
+    works, transit = [await rows.fetchval(insert, name) for name in ("Stadtwerke Nord", "Verkehr Nord")]
+    assert "Stadtwerke Nord" in office.page("/lighting/carrier/new")
+    for wrong in ("999999", "x"):
+        given = GIVEN | {"organisation": wrong}
+        assert office.http.post("/lighting/carrier/new", data=given).status_code == 422
+    numbers = [
+        office.attach(name="Lader", organisation=str(works), owner=""),
+        office.attach(name="Anzeiger", organisation=str(transit), owner=""),
+        office.attach(name="Fahne", owner="Heimatverein"),
+    ]
+    assert office.told()["Lader"]["ownerName"] == "Stadtwerke Nord"
+    own = office.page(f"/lighting/carrier?owner={works}")
+    assert "Lader" in own and "Anzeiger" not in own and "Fahne" not in own
+    assert f'value="{transit}"' in own, "the organisations that own something are offered"
+    assert "Heimatverein, Stadtwerke Nord, Verkehr Nord" in office.page(f"/lighting/carrier/post?lamp={LAMP}")
+    assert "Heimatverein, Stadtwerke Nord, Verkehr Nord" in office.page(f"/lighting/lamps/{LAMP}")
+
+    # Renamed it is called so at once; of one that is gone the name is left.
+    await rows.execute("UPDATE room_people.organisation SET name = 'Stadtwerke Süd' WHERE id = $1", works)
+    await rows.execute("DELETE FROM room_people.organisation WHERE id = $1", transit)
+    await rows.close()
+    shown = office.page(f"/lighting/carrier/post?lamp={LAMP}")
+    assert "Heimatverein, Stadtwerke Süd, Verkehr Nord" in shown
+    kept = office.page(f"/lighting/carrier/{numbers[1]}")
+    assert 'value="Verkehr Nord"' in kept, "it can be kept as somebody else"
+    for number in numbers:
+        assert office.http.post(f"/lighting/carrier/{number}/remove").status_code == 303
+
+
 def test_what_does_not_fit_is_said(office: Office) -> None:
     over = {"until": (date.today() - timedelta(1)).isoformat()}
     numbers = [

@@ -83,7 +83,7 @@ def test_a_form_says_which_field_is_wrong() -> None:
         "by_day": "on",
         "contact_mail": "netz@example.org",
     }
-    one, whom, wrong = read(good, 7)
+    one, whom, wrong = read(good, 7, {5: "Stadtwerke"})
     assert one is not None and (one.number, one.power, one.by_day, one.until) == (7, 12.5, True, None)
     assert whom.mail == "netz@example.org" and wrong == ""
     for field, text in (
@@ -98,4 +98,8 @@ def test_a_form_says_which_field_is_wrong() -> None:
         ("when_off", "\x07"),
         ("contact_mail", "nobody@"),
     ):
-        assert read(good | {field: text}, 0)[2] == field
+        assert read(good | {field: text}, 0, {})[2] == field
+    one, _, wrong = read(good | {"organisation": "5", "owner": ""}, 0, {5: "Stadtwerke"})
+    assert one is not None and (one.organisation, one.owner, wrong) == (5, "Stadtwerke", "")
+    for unknown in ("6", "x"):
+        assert read(good | {"organisation": unknown}, 0, {5: "Stadtwerke"})[2] == "organisation"

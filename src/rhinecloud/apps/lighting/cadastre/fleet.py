@@ -15,10 +15,15 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from ..faults.kinds import Kind
 from .lamps import Lamp
 
 POWERS: Final = ("", "off", "low", "bootingUp", "on")  # "": it has not told
 STATUSES: Final = ("", "ok", "defectiveLamp", "brokenLantern", "columnIssue", "other")
+FAULTS: Final = (  # those of a lamp that has several: the first of these is shown
+    *(Kind.SUPPLY, Kind.DARK, Kind.DAY_BURNER, Kind.CYCLING, Kind.DIMMING, Kind.POWER),
+    *(Kind.TEMPERATURE, Kind.NONSENSE, Kind.SILENCE),
+)
 STATE: Final = ("powerState", "illuminanceLevel", "status", "powerConsumption")
 Indices = npt.NDArray[np.int64]
 
@@ -31,6 +36,16 @@ class Told(msgspec.Struct, frozen=True, array_like=True):
     level: float | None
     status: str | None
     watts: float | None
+
+
+class Trouble(msgspec.Struct, frozen=True):
+    """An open fault: of a lamp, or of the feeder or cabinet (`scope`) that all its `lamps` hang on."""
+
+    number: int
+    kind: Kind
+    scope: str
+    name: str
+    lamps: tuple[str, ...]
 
 
 def told(lamp: str, values: Sequence[Any]) -> Told:
@@ -65,6 +80,8 @@ class Fleet:
         self.lat = np.fromiter((lamp.lat for lamp in lamps), np.float64, count)
         self.power = np.zeros(count, np.uint8)  # index in POWERS
         self.status = np.zeros(count, np.uint8)  # index in STATUSES
+        self.fault = np.zeros(count, np.uint8)  # 0, or 1 + index in FAULTS
+        self.troubles: dict[int, list[Trouble]] = {}  # by the index of a lamp, the worst first
         self.level = np.full(count, np.nan, np.float32)
         self.watts = np.full(count, np.nan, np.float32)
         self.stamp = np.zeros(count, np.int64)
@@ -91,13 +108,33 @@ class Fleet:
             self.version = version
         return self.version == version
 
+    def concern(self, troubles: Iterable[Trouble]) -> None:
+        """All faults that are open."""
+        found: dict[int, list[Trouble]] = {}
+        for one in sorted(troubles, key=lambda one: (FAULTS.index(one.kind), one.number)):
+            for lamp in one.lamps:
+                if (index := self._index.get(lamp)) is not None:
+                    found.setdefault(index, []).append(one)
+        fault = np.zeros_like(self.fault)
+        for index, having in found.items():
+            fault[index] = 1 + FAULTS.index(having[0].kind)
+        changed = fault != self.fault
+        if changed.any():
+            self.version += 1
+            self.stamp[changed] = self.version
+        self.fault, self.troubles = fault, found
+
     def is_on(self) -> npt.NDArray[np.bool_]:
         """Which lamps say that they shine."""
         return np.isin(self.power, (POWERS.index("low"), POWERS.index("bootingUp"), POWERS.index("on")))
 
     def has_alarm(self) -> npt.NDArray[np.bool_]:
-        """Which lamps are out of order."""
-        return self.status > STATUSES.index("ok")
+        """Which lamps are out of order: an open fault concerns them, or they say so."""
+        return (self.fault > 0) | (self.status > STATUSES.index("ok"))
+
+    def has_fault(self, *kinds: Kind) -> npt.NDArray[np.bool_]:
+        """Whose worst open fault is one of these."""
+        return np.isin(self.fault, [1 + FAULTS.index(kind) for kind in kinds])
 
 
 def _status(value: str | None) -> int:

@@ -15,13 +15,17 @@ from weakref import WeakKeyDictionary
 
 import msgspec
 
-from rhinecloud.city import EVERYTHING, Change, City, Sight
+from rhinecloud.city import EVERYTHING, Change, City, Sight, Unavailable
 from rhinecloud.model import CORE
 
-from .fleet import STATE, Fleet, Told, told
+from ..faults import alarms
+from .fleet import STATE, Fleet, Told, Trouble, told
 from .lamps import IRIS, TYPE, plain, streamed
 
+FAULTS: Final = "lamps.faults"  # which faults are open has changed
 _SUBJECT: Final = "lamps"
+_AGAIN: Final = 5.0
+_FAULTS_EVERY: Final = 1.0  # seconds between two readings of them
 _PORTION: Final = 2_000  # lamps in a message
 _OLDEST: Final = 600.0  # seconds
 _FACTS_EVERY: Final = 10.0  # seconds between two readings because of what is known of lamps
@@ -96,6 +100,7 @@ async def _read(city: City, sight: Sight, one: _Kept) -> None:
             for lamp, values in some
         ]
         fresh = Fleet(lamps, states, names)
+        fresh.concern(await _troubles(city))
         if sight.everything:
             fresh.take(one.waiting)
         one.fleet, one.read_at = fresh, begun
@@ -122,8 +127,33 @@ async def hear(city: City) -> None:
             if key == EVERYTHING.key:
                 one.take(news)
 
+    changed = asyncio.Event()
+
+    async def noted(_: bytes) -> None:
+        changed.set()
+
     await city.bus.hear(_SUBJECT, heard)
-    await asyncio.Event().wait()
+    await city.bus.hear(FAULTS, noted)
+    while True:
+        await changed.wait()
+        changed.clear()
+        try:
+            troubles = await _troubles(city)
+        except Unavailable:
+            changed.set()  # PostgreSQL is away: what was known stays until it is back
+            await asyncio.sleep(_AGAIN)
+            continue
+        for one in _kept.get(city, OrderedDict[str, _Kept]()).values():
+            if one.fleet is not None:
+                one.fleet.concern(troubles)
+        await asyncio.sleep(_FAULTS_EVERY)
+
+
+async def _troubles(city: City) -> list[Trouble]:
+    return [
+        Trouble(fault.number, fault.kind, fault.scope, fault.name, tuple(fault.lamps))
+        for fault in await alarms.open_faults(city.db.pool)
+    ]
 
 
 def _states(changes: Iterable[Change]) -> Iterable[Told]:

@@ -32,7 +32,7 @@ async def make(city: City, request: Request) -> Response:
         selection = read(given)
     except Wrong as error:
         return await _form(city, request, given, {"selection": str(error)}, 422)
-    inside = await planned.inside_group(city, selection.planned) if selection.planned else None
+    inside, _ = await planned.inside(city, selection)
     name = (given.get("name_de", ""), given.get("name_en", ""))
     key = slug(name[0])
     if not key or not all(0 < len(one) <= _LONGEST and one.isprintable() for one in name):
@@ -54,7 +54,7 @@ async def _form(
         selection = read(given)
     except Wrong:
         selection, wrong = Selection(), {"selection": "unreadable", **wrong}
-    inside = await planned.inside_group(city, selection.planned) if selection.planned else None
+    inside, _ = await planned.inside(city, selection)
     kind: Any = planned.as_group(fleet, selection, inside)
     return city.render(
         request,

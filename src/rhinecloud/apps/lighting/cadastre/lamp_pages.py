@@ -3,9 +3,11 @@ know of it. All of it is live."""
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from markupsafe import Markup
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,8 +19,9 @@ from . import planned, words
 from .fleet import POWERS, STATE, STATUSES, told
 from .lamps import Lamp, lamps, plain
 from .rows import Row
-from .sections import declared
+from .sections import Section, declared
 
+_log = logging.getLogger(__name__)
 SPANS: Final = {
     "day": (timedelta(days=1), ("letzter Tag", "last day")),
     "week": (timedelta(days=7), ("letzte Woche", "last week")),
@@ -75,21 +78,31 @@ async def _found(city: City, request: Request) -> tuple[Lamp, Entity]:
 
 async def _now(city: City, request: Request, lamp: Lamp, entity: Entity) -> dict[str, Any]:
     actor = city.people.who(request)
-    parts = []
-    for section in declared():
-        if actor.may(section.permission):
-            values = await section.values(city, request, lamp)
-            if values is not None:
-                parts.append((section, values))
+    permitted = [section for section in declared() if actor.may(section.permission)]
+    parts = [(section, await _part(city, request, lamp, section)) for section in permitted]
     return {
         "lamp": lamp,
         "row": _row(lamp, entity),
         "heard": _heard(entity),
         **await planned.now(city, lamp),
         "names": await _names(city, lamp, actor.sight),
-        "sections": parts,
+        "sections": [(section, part) for section, part in parts if part != ""],
         "words": words,
     }
+
+
+async def _part(city: City, request: Request, lamp: Lamp, section: Section) -> Markup | None:
+    """A section as it is shown, empty where it says nothing of this lamp; None if it cannot be had. It is rendered by
+    itself, for what fails in one area is no reason to show nothing of the lamp."""
+    try:
+        values = await section.values(city, request, lamp)
+        if values is None:
+            return Markup()
+        shown = city.render(request, section.template, 200, lamp=lamp, values=values)
+    except Exception:
+        _log.exception("the section %s of %s cannot be shown", section.key, lamp.id)
+        return None
+    return Markup(bytes(shown.body).decode())
 
 
 def _row(lamp: Lamp, entity: Entity) -> Row:

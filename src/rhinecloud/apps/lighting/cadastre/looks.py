@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from rhinecloud.app import State, Text
 
+from ..faults.kinds import Kind
 from .fleet import POWERS, STATUSES, Fleet
 
 Codes = npt.NDArray[np.uint8]
@@ -24,6 +25,16 @@ _ALARM: Final = ("#b3123f", "#ff7a9c")
 _BLUE: Final = ("#0060a8", "#5cc8ff")
 _GREEN: Final = ("#00735c", "#3ecfae")
 _VIOLET: Final = ("#6b3fa0", "#c3a1f2")
+
+
+_FAULTS: Final = (
+    (Kind.SUPPLY,),
+    (Kind.DARK,),
+    (Kind.DAY_BURNER,),
+    (Kind.CYCLING, Kind.DIMMING),
+    (Kind.POWER, Kind.TEMPERATURE, Kind.NONSENSE),
+    (Kind.SILENCE,),
+)
 
 
 class Look(msgspec.Struct, frozen=True):
@@ -58,8 +69,15 @@ def _by_state(fleet: Fleet) -> Codes:
 
 
 def _by_alarm(fleet: Fleet) -> Codes:
-    order = ("defectiveLamp", "brokenLantern", "columnIssue", "other", "ok")
-    return _first([fleet.status == STATUSES.index(status) for status in order])
+    """Open faults, then what lamps say of themselves without one."""
+    says = fleet.status
+    cases = [fleet.has_fault(*kinds) for kinds in _FAULTS]
+    cases += [
+        says == STATUSES.index("columnIssue"),
+        says > STATUSES.index("ok"),
+        says == STATUSES.index("ok"),
+    ]
+    return _first(cases)
 
 
 def _by_power(fleet: Fleet) -> Codes:
@@ -106,19 +124,31 @@ LOOKS: Final = {
             "alarm",
             ("Störung", "Alarm"),
             (
+                State("supply", Kind.SUPPLY.text, "square", *_VIOLET, 13, alarm=True),
+                State("dark", Kind.DARK.text, "triangle", *_ALARM, 13, alarm=True),
+                State("day_burner", Kind.DAY_BURNER.text, "disc", *_BRIGHT, 12, alarm=True),
                 State(
-                    "defectiveLamp",
-                    ("Leuchtmittel defekt", "defective lamp"),
-                    "triangle",
-                    *_ALARM,
-                    13,
+                    "light",
+                    ("Geht an und aus, dimmt nicht", "Cycles, does not dim"),
+                    *("diamond", *_ALARM, 13),
                     alarm=True,
                 ),
                 State(
-                    "brokenLantern", ("Leuchte defekt", "broken lantern"), "square", *_ALARM, 12, alarm=True
+                    "values",
+                    ("Leistung, Hitze, Unmögliches", "Power, heat, nonsense"),
+                    *("frame", *_BRIGHT, 11),
+                    alarm=True,
                 ),
-                State("columnIssue", ("Mast", "column"), "diamond", *_VIOLET, 13, alarm=True),
-                State("other", ("andere Störung", "other trouble"), "frame", *_ALARM, 12, alarm=True),
+                State("silence", Kind.SILENCE.text, "ring", *_VIOLET, 11, alarm=True),
+                State("columnIssue", ("Mast", "column"), "diamond", *_VIOLET, 11, alarm=True),
+                State(
+                    "said",
+                    ("sagt selbst: gestört", "says itself: out of order"),
+                    "frame",
+                    *_ALARM,
+                    12,
+                    alarm=True,
+                ),
                 State("ok", ("in Ordnung", "in order"), "disc", *_GREEN, 5),
                 State("silent", ("keine Angabe", "not reported"), "ring", *_GREY, 5),
             ),

@@ -15,6 +15,7 @@ PAGES: Final = (
     Page("/map/changes", map_pages.changes, "lighting.see"),
     Page("/map/table", map_pages.table, "lighting.see"),
     Page("/map/at", map_pages.at, "lighting.see"),
+    Page("/map/faults", map_pages.faults, "lighting.see"),
     Page("/map/place", map_pages.place, "lighting.see"),
     Page("/lamps", map_pages.listed, "lighting.see"),
     Page("/lamps.csv", map_pages.download, "lighting.see"),

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response, Stream
 from rhinecloud.city import City
 
 from . import following, planned, points, words
-from .fleet import Fleet, Indices
+from .fleet import Fleet, Indices, Trouble
 from .looks import LOOKS, Look
 from .rows import as_csv, row
 from .selection import Inside, Selection, Wrong, choices, chosen, read, still_chosen
@@ -41,6 +41,7 @@ async def shown(city: City, request: Request) -> Response:
         look=look,
         looks=[(look.key, look.label) for look in LOOKS.values()],
         without_area=msgspec.structs.replace(selection, area=()).query(look=_look(request).key),
+        supply=_supply(fleet),
         legend=[(code, state, int((codes == code).sum())) for code, state in enumerate(look.states)],
         codes={code: _drawn(state) for code, state in enumerate(look.states)},
         every=_EVERY,
@@ -48,6 +49,12 @@ async def shown(city: City, request: Request) -> Response:
         **await _selected(city, request, asked),
         **_beside(fleet, still[: _ROWS + 1], look, 0, len(still)),
     )
+
+
+async def faults(city: City, request: Request) -> Response:
+    """Feeders and cabinets that are out, as the map names them beside it."""
+    fleet = await following.fleet(city, city.people.who(request).sight)
+    return city.render(request, "lighting/parts/map_faults.html", 200, supply=_supply(fleet))
 
 
 async def snapshot(city: City, request: Request) -> Response:
@@ -178,10 +185,7 @@ async def _asked(city: City, request: Request) -> _Asked:
         selection = read(request.query_params)
     except Wrong as error:
         return _Asked(fleet, Selection(), wrong=str(error))
-    if not selection.planned:
-        return _Asked(fleet, selection)
-    inside = await planned.inside_group(city, selection.planned)
-    return _Asked(fleet, selection, inside, "" if inside else "planned")
+    return _Asked(fleet, selection, *await planned.inside(city, selection))
 
 
 def _look(request: Request) -> Look:
@@ -204,6 +208,12 @@ async def _selected(city: City, request: Request, asked: _Asked) -> dict[str, An
         "may_group": city.people.who(request).may("lighting.program"),
         "may_import": city.people.who(request).may("lighting.configure"),
     }
+
+
+def _supply(fleet: Fleet) -> list[Trouble]:
+    """What concerns many lamps at once and is one fault: each of its lamps leads to the same."""
+    found = {one.number: one for having in fleet.troubles.values() for one in having if one.scope != "lamp"}
+    return sorted(found.values(), key=lambda one: (-len(one.lamps), one.number))
 
 
 def _beside(fleet: Fleet, some: Indices, look: Look, start: int, total: int) -> dict[str, Any]:

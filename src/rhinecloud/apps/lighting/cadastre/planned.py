@@ -9,6 +9,7 @@ from rhinecloud.app import Text
 from rhinecloud.city import City
 from rhinecloud.people import Actor
 
+from ..faults import alarms
 from ..planning import asking, groups, store
 from .fleet import Fleet
 from .lamps import Lamp
@@ -33,10 +34,22 @@ async def names_of_groups(city: City) -> list[tuple[str, Text]]:
     return [(kept.one.id, kept.one.name) for kept in await store.GROUPS.every(city.db.pool)]
 
 
-async def inside_group(city: City, group: str) -> Inside | None:
-    """Whether a lamp is in a group of planning; None if there is none of this id."""
-    kept = await store.GROUPS.get(city.db.pool, group)
-    return None if kept is None else groups.selects(kept.one.selection)
+async def inside(city: City, selection: Selection) -> tuple[Inside | None, str]:
+    """What a lamp has to fulfil because of a group of planning or a fault (open or over); and the field that names one
+    that is not there."""
+    tests: list[Inside] = []
+    if selection.planned:
+        kept = await store.GROUPS.get(city.db.pool, selection.planned)
+        if kept is None:
+            return None, "planned"
+        tests.append(groups.selects(kept.one.selection))
+    if selection.fault:
+        fault = await alarms.get(city.db.pool, int(selection.fault))
+        if fault is None:
+            return None, "fault"
+        concerned = frozenset(fault.lamps)
+        tests.append(lambda lamp: lamp.id in concerned)
+    return (lambda lamp: all(test(lamp) for test in tests)) if tests else None, ""
 
 
 def as_group(fleet: Fleet, selection: Selection, inside: Inside | None = None) -> groups.Selection:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 import numpy as np
 
-from .fleet import POWERS, STATUSES, Fleet
+from .fleet import POWERS, STATUSES, Fleet, Trouble
 from .lamps import Lamp
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -17,18 +17,20 @@ _PORTION = 2_000
 _HEAD = (
     *("id", "name", "street", "pole", "district", "lon", "lat", "category", "class", "sign_394"),
     *("group", "cabinet", "feeder", "model", "rated_power_w", "commissioned", "device", "gateway"),
-    *("power_state", "level_percent", "power_w", "status"),
+    *("power_state", "level_percent", "power_w", "status", "faults"),
 )
 
 
 class Row(msgspec.Struct, frozen=True):
-    """A lamp and what it says: `power` one of POWERS, `status` one of STATUSES, `level` in percent, `watts`."""
+    """A lamp and what it says: `power` one of POWERS, `status` one of STATUSES, `level` in percent, `watts`;
+    `troubles`: the open faults that concern it, the worst first."""
 
     lamp: Lamp
     power: str
     status: str
     level: float | None
     watts: float | None
+    troubles: Sequence[Trouble] = ()
 
 
 def row(fleet: Fleet, index: int) -> Row:
@@ -40,6 +42,7 @@ def row(fleet: Fleet, index: int) -> Row:
         STATUSES[fleet.status[index]],
         None if np.isnan(level) else round(level, 1),
         None if np.isnan(watts) else round(watts, 1),
+        fleet.troubles.get(index, ()),
     )
 
 
@@ -64,6 +67,7 @@ def _cells(one: Row) -> tuple[object, ...]:
         *(lamp.installed_class, lamp.sign_394, " ".join(lamp.groups), lamp.cabinet, lamp.feeder, lamp.model),
         *(lamp.rated_power, lamp.commissioned, lamp.device, lamp.gateway),
         *(one.power, one.level, one.watts, one.status),
+        " ".join(trouble.kind.value for trouble in one.troubles),
     )
 
 

@@ -19,7 +19,8 @@ from .lamps import Lamp
 
 class Section(msgspec.Struct, frozen=True):
     """A part of the page: `await values(city, request, lamp)` is what its `template` knows as `values`, with
-    `lamp` beside it. Shown anew every few seconds, to whoever has `permission`; `order` among the others."""
+    `lamp` beside it. Shown anew every few seconds, to whoever has `permission`; `order` among the others. One that
+    raises is shown as not available, and logged."""
 
     key: str
     title: Text

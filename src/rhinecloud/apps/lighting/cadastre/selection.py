@@ -29,7 +29,8 @@ class Wrong(Exception):  # noqa: N818  # says what it is
 class Selection(msgspec.Struct, frozen=True, kw_only=True):
     """All that is given has to hold. `street` whatever is written large or small; `text` is a part of a name, an id or
     a post; `group` a switching group, `planned` the id of a group of planning (whose lamps `chosen` is told by
-    `inside`); `area` a polygon without its first corner repeated; `state` one of STATES."""
+    `inside`), `fault` the number of a fault (likewise); `area` a polygon without its first corner
+    repeated; `state` one of STATES."""
 
     street: str = ""
     district: str = ""
@@ -39,6 +40,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     category: str = ""
     text: str = ""
     planned: str = ""
+    fault: str = ""
     area: tuple[Corner, ...] = ()
     state: str = ""
 
@@ -70,10 +72,13 @@ def read(given: Mapping[str, str]) -> Selection:
         if len(text) > _LONGEST or not text.isprintable():
             raise Wrong(name)
         texts[name] = text
+    fault = given.get("fault", "").strip()
+    if fault and (len(fault) > 18 or not (fault.isascii() and fault.isdigit())):
+        raise Wrong("fault")
     state = given.get("state", "")
     if state and state not in STATES:
         raise Wrong("state")
-    return Selection(**texts, area=_area(given.get("area", "")), state=state)
+    return Selection(**texts, fault=fault, area=_area(given.get("area", "")), state=state)
 
 
 def _area(text: str) -> tuple[Corner, ...]:
@@ -111,8 +116,8 @@ def chosen(fleet: Fleet, selection: Selection, inside_group: Inside | None = Non
 
 
 def still_chosen(fleet: Fleet, selection: Selection, inside_group: Inside | None = None) -> Indices:
-    """The same without the state, remembered for as long as the lamps are the same (those of a group of planning are
-    not: it may be another one by now)."""
+    """The same without the state, remembered for as long as the lamps are the same (those of a group of planning
+    or of a fault are not: they may be others by now)."""
     if inside_group is not None:
         return chosen(fleet, selection.still(), inside_group)
     known = fleet.selected

@@ -46,6 +46,7 @@ FIELDS: Final[dict[str, Text]] = {
     "district": ("Stadtteil", "district"),
     "group": ("Schaltgruppe", "switching group"),
     "planned": ("Gruppe der Planung", "group of planning"),
+    "fault": ("Störung", "fault"),
     "model": ("Leuchtentyp", "luminaire type"),
     "cabinet": ("Schaltschrank", "cabinet"),
     "category": ("Standort", "location"),

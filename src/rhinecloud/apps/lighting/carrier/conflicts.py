@@ -22,15 +22,17 @@ KINDS: Final[Mapping[Kind, Text]] = {
 
 
 class Attachment(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that hangs on a post. `power` in W that it may take at the most; `by_day`: whether it needs power by
-    day; the contract counts from `since` to `until`, its last day (None: open). `when_off` and `when_replaced`: what
-    happens when the post is switched off, or replaced."""
+    """Something that hangs on a post. `owner` is the name of whose it is, `organisation` its number where it is one of
+    the city's; `power` in W that it may take at the most; `by_day`: whether it needs power by day; the contract counts
+    from `since` to `until`, its last day (None: open). `when_off` and `when_replaced`: what happens when the post is
+    switched off, or replaced."""
 
     number: int = 0
     kind: Kind
     lamp: str
     name: str
     owner: str
+    organisation: int | None = None
     contract: str
     since: date
     until: date | None

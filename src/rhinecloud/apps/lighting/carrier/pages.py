@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -13,7 +13,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from rhinecloud.app import Text
 from rhinecloud.city import City
+from rhinecloud.people import Actor
 from rhinecloud.web.forms import fields
 
 from ..cadastre.lamps import Lamp, lamps
@@ -32,6 +34,8 @@ _TEXTS: Final = {
     "contact_mail": (0, 254),
     "contact_phone": (0, 50),
 }
+OWN: Final = "own"  # those that whoever asks acts for
+_OWN: Final[Text] = ("meine Organisationen", "my organisations")
 _MOST_WATTS: Final = 100_000.0
 _MOST_SHOWN: Final = 500
 
@@ -48,10 +52,13 @@ async def listed(city: City, request: Request) -> Response:
     """All that hangs, what does not fit first."""
     query = request.query_params
     sought, kind = query.get("q", "").strip().casefold(), query.get("kind", "")
+    everything = await _lines(city)
+    owners, owned = _owners(everything, city.people.who(request), query.get("owner", ""))
     lines = [
         line
-        for line in await _lines(city)
+        for line in everything
         if (not kind or line.one.kind == kind)
+        and (owned is None or line.one.organisation in owned)
         and (not query.get("conflicts") or line.conflicts)
         and (not sought or sought in _words(line))
     ]
@@ -62,8 +69,23 @@ async def listed(city: City, request: Request) -> Response:
         lines=lines[:_MOST_SHOWN],
         number=len(lines),
         kinds=KINDS,
+        owners=owners,
         may_configure=city.people.who(request).may("lighting.configure"),
     )
+
+
+def _owners(
+    lines: Iterable[Line], actor: Actor, asked: str
+) -> tuple[list[tuple[str, str | Text]], frozenset[int] | None]:
+    """The organisations to choose from, and those that are asked for (None: whoever)."""
+    found = {line.one.organisation: line.one.owner for line in lines if line.one.organisation is not None}
+    offered: list[tuple[str, str | Text]] = [(OWN, _OWN)] if actor.organisations else []
+    offered += [
+        (str(number), name) for number, name in sorted(found.items(), key=lambda one: one[1].casefold())
+    ]
+    if asked == OWN:
+        return offered, actor.organisations
+    return offered, frozenset({int(asked)}) if asked.isdecimal() and len(asked) < 19 else None
 
 
 async def _lines(city: City) -> list[Line]:
@@ -104,6 +126,7 @@ async def of_lamp(city: City, request: Request, lamp: Lamp) -> dict[str, Any]:
     own = [line for line in everything if line.one.lamp == lamp.id]
     return {
         "lines": own,
+        "concerned": sorted({line.one.owner for line in own}, key=str.casefold),
         "kinds": KINDS,
         "feeder": feeder,
         "needed": sum(line.one.power for line in own),
@@ -143,7 +166,7 @@ async def supply(city: City, request: Request) -> Response:
 async def new(city: City, request: Request) -> Response:
     """The empty form, for the post that one comes from."""
     given = {"lamp": request.query_params.get("lamp", ""), "since": city.clock.today().isoformat()}
-    return _form(city, request, given, None, "")
+    return await _form(city, request, given, None, "")
 
 
 async def attach(city: City, request: Request) -> Response:
@@ -157,7 +180,7 @@ async def shown(city: City, request: Request) -> Response:
     actor = city.people.who(request)
     may_call = actor.may("lighting.work") or actor.may("lighting.configure")
     whom = await store.contact(city, kept.one.number) if may_call else Contact()
-    return _form(city, request, _given(kept, whom), kept, "", may_call=may_call)
+    return await _form(city, request, _given(kept, whom), kept, "", may_call=may_call)
 
 
 async def change(city: City, request: Request) -> Response:
@@ -183,24 +206,33 @@ async def _write(city: City, request: Request, kept: store.Kept | None) -> Respo
     given = {name: text.strip() for name, text in (await fields(request)).items()}
     if given.get("lamp") and ":" not in given["lamp"]:
         given["lamp"] = _LAMP + given["lamp"]
-    one, whom, wrong = read(given, 0 if kept is None else kept.one.number)
+    organisations = dict(await city.people.organisations())
+    one, whom, wrong = read(given, 0 if kept is None else kept.one.number, organisations)
     found = await lamps(city, [given.get("lamp", "")])
     if not wrong and not found and (kept is None or kept.one.lamp != given["lamp"]):
         wrong = "lamp"
     if wrong or one is None:
-        return _form(city, request, given, kept, wrong, 422)
+        return await _form(city, request, given, kept, wrong, 422)
     try:
         before = None if kept is None else int(given.get("version", ""))
         number = await store.write(
             city, city.people.who(request), one, found[0] if found else None, whom, before
         )
     except (store.Changed, ValueError):
-        return _form(city, request, given, kept, "version", 409)
+        return await _form(city, request, given, kept, "version", 409)
     return RedirectResponse(f"/{city.app}/carrier/{number}?done=written", 303)
 
 
-def read(given: Mapping[str, str], number: int) -> tuple[Attachment | None, Contact, str]:
-    """What a form says, and the first field that is wrong."""
+def read(
+    given: Mapping[str, str], number: int, organisations: Mapping[int, str]
+) -> tuple[Attachment | None, Contact, str]:
+    """What a form says, and the first field that is wrong. Where an organisation is chosen its name is the owner's."""
+    chosen = given.get("organisation", "")
+    organisation = int(chosen) if chosen.isdecimal() and len(chosen) < 19 else None
+    if chosen and organisation not in organisations:
+        return None, Contact(), "organisation"
+    if organisation is not None:
+        given = {**given, "owner": organisations[organisation]}
     whom = Contact(*(given.get(f"contact_{name}", "") for name in ("name", "mail", "phone")))
     for name, (least, most) in _TEXTS.items():
         text = given.get(name, "")
@@ -225,6 +257,7 @@ def read(given: Mapping[str, str], number: int) -> tuple[Attachment | None, Cont
             lamp=given.get("lamp", ""),
             name=given["name"],
             owner=given["owner"],
+            organisation=organisation,
             contract=given.get("contract", ""),
             since=since,
             until=until,
@@ -241,7 +274,9 @@ def read(given: Mapping[str, str], number: int) -> tuple[Attachment | None, Cont
 def _given(kept: store.Kept, whom: Contact) -> dict[str, str]:
     one = kept.one
     return {
-        **{name: str(getattr(one, name)) for name in ("kind", "lamp", "name", "owner", "contract")},
+        **{name: str(getattr(one, name)) for name in ("kind", "lamp", "name", "contract")},
+        "organisation": "" if one.organisation is None else str(one.organisation),
+        "owner": "" if one.organisation is not None else one.owner,
         "since": one.since.isoformat(),
         "until": "" if one.until is None else one.until.isoformat(),
         "power": f"{one.power:g}",
@@ -253,7 +288,7 @@ def _given(kept: store.Kept, whom: Contact) -> dict[str, str]:
     }
 
 
-def _form(
+async def _form(
     city: City,
     request: Request,
     given: dict[str, str],
@@ -271,6 +306,7 @@ def _form(
         kept=kept,
         wrong=wrong,
         kinds=KINDS,
+        organisations=await city.people.organisations(),
         may_call=may_call,
         may_configure=city.people.who(request).may("lighting.configure"),
     )

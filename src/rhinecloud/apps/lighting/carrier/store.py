@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
@@ -55,13 +55,14 @@ async def hanging(city: City, lamp: str | None = None) -> list[Attachment]:
     records = await city.db.pool.fetch(
         f"{_HANGING} AND ($1::text IS NULL OR lamp = $1) ORDER BY lamp, number", lamp
     )
-    return [_kept(record).one for record in records]
+    names = dict(await city.people.organisations())
+    return [_kept(record, names).one for record in records]
 
 
 async def get(city: City, number: int) -> Kept | None:
     """One that hangs."""
     record = await city.db.pool.fetchrow(f"{_HANGING} AND number = $1", number)
-    return None if record is None else _kept(record)
+    return None if record is None else _kept(record, dict(await city.people.organisations()))
 
 
 async def contact(city: City, number: int) -> Contact:
@@ -72,8 +73,13 @@ async def contact(city: City, number: int) -> Contact:
     return Contact() if record is None else Contact(*record)
 
 
-def _kept(record: Any) -> Kept:
+def _kept(record: Any, names: Mapping[int, str]) -> Kept:
+    """Organisations are called as they are called now; of one that was removed the name stays."""
     of = dict(record)
+    if of["organisation"] in names:
+        of["owner"] = names[of["organisation"]]
+    else:
+        of["organisation"] = None
     return Kept(version=of.pop("version"), one=Attachment(**of))
 
 
@@ -108,7 +114,13 @@ async def write(
         await _write_contact(transaction, number, whom, one.until)
         await transaction.upsert(document(msgspec.structs.replace(one, number=number), lamp))
         action = "lighting.carrier.attach" if before is None else "lighting.carrier.change"
-        detail = {"lamp": one.lamp, "owner": one.owner, "contract": one.contract, "power": one.power}
+        detail = {
+            "lamp": one.lamp,
+            "owner": one.owner,
+            "organisation": one.organisation,
+            "contract": one.contract,
+            "power": one.power,
+        }
         await transaction.audit(actor.id, action, urn(number), detail)
     return int(number)
 

@@ -14,7 +14,7 @@ from rhinecloud.app import Text
 from rhinecloud.city import City, Sight
 from rhinecloud.web.forms import fields
 
-from ..cadastre.lamps import Lamp
+from ..cadastre.lamps import Lamp, lamps
 from ..work import orders
 from . import alarms
 from .kinds import LAMP_KINDS, Kind
@@ -22,6 +22,7 @@ from .thresholds import Hold, Thresholds, parsed
 from .watching import WAKE
 
 _PAGE: Final = 50
+_NAMED: Final = 100  # lamps on the page of a fault
 _KINDS: Final = [(kind.value, kind.text) for kind in Kind]
 _SETTINGS: Final[dict[str, Text]] = {
     "standby_power": ("Bereitschaft: brennt nicht bis (W)", "Standby: does not burn up to (W)"),
@@ -119,6 +120,7 @@ async def one(city: City, request: Request) -> Response:
         request,
         "lighting/fault.html",
         fault=fault,
+        names={lamp.id: lamp.name for lamp in await lamps(city, fault.lamps[:_NAMED])},
         order=await orders.of_fault(city.db.pool, fault.number),
         may_work=city.people.who(request).may("lighting.work"),
     )

@@ -17,6 +17,7 @@ import numpy as np
 from rhinecloud.city import Change, City, Operation, Transaction
 from rhinecloud.model import CORE
 
+from ..cadastre.following import FAULTS
 from ..cadastre.lamps import TYPE, Lamp, lamps
 from ..work import following
 from . import alarms, grid, reading
@@ -236,6 +237,7 @@ class Watching:
         self._open = {fault.key: fault for fault in await alarms.open_faults(self._city.db.pool)}
         await alarms.tell(self._city)
         await self._city.refresh(VIEW)
+        await self._city.bus.tell(FAULTS)
 
     async def _end(
         self, transaction: Transaction, key: Key, at: datetime, signs: Mapping[tuple[str, Kind], Sign]

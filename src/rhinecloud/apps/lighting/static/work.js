@@ -131,7 +131,56 @@ async function flush() {
   if (mine && !(note && note.value)) location.reload(); // shows what became of it
 }
 
+// Without a network the pages are opened by a service worker, as they were when it kept them (orders-worker.js).
+const LIST = "/lighting/orders";
+const asOf = document.documentElement.dataset.asOf;
+const offline = document.getElementById("offline");
+
+function sayOffline() {
+  const at = new Date(asOf);
+  const today = at.toDateString() === new Date().toDateString();
+  const time = at.toLocaleString(document.documentElement.lang, { ...(today ? {} : { dateStyle: "short" }), timeStyle: "short" });
+  const lines = [`${offline.dataset.asOf} ${time}`, offline.dataset.later];
+  if (new URLSearchParams(location.search).has("kept")) lines.push(offline.dataset.notKept);
+  offline.replaceChildren(
+    ...lines.map((text, place) => {
+      const line = document.createElement("p");
+      line.append(place ? text : Object.assign(document.createElement("strong"), { textContent: text }));
+      return line;
+    }),
+  );
+  offline.hidden = false;
+}
+
+/** Show the page as it is now, as soon as it can be had and nothing that was typed is lost by it. */
+async function lookAgain() {
+  const typed = form?.elements.namedItem("note").value || form?.elements.namedItem("photo").files.length;
+  if (!asOf || typed) return;
+  try {
+    const answer = await fetch(location.pathname, { redirect: "manual" });
+    if (answer.ok || answer.type === "opaqueredirect") location.replace(location.pathname);
+  } catch {
+    // still no network
+  }
+}
+
+/** Have the orders of this page kept, and the list if it is one. */
+async function keep() {
+  if (!navigator.serviceWorker) return; // there is none but on secure origins
+  await navigator.serviceWorker.register(`${LIST}/worker.js`, { scope: LIST, updateViaCache: "none" });
+  const asked = new URLSearchParams(location.search);
+  if (asOf || asked.has("closed") || asked.has("before")) return;
+  const worker = (await navigator.serviceWorker.ready).active;
+  navigator.serviceWorker.addEventListener("message", () => (outbox.dataset.kept = ""));
+  const now = new Date().toISOString();
+  const shown = [...document.querySelectorAll("a.order")].map((card) => ({ path: card.pathname, changed: card.dataset.changed }));
+  const orders = location.pathname === LIST ? shown : [{ path: location.pathname, changed: now }];
+  const list = location.pathname === LIST ? location.pathname + location.search : null;
+  worker.postMessage({ who: document.documentElement.dataset.who, list, orders });
+}
+
 if (outbox) {
+  if (asOf) sayOffline();
   if (form) {
     const note = form.elements.namedItem("note");
     note.value ||= localStorage.getItem(draft()) ?? "";
@@ -172,10 +221,12 @@ if (outbox) {
       await flush();
     });
   }
-  addEventListener("online", flush);
-  document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && flush());
-  setInterval(flush, AGAIN);
+  const again = () => flush().then(lookAgain);
+  addEventListener("online", again);
+  document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && again());
+  setInterval(again, AGAIN);
   await show();
   await flush();
   outbox.dataset.ready = "";
+  await keep().catch((problem) => console.warn(problem));
 }

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from rhinecloud.app import Job, Page, Place
+from rhinecloud.app import PUBLIC, Job, Page, Place
 from rhinecloud.people.register import Column, Keep, Retention, Table, Uploads
 
 from . import keeping, pages
 
 PAGES: Final = (
     Page("/orders", pages.listed, "lighting.work"),
+    Page("/orders/worker.js", pages.worker, PUBLIC.name),
     Page("/orders/crews", pages.settings, "lighting.configure"),
     Page("/orders/crews", pages.add_crew, "lighting.configure", "POST"),
     Page("/orders/crews/{number:int}/remove", pages.remove_crew, "lighting.configure", "POST"),

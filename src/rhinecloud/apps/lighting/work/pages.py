@@ -49,6 +49,15 @@ async def listed(city: City, request: Request) -> Response:
     )
 
 
+async def worker(city: City, request: Request) -> Response:
+    """The service worker that opens these pages without a network. It has nothing of anybody in it."""
+    return Response(
+        city.part("lighting/scripts/orders_worker.js", "en"),
+        media_type="text/javascript",
+        headers={"Cache-Control": "no-cache", "Service-Worker-Allowed": f"/{city.app}/orders"},
+    )
+
+
 async def one(city: City, request: Request) -> Response:
     """An order, usable on a phone."""
     return await _one(city, request)

@@ -161,14 +161,16 @@ function take(told: Changes): void {
 async function poll(seconds: number): Promise<void> {
   try {
     const answer = await fetch(`${place.dataset.changes}&since=${scene.points.mark}`);
-    if (answer.status === 410) {
+    const told = answer.ok ? ((await answer.json()) as Changes) : null;
+    // Another number of points: what was chosen is no longer the same, and nothing says which are new.
+    if (answer.status === 410 || (told && !told.points && told.count !== scene.points.count)) {
       const anew = await fetch(place.dataset.points!);
       scene.points.snapshot(await anew.arrayBuffer());
       scene.selected = -1;
       recount();
       ground?.redraw();
       place.dataset.version = scene.points.mark;
-    } else if (answer.ok) take((await answer.json()) as Changes);
+    } else if (told) take(told);
     say(answer.ok || answer.status === 410 ? texts.live : texts.lost, answer.ok || answer.status === 410 ? "live" : "lost");
   } catch {
     say(texts.lost, "lost");

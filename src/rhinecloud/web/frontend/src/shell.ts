@@ -68,7 +68,24 @@ function menus(): void {
   }
 }
 
+/** What an app keeps on this device of somebody is in caches named `own:WHO:…`; those of others are let go of, on
+ * every page, and all of them when somebody signs out. */
+function forgetting(): void {
+  const who = document.documentElement.dataset.who;
+  if (!("caches" in window) || !who) return; // no caches but on secure origins; a page of an error is nobody's
+  const forget = async (mine: string) => {
+    for (const name of await caches.keys()) {
+      if (name.startsWith("own:") && !(mine && name.startsWith(mine))) await caches.delete(name);
+    }
+  };
+  void forget(`own:${encodeURIComponent(who)}:`);
+  document.addEventListener("submit", (event) => {
+    if ((event.target as Element).getAttribute("action") === "/sign-out") void forget("");
+  });
+}
+
 copying();
+forgetting();
 menus();
 marking();
 lines();
