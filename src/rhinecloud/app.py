@@ -47,7 +47,7 @@ class Page(msgspec.Struct, frozen=True):
 class Endpoint(msgspec.Struct, frozen=True):
     """An operation of the app's API. `path` is below /api/NAME; what `handler` returns becomes JSON unless it is a
     response; `largest_body` in bytes. `own_secret`: callers come with a secret that the app gave and judges
-    itself; its permission is `public` then."""
+    itself; its permission is `public` then, and it says `city.people.recognise(request)` once it knows one."""
 
     path: str
     handler: Answer

@@ -22,6 +22,7 @@ from rhinecloud.broker import (
     Applied,
     Broker,
     Change,
+    Missing,
     Numbers,
     Operation,
     Query,
@@ -46,6 +47,7 @@ from rhinecloud.mail import Attachment, Mail
 from rhinecloud.model import CORE, TypeSelection
 from rhinecloud.model.sight import EVERYTHING, Sight
 from rhinecloud.people import Actor, organisations
+from rhinecloud.people.limits import recognise
 from rhinecloud.store import RoomDatabase
 from rhinecloud.web import Renderer, actor_of
 
@@ -236,6 +238,11 @@ class Asking:
         """Who sent the request; `actor.may(permission)`, `actor.sight`. Its `id` is what an audit line names."""
         return actor_of(request)
 
+    def recognise(self, request: Request) -> None:
+        """Who sent the request has shown a secret that the app gave (`Endpoint.own_secret`): it is not counted as
+        anybody's. What such callers may send the app limits itself."""
+        recognise(request.scope)
+
     async def organisations(self) -> list[tuple[int, str]]:
         """Number and name of each organisation of the city, by name. `actor.organisations` are such numbers; one that
         was removed is not among them, so that whoever keeps a number keeps the name beside it."""
@@ -247,7 +254,7 @@ class City:
 
     `broker` (the graph: read, write), `watch` and `values` (much of it), `db` (its own schema), `transaction()` (both,
     committed together), `bus` (messages between its workers), `devices` (wanted states, alarms), `jobs`, `mail`,
-    `files`, `people` (who asks), `client` (calls to others), `clock`, `settings` (the app's own), `name` (of the city),
+    `files`, `people` (who asks, organisations), `client` (calls to others), `clock`, `settings` (the app's own), `name` (of the city),
     `render`, `part`, `refresh` (pages of its templates in the shell).
     """
 
@@ -291,14 +298,25 @@ class City:
         async with self.broker.transaction(self.db) as transaction:
             yield transaction
 
-    async def watch(self, name: str, *types: str, sight: Sight = EVERYTHING) -> AsyncIterator[list[Change]]:
+    async def watch(
+        self,
+        name: str,
+        *types: str,
+        sight: Sight = EVERYTHING,
+        gap: Callable[[Missing], Awaitable[None]] | None = None,
+    ) -> AsyncIterator[list[Change]]:
         """Lists of changes of entities of these types (terms of the core context, or IRIs; all if none), in order, with
         what was (`old`) and what is (`entity`).
 
         Durable under its name: it goes on after the last list whose successor was asked for, also after kill -9, so
         that a list may come again. One watches under a name at a time: do it in a `Task`.
+
+        A watch that was away for longer than changes are kept has missed some: `await gap(missing)` says so before the
+        next list, so that the state is read anew (`values`). What it raises ends the watch, and it is called again.
         """
-        changes = self.broker.watch(f"app.{self.app}.{name}", [*map(CORE.expand_type, types)], sight=sight)
+        changes = self.broker.watch(
+            f"app.{self.app}.{name}", [*map(CORE.expand_type, types)], sight=sight, gap=gap
+        )
         async for some in changes:
             yield some
 
@@ -353,6 +371,7 @@ __all__ = [
     "Forbidden",
     "Mapped",
     "MappingError",
+    "Missing",
     "Numbers",
     "Operation",
     "Query",

@@ -237,12 +237,14 @@ async def serve(handover: WorkerHandover) -> None:
     tls = Tls(settings.tls_cert, settings.tls_key) if settings.tls_cert and settings.tls_key else None
     if tls is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, tls.reload)
+    apis = apps.apis()
     gate = Gate(
-        Application(NgsiLdApi(tenants), ManagementApi(services), apps.apis(), pages),
+        Application(NgsiLdApi(tenants), ManagementApi(services), apis, pages),
         settings,
         identities,
         Limits(settings),
         people_changed,
+        apis.judge,
     )
     observed = Observed(gate, access_log=settings.access_log)
     exposition = Exposition(board, handover.worker_index, observed.requests, city.counts, city.health)

@@ -195,7 +195,23 @@ async def test_machines_come_to_an_address_of_the_app_with_a_secret_that_it_gave
         address = "/api/lanterns/talq/v2/events"
         answer = await gateway.post(address, json=[1], headers={"Authorization": "Bearer of-gateway-7"})
         assert answer.json() == {"gateway": 7, "body": [1]}
+        # Many gateways stand behind one address: whom the app knows is not counted as anybody is.
+        known = {"Authorization": "Bearer of-gateway-7"}
+        asked = [gateway.post(address, json=[n], headers=known) for n in range(600)]
+        for start in range(0, len(asked), 50):
+            answers = await asyncio.gather(*asked[start : start + 50])
+            assert {answer.status_code for answer in answers} == {200}
+        # Who guesses is.
         assert (await gateway.post(address, json=[1])).status_code == 401
+        async with asyncio.timeout(60):
+            seen: set[int] = set()
+            while 429 not in seen:
+                guesses = (
+                    gateway.post(address, json=[1], headers={"Authorization": f"Bearer guess-{n}"})
+                    for n in range(50)
+                )
+                seen |= {answer.status_code for answer in await asyncio.gather(*guesses)}
+            assert seen == {401, 429}
 
 
 class _Quiet(http.server.BaseHTTPRequestHandler):

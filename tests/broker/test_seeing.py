@@ -15,6 +15,7 @@ from rhinecloud.broker.outbound import Allowed
 from rhinecloud.broker.subscriptions import Notifier
 from rhinecloud.model import CORE, Entity
 from rhinecloud.model.sight import EVERYTHING, NOTHING, Grant, Sight
+from rhinecloud.store import attention
 
 from ..receivers import HttpReceiver, eventually, http_receiver
 from .conftest import MakeBroker
@@ -97,14 +98,14 @@ async def test_changes_lead_from_what_was_seen_to_what_is_seen(broker: Broker, s
 class Granted:
     """Owners whose sights a test sets."""
 
-    def __init__(self, **sights: Sight) -> None:
+    def __init__(self, **sights: Sight | None) -> None:
         self.sights = sights
         self.generation = 0
 
-    async def sight_of(self, owner: str) -> Sight:
-        return self.sights.get(owner, NOTHING)
+    async def sight_of(self, owner: str) -> Sight | None:
+        return self.sights.get(owner)
 
-    def change(self, **sights: Sight) -> None:
+    def change(self, **sights: Sight | None) -> None:
         self.sights |= sights
         self.generation += 1
 
@@ -164,6 +165,46 @@ async def test_a_subscriber_is_told_what_the_owner_may_read(telling: Any) -> Non
     told = [entity["power"]["value"] for entity in receiver.entities]
     assert told[:2] == [1, 2] and set(told[2:]) == {4}
     assert all(entity["wear"]["value"] == 6 for entity in receiver.entities[2:])
+
+
+async def test_a_subscription_whose_owner_is_gone_says_so_until_the_owner_is_back(telling: Any) -> None:
+    broker, owners, notifier, receiver = telling
+    identifier = await subscribe(broker, receiver, "member")
+    paused = await subscribe(broker, receiver, "member", isActive=False)
+    other = await subscribe(broker, receiver, "witness")
+    await one(broker, whole("create", power=1))
+    await receiver.told(2)
+
+    async def becomes(status: str) -> dict[str, Any]:
+        async with asyncio.timeout(60):
+            while True:
+                shown = await broker.subscriptions.retrieve(identifier, CORE)
+                if shown["status"] == status:
+                    return shown
+                notifier.wake()
+                await asyncio.sleep(0.05)
+
+    pool = broker.database.pool
+    assert (await attention.silenced_subscriptions(pool)).count == 0
+    owners.change(member=None)
+    shown = await becomes("paused")
+    assert shown.get("isActive", True) and shown["notification"]["status"] == "ok"
+    since = (await broker.subscriptions.delivery(identifier)).silenced_at
+    standings = {s.document["id"]: s for s in await broker.subscriptions.standings(10, 0, CORE)}
+    assert since is not None and standings[identifier].silenced_at == since
+    assert standings[other].silenced_at is None and standings[other].document["status"] == "active"
+    # One that somebody paused is no alarm: that it is told nothing is what was wanted.
+    alarm = await attention.silenced_subscriptions(pool)
+    assert alarm.count == 1 and alarm.since == since
+    assert standings[paused].silenced_at is not None and notifier.health()["silenced"] == 2
+    assert (await broker.subscriptions.delivery(other)).silenced_at is None
+
+    owners.change(member=ONLY_POWER)
+    await becomes("active")
+    assert (await broker.subscriptions.delivery(identifier)).silenced_at is None
+    assert (await attention.silenced_subscriptions(pool)).count == 0
+    await one(broker, part("update", power=2))
+    await eventually(lambda: sum(e["power"]["value"] == 2 for e in receiver.entities) == 2)
 
 
 async def test_who_watches_an_attribute_is_told_what_comes_into_sight_with_it(telling: Any) -> None:

@@ -6,18 +6,22 @@ import asyncio
 import shutil
 import signal
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import asyncpg
+import msgspec
 import pytest
 import pytest_asyncio
 
-from rhinecloud.broker import Broker, Change, Operation
+from rhinecloud.broker import Broker, Change, Missing, Operation
 from rhinecloud.broker import feed as feeding
 from rhinecloud.broker.relay import READER
+from rhinecloud.broker.upkeep import once
 from rhinecloud.bus.connection import CHANGES
 from rhinecloud.model.sight import EVERYTHING
+from rhinecloud.store import missing
 from rhinecloud.tasks import stop
 
 from ..conftest import EXTERNAL_NATS, NatsServer, wait_for
@@ -122,6 +126,69 @@ async def test_a_named_watch_goes_on_where_it_stopped(broker: Broker, make_broke
     # What came last before the stop may come again, for nobody had asked for what follows it.
     assert len(again.changes) <= 6
     await again.stop()
+
+
+async def test_a_named_watch_that_was_away_too_long_is_told_what_it_missed(broker: Broker) -> None:
+    watcher = await watching(broker, "board")
+    await write(broker, 3)
+    await eventually(lambda: len(watcher.changes) == 3)
+    await watcher.stop()
+    pool = broker.database.pool
+    stopped = await feeding.outbox.position(pool, "board")
+    assert stopped is not None
+    await write(broker, 5, 3)
+    await eventually(lambda: broker._relay.position == 8)
+    for _ in range(2):  # once more finds nothing more
+        async with pool.acquire() as connection:
+            await once(connection, datetime.now(UTC) + timedelta(days=30), outbox_days=7)
+    await write(broker, 2, 8)
+
+    heard: list[Any] = []
+
+    async def gap(missing: Missing) -> None:
+        heard.append(missing)
+        if len(heard) == 1:
+            raise RuntimeError("killed while it read the state anew")
+
+    async def follow(name: str) -> None:
+        async for changes in broker.watch(name, (iri("Lamp"),), sight=EVERYTHING, gap=gap):
+            heard.extend(change.id for change in changes)
+
+    with pytest.raises(RuntimeError, match="killed"):
+        await follow("board")
+    again = asyncio.create_task(follow("board"))
+    await eventually(lambda: heard[-1] == 10)
+    await stop(again)
+    first, second, *changes = heard
+    assert first == second and (first.first, first.last) == (stopped + 1, 8)
+    assert changes == [9, 10]
+    # It knows now, and what it has heard of since is not missing.
+    heard.clear()
+    again = asyncio.create_task(follow("board"))
+    fresh = asyncio.create_task(follow("fresh"))  # a new name has missed nothing
+    await write(broker, 1, 10)
+    await eventually(lambda: 11 in heard)
+    await stop(again, fresh)
+    assert all(isinstance(one, int) for one in heard)
+    rows = await pool.fetch("SELECT reader, told_at IS NOT NULL FROM watch_gap WHERE reader = 'board'")
+    assert [tuple(row) for row in rows] == [("board", True)]
+
+
+async def test_a_gap_grows_until_it_is_told(broker: Broker) -> None:
+    pool = broker.database.pool
+    await feeding.outbox.advance(pool, "board", 0)
+    for number in (1, 2):
+        await write(broker, 1, number)
+        await eventually(lambda number=number: broker._relay.position == number)
+        async with pool.acquire() as connection:
+            await once(connection, datetime.now(UTC) + timedelta(days=30), outbox_days=7)
+    found = await missing.of(pool, "board")
+    assert found is not None and (found.first, found.last) == (1, 2)
+    await missing.told(pool, "board", msgspec.structs.replace(found, last=1))  # of one that has grown since
+    assert await missing.of(pool, "board") == found
+    async with pool.acquire() as connection:
+        await missing.forget_readers(connection, "boa")
+    assert await missing.of(pool, "board") is None
 
 
 async def test_a_watcher_that_is_slow_reads_on_from_postgresql(

@@ -3,11 +3,13 @@ JavaScript."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
+import asyncpg
 import pytest
 from playwright.async_api import expect
 
@@ -104,6 +106,39 @@ async def test_a_failing_endpoint_is_seen_and_tried_again(
         await expect(page.get_by_role("status")).to_contain_text("Es wird jetzt erneut versucht")
         await expect(page.locator("#subscription")).to_contain_text("aktiv", timeout=15_000)
         assert subscription.taken
+
+
+async def test_one_whose_owner_is_gone_is_an_alarm(
+    visit: Visiting, city: Street, server: Server, subscription: Endpoint
+) -> None:
+    connection = await asyncpg.connect(server.database_url)
+
+    async def belongs_to(owner: str) -> None:
+        await connection.execute("UPDATE tenant_city.subscription SET owner = $1 WHERE id = $2", owner, ID)
+        # Whose it is never changes otherwise: who tells reads it anew with whatever does.
+        changed = city.client.patch(f"/ngsi-ld/v1/subscriptions/{ID}", json={"description": f"of {owner}"})
+        assert changed.status_code == 204, changed.text
+
+    await belongs_to("token:999999")
+    async with visit() as visited:
+        page = visited.page
+        await visited.go(f"{PATH}?lang=de")
+        await expect(page.locator("#subscription")).to_contain_text("Recht erloschen", timeout=60_000)
+        await expect(page.locator("#subscription")).to_contain_text("widerrufen")
+        for theme in ("light", "dark"):
+            await axe_and_width(visit, ["/subscriptions", PATH], theme)
+        await visited.go("/?lang=de")
+        await expect(page.locator("main")).to_contain_text("Abonnement ist verstummt", timeout=60_000)
+        shown = city.client.get(f"/ngsi-ld/v1/subscriptions/{ID}").json()
+        assert shown["status"] == "paused" and shown.get("isActive", True)
+        await belongs_to("open")
+        await visited.go(f"{PATH}?lang=de")
+        await expect(page.locator("#subscription")).to_contain_text("aktiv", timeout=60_000)
+    city.set("urn:ngsi-ld:Streetlight:L0001", powerState="on", illuminanceLevel=0.77)
+    async with asyncio.timeout(60):
+        while "0.77" not in json.dumps(subscription.taken):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    await connection.close()
 
 
 async def test_pausing_needs_no_javascript(visit: Visiting, city: Street, subscription: Endpoint) -> None:

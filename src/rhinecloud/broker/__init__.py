@@ -8,6 +8,7 @@ changes to be told commit together, and are acknowledged after the commit.
 from rhinecloud.store import Unavailable
 from rhinecloud.store.entities import rfc3339
 from rhinecloud.store.intake import UnmappedMessage
+from rhinecloud.store.missing import Missing
 from rhinecloud.store.queries import Query
 
 from .broker import Broker, Page, Series, Transaction
@@ -23,6 +24,7 @@ __all__ = [
     "Change",
     "Kind",
     "Merging",
+    "Missing",
     "NotUpdated",
     "Numbers",
     "Operation",

@@ -32,7 +32,7 @@ from rhinecloud.store.entities import StoredEntity, rfc3339, to_entity
 from rhinecloud.store.rankings import Rankings
 
 from . import joining, measured, temporal
-from .feed import Feed, Subscriber
+from .feed import Feed, OnGap, Subscriber
 from .gathering import Gathering
 from .measured import Numbers
 from .operations import Applied, Change, Operation, Verdict
@@ -364,10 +364,11 @@ class Broker:
         *,
         sight: Sight,
         begun: asyncio.Event | None = None,
+        gap: OnGap | None = None,
     ) -> AsyncIterator[list[Change]]:
         """Changes as they are committed: see Feed.watch. What comes into sight is told as created, what goes out of
         sight as deleted."""
-        changes = self.feed.watch(name, types, begun=begun)
+        changes = self.feed.watch(name, types, begun=begun, gap=gap)
         return changes if sight.everything else _seen(changes, sight)
 
     async def health(self) -> dict[str, Any]:

@@ -15,8 +15,9 @@ from typing import Any, Protocol
 
 import msgspec
 
-from rhinecloud.store import Database, Unavailable, outbox
+from rhinecloud.store import Database, Unavailable, missing, outbox
 from rhinecloud.store.entities import fill_times
+from rhinecloud.store.missing import Missing
 
 from .operations import Change, Head
 from .relay import READER, Batch, subject_of
@@ -28,6 +29,8 @@ _decode_head = msgspec.json.Decoder(Head).decode
 _CATCH_UP = 1_000
 _WAITING = 64  # batches a watcher may be behind before it is sent to PostgreSQL
 _LOOK = 2.0  # seconds
+
+OnGap = Callable[[Missing], Awaitable[None]]
 
 
 class Subscriber(Protocol):
@@ -75,6 +78,7 @@ class _Watcher:
             maxlen=_WAITING
         )  # a full one forgets its oldest: a gap like any other
         self.wake = asyncio.Event()
+        self.reading = True  # from PostgreSQL, which may have forgotten something
         self.patience = 0.0  # seconds; what was told before it listened is looked for at once
 
 
@@ -111,7 +115,12 @@ class Feed:
             watcher.wake.set()
 
     async def watch(
-        self, name: str | None, types: Sequence[str] = (), *, begun: asyncio.Event | None = None
+        self,
+        name: str | None,
+        types: Sequence[str] = (),
+        *,
+        begun: asyncio.Event | None = None,
+        gap: OnGap | None = None,
     ) -> AsyncGenerator[list[Change], None]:
         """Lists of changes in the order of their ids, each change once, of entities of these types (all if none).
 
@@ -119,8 +128,11 @@ class Feed:
         no gap. A name makes it durable: it goes on after the last list that was handled, that is, whose successor
         was asked for; a list may come again after a crash. A new name begins now. Names are unique over all workers:
         one of them watches under a name at a time.
+
+        What the outbox forgot before a durable watch came that far is missing: `await gap(missing)` says so, before
+        what was kept comes, and again after a crash until it has returned once.
         """
-        async with contextlib.aclosing(self.follow(name, types, begun=begun)) as stretches:
+        async with contextlib.aclosing(self.follow(name, types, begun=begun, gap=gap)) as stretches:
             async for news in stretches:
                 yield [one.change for one in news]
 
@@ -131,6 +143,7 @@ class Feed:
         *,
         save: bool = True,
         begun: asyncio.Event | None = None,
+        gap: OnGap | None = None,
     ) -> AsyncGenerator[list[News], None]:
         """As `watch`, for who wants to see what a change is about before reading it.
 
@@ -148,10 +161,14 @@ class Feed:
             while True:
                 try:
                     news, last = await self._next(watcher, last)
+                    # After reading: what was forgotten meanwhile had been recorded before.
+                    lost = await self._missing(watcher, name) if name is not None else None
                 except Unavailable as error:
                     _log.warning("watch %s: PostgreSQL is away (%s)", name or "(live)", error)
                     await asyncio.sleep(1)
                     continue
+                if name is not None and lost is not None:
+                    await self._tell(name, lost, gap)
                 if wanted:
                     news = [one for one in news if not wanted.isdisjoint(one.head.types)]
                 if news:
@@ -174,6 +191,23 @@ class Feed:
             except Unavailable:
                 await asyncio.sleep(1)
 
+    async def _missing(self, watcher: _Watcher, name: str) -> Missing | None:
+        if not watcher.reading:
+            return None
+        lost = await missing.of(self._database.pool, name)
+        watcher.reading = False
+        return lost
+
+    async def _tell(self, name: str, lost: Missing, gap: OnGap | None) -> None:
+        _log.warning("watch %s: changes %s to %s were kept no longer", name, lost.first, lost.last)
+        if gap is not None:
+            await gap(lost)
+        while True:
+            try:
+                return await missing.told(self._database.pool, name, lost)
+            except Unavailable:
+                await asyncio.sleep(1)
+
     async def _save(self, name: str, last: int) -> None:
         while True:
             try:
@@ -192,7 +226,7 @@ class Feed:
                     watcher.waiting.popleft()
                     return [one for one in self._open(batch) if one.id > last], batch.ids[-1]
                 else:
-                    return await self._catch_up(last, batch.prev)
+                    return await self._catch_up(watcher, last, batch.prev)
             watcher.wake.clear()
             try:
                 async with asyncio.timeout(watcher.patience):
@@ -201,9 +235,10 @@ class Feed:
                 watcher.patience = self._look
                 told = await outbox.position(self._database.pool, READER) or 0
                 if told > last and not watcher.waiting:
-                    return await self._catch_up(last, told)
+                    return await self._catch_up(watcher, last, told)
 
-    async def _catch_up(self, last: int, until: int) -> tuple[list[News], int]:
+    async def _catch_up(self, watcher: _Watcher, last: int, until: int) -> tuple[list[News], int]:
+        watcher.reading = True
         rows = await outbox.read_told(self._database.pool, last, until, _CATCH_UP)
         news = [News(row.id, row.at, row.change) for row in rows]
         return news, rows[-1].id if len(rows) == _CATCH_UP else until

@@ -7,7 +7,17 @@ from datetime import UTC, datetime, timedelta
 
 import asyncpg
 
-from rhinecloud.store import Database, alarms, history, intake, outbox, partitions, rankings, unmapped
+from rhinecloud.store import (
+    Database,
+    alarms,
+    history,
+    intake,
+    missing,
+    outbox,
+    partitions,
+    rankings,
+    unmapped,
+)
 
 from .office import hold
 from .relay import READER
@@ -16,6 +26,7 @@ _log = logging.getLogger(__name__)
 _EVERY = 1_800.0  # seconds
 _UNMAPPED_DAYS = 90
 _ALARMS_DAYS = 90  # after somebody has seen them
+_GAPS_DAYS = 90  # after a watch was told
 _DELIVERIES_DAYS = 8  # the bus redelivers for a week at most
 
 
@@ -43,12 +54,14 @@ async def once(
     oldest = today - timedelta(days=outbox_days)
     told = await outbox.position(connection, READER) or 0
     if not await outbox.untold_before(connection, told, oldest):
+        await missing.record(connection, oldest)
         await partitions.drop_before(connection, "outbox", oldest)
         await outbox.forget_default(connection, oldest)
     while await unmapped.forget(connection, days=unmapped_days):
         pass
     await intake.forget(connection, days=_DELIVERIES_DAYS)
     await alarms.forget(connection, days=_ALARMS_DAYS)
+    await missing.forget(connection, days=_GAPS_DAYS)
     await rankings.forget(connection)
     if moved:
         _log.info("upkeep: %s values compacted", moved)

@@ -34,7 +34,7 @@ FORMAT = 2  # 1 has no files
 MANIFEST, ROLES, DUMP = "manifest.json", "roles.json", "database.dump"
 # Tables that hold something in an installation that was served but never used.
 _BOOKKEEPING = (
-    *("migration", "position", "context", "subscription_revision"),
+    *("migration", "position", "watch_gap", "context", "subscription_revision"),
     # Work that the clock asked for. What people asked for is also a row elsewhere.
     *("job_schedule", "pgqueuer", "pgqueuer_log", "pgqueuer_statistics"),
     # Of people: the key of erasures, the link of the first administrator, sign-ins begun. Of apps: who serves.

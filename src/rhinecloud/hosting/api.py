@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
 from starlette.types import Message, Receive, Scope, Send
 
 from rhinecloud.app import Endpoint
@@ -32,8 +32,10 @@ class AppApis:
     """All of them. Raises KeyError for a permission that there is not."""
 
     def __init__(self, endpoints: Iterable[tuple[City, Endpoint]]) -> None:
+        served = [(endpoint, self._route(city, endpoint)) for city, endpoint in endpoints]
+        self._judging = [route for endpoint, route in served if endpoint.own_secret]
         self._app = Starlette(
-            routes=[self._route(city, endpoint) for city, endpoint in endpoints],
+            routes=[route for _, route in served],
             exception_handlers={
                 Denied: _denied,
                 HTTPException: _http_error,
@@ -48,6 +50,10 @@ class AppApis:
             await self._app(scope, receive, send)
         except Exception:  # Starlette has answered 500 by then
             _log.exception("%s %s", scope["method"], scope["path"])
+
+    def judge(self, scope: Scope) -> bool:
+        """Whether a request is for an endpoint whose callers an app judges itself."""
+        return any(route.matches(scope)[0] is Match.FULL for route in self._judging)
 
     def _route(self, city: City, endpoint: Endpoint) -> Route:
         permission = PERMISSIONS[endpoint.permission]  # there is none without

@@ -11,7 +11,7 @@ from rhinecloud.files import remove_of_app
 from rhinecloud.jobs import remove_named
 from rhinecloud.people.tokens import forget_permissions
 from rhinecloud.people.upkeep import changed
-from rhinecloud.store import Database, Rooms, intake, outbox
+from rhinecloud.store import Database, Rooms, intake, missing, outbox
 from rhinecloud.store.roles import sign_in
 from rhinecloud.store.rooms import Room
 
@@ -46,6 +46,7 @@ async def remove(url: str, name: str, keep_files_days: float) -> Removed:
             jobs = await remove_named(connection, f"{name}.")
             files = await remove_of_app(connection, name, keep_files_days)
             await outbox.forget_readers(connection, f"app.{name}.")
+            await missing.forget_readers(connection, f"app.{name}.")
             await intake.audit(connection, "operator", "app.remove", name, {"jobs": jobs, "files": files})
             await changed(connection)  # what tokens may
     finally:

@@ -55,7 +55,8 @@ def demand(actor: Actor, permission: Permission) -> None:
 
 class Gate:
     """ASGI middleware. `identities` is None for an installation that nobody signs in to; `tell` wakes other workers
-    after something was done here that may have changed who may do what."""
+    after something was done here that may have changed who may do what. `judged_by_app`: whether a request comes with a
+    secret that an app judges itself."""
 
     def __init__(
         self,
@@ -64,8 +65,10 @@ class Gate:
         identities: Identities | None,
         limits: Limits,
         tell: Callable[[], Awaitable[None]],
+        judged_by_app: Callable[[Scope], bool],
     ) -> None:
         self._app = app
+        self._judged_by_app = judged_by_app
         self._identities = None if settings.open else identities
         self._limits = limits
         self._tell = tell
@@ -99,7 +102,11 @@ class Gate:
         scope[ACTOR] = identity.actor
         if identity.session is not None:
             scope[SCOPE] = identity.session
-        if wait := self._limits.take(scope, headers, identity.actor, of_api=of_api):
+        if of_api and identity.actor.kind == "anonymous" and self._judged_by_app(scope):
+            wait = self._limits.take_unjudged(scope, headers)
+        else:
+            wait = self._limits.take(scope, headers, identity.actor, of_api=of_api)
+        if wait:
             if of_api:
                 return await _too_often(send, wait)
             scope[WAIT] = wait  # the pages say so in the reader's language, and do nothing else

@@ -6,10 +6,11 @@ several workers each counts for itself, so all together let through that many ti
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any, Final
 
 import msgspec
@@ -37,12 +38,15 @@ LINKS: Final = Rule("links", 30, 0.5)
 FAILED: Final = Rule("failed", 20, 0.2)
 # Reading of what is published, by programs without a token.
 READING: Final = Rule("reading", 300, 20)
+# Callers whom an app judges itself by a secret that it gave them; whom it knows gets theirs back.
+UNJUDGED: Final = Rule("unjudged", 300, 20)
 # Forms of somebody who signed in.
 CHANGING: Final = Rule("changing", 120, 4)
 
 _LINK_PATHS = ("/link/", "/first/", "/invitation/", "/sign-in/oidc")
 _DEVICES = "/api/v1/devices/"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_GIVE_BACK = "rhinecloud.recognise"  # in the scope of a request that an app judges itself
 
 
 class Buckets:
@@ -63,6 +67,13 @@ class Buckets:
         if len(self._buckets) > self._most:
             self._buckets.popitem(last=False)
         return wait
+
+    def give_back(self, rule: Rule, who: str) -> None:
+        """Put one back that was taken."""
+        key = (rule.name, who)
+        if key in self._buckets:
+            level, then = self._buckets[key]
+            self._buckets[key] = (min(rule.burst, level + 1), then)
 
     def __len__(self) -> int:
         return len(self._buckets)
@@ -99,6 +110,12 @@ class Limits:
             return self._buckets.take(CHANGING, actor.id)
         return 0.0
 
+    def take_unjudged(self, scope: MutableMapping[str, Any], headers: Mapping[str, str]) -> float:
+        """As `take`, for anybody whose secret an app judges: counted until `recognise` says that it is one."""
+        who = self._neighbourhood(scope, headers)
+        scope[_GIVE_BACK] = functools.partial(self._buckets.give_back, UNJUDGED, who)
+        return self._buckets.take(UNJUDGED, who)
+
     def failed(self, scope: Mapping[str, Any], headers: Mapping[str, str]) -> float:
         """Somebody came with a token that is none: seconds until they may try another."""
         return self._buckets.take(FAILED, self._neighbourhood(scope, headers))
@@ -118,6 +135,13 @@ class Limits:
         except ValueError:
             return False
         return any(found in network for network in self._proxies)
+
+
+def recognise(scope: MutableMapping[str, Any]) -> None:
+    """Who asks has shown a secret that is known: their request does not count. Others are counted otherwise, or not."""
+    give_back = scope.pop(_GIVE_BACK, None)
+    if give_back is not None:
+        give_back()
 
 
 def neighbourhood(address: str) -> str:

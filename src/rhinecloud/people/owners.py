@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncpg
 
-from rhinecloud.model.sight import EVERYTHING, NOTHING, Sight
+from rhinecloud.model.sight import EVERYTHING, Sight
 
 from .permissions import SEE_INTERNAL
 from .policy import Policy
@@ -13,7 +13,7 @@ from .tokens import Tokens
 
 
 class Owners:
-    """`pool` is the room's. An account that is blocked or deleted, and a token that is over, see nothing."""
+    """`pool` is the room's. An account that is blocked or deleted, and a token that is over, are not there."""
 
     def __init__(self, pool: asyncpg.Pool, tokens: Tokens, policy: Policy) -> None:
         self._pool = pool
@@ -25,8 +25,9 @@ class Owners:
         """That of the policy, which hears of people too."""
         return self._policy.generation
 
-    async def sight_of(self, owner: str) -> Sight:
-        """What an owner may read now. What was subscribed while nobody signed in is its operators'."""
+    async def sight_of(self, owner: str) -> Sight | None:
+        """What an owner may read now; None for one that is not there any more. What was subscribed while nobody
+        signed in is its operators'."""
         kind, _, number = owner.partition(":")
         if owner == "open":
             return EVERYTHING
@@ -36,13 +37,13 @@ class Owners:
             return await self._of_person(int(number))
         if kind == "token" and number.isdigit():
             actor = await self._tokens.get(int(number), self._policy.sight_of)
-            return NOTHING if actor is None else actor.sight
-        return NOTHING
+            return None if actor is None else actor.sight
+        return None
 
-    async def _of_person(self, account: int) -> Sight:
+    async def _of_person(self, account: int) -> Sight | None:
         record = await self._pool.fetchrow(_ROLES, account)
         if record is None:
-            return NOTHING
+            return None
         held, everything = permissions_of(record["roles"])
         if everything or SEE_INTERNAL.name in held:
             return EVERYTHING

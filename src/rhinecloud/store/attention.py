@@ -46,6 +46,17 @@ async def failing_subscriptions(pool: asyncpg.Pool) -> Standing:
     )
 
 
+async def silenced_subscriptions(pool: asyncpg.Pool) -> Standing:
+    """Subscriptions whose owners may read nothing any more (blocked, deleted, run out), and that nobody paused."""
+    return await _standing(
+        pool,
+        "SELECT count(*), min(t.silenced_at) "
+        "FROM subscription_state t JOIN subscription s ON s.number = t.subscription "
+        "WHERE t.silenced_at IS NOT NULL AND s.document->>'isActive' IS DISTINCT FROM 'false' "
+        "AND coalesce((s.document->>'expiresAt')::timestamptz > now(), true)",
+    )
+
+
 async def _standing(pool: asyncpg.Pool, statement: str, *values: object) -> Standing:
     count, since = await pool.fetchrow(statement, *values)
     return Standing(count, since)

@@ -7,7 +7,7 @@ with the last moments before a crash of PostgreSQL (nobody waits for their flush
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -35,7 +35,8 @@ class StoredSubscription(msgspec.Struct, frozen=True):
 
 
 class Telling(msgspec.Struct, frozen=True):
-    """How the telling went so far. `failing` is None before the first notification."""
+    """How the telling went so far. `failing` is None before the first notification; `silenced_at` since when nobody is
+    told, because the owner may read nothing any more."""
 
     times_sent: int = 0
     times_failed: int = 0
@@ -45,6 +46,7 @@ class Telling(msgspec.Struct, frozen=True):
     failing: bool | None = None
     reason: str | None = None
     next_attempt: datetime | None = None
+    silenced_at: datetime | None = None
 
 
 class Due(msgspec.Struct, frozen=True):
@@ -185,7 +187,7 @@ async def page(
 _READ = """
 SELECT s.number, s.id, s.document, s.context, s.since, s.revision, s.created_at, s.modified_at, s.owner,
        t.times_sent, t.times_failed, t.last_notification, t.last_success, t.last_failure, t.failing, t.reason,
-       t.next_attempt
+       t.next_attempt, t.silenced_at
 FROM subscription s JOIN subscription_state t ON t.subscription = s.number
 """
 
@@ -423,6 +425,15 @@ async def collapse(
 ) -> None:
     """Let the newest state of each entity stand for the changes before one, and record the gap."""
     await connection.execute(_COLLAPSE, number, before, reason)
+
+
+async def silence(connection: asyncpg.Connection | asyncpg.Pool, numbers: Collection[int]) -> None:
+    """These, and no others, have owners that are not there any more."""
+    await connection.execute(
+        "UPDATE subscription_state SET silenced_at = CASE WHEN silenced_at IS NULL THEN now() END "
+        "WHERE (subscription = ANY($1::bigint[])) <> (silenced_at IS NOT NULL)",
+        list(numbers),
+    )
 
 
 async def oldest_kept(connection: asyncpg.Connection | asyncpg.Pool) -> int:

@@ -75,6 +75,19 @@ async def failing_subscriptions(city: City, actor: Actor) -> list[Notice]:
     )
 
 
+async def silenced_subscriptions(city: City, actor: Actor) -> list[Notice]:
+    """Subscribers that are told nothing, because whose the subscription is may read nothing any more."""
+    found = await attention.silenced_subscriptions(city.broker.database.pool)
+    return counted(
+        "alarm",
+        found.count,
+        found.since,
+        ("Abonnement ist verstummt: Recht erloschen", "subscription fell silent: its right has ended"),
+        ("Abonnements sind verstummt: Recht erloschen", "subscriptions fell silent: their right has ended"),
+        "/subscriptions",
+    )
+
+
 async def dead_jobs(city: City, actor: Actor) -> list[Notice]:
     """Jobs that failed for good."""
     count, since = await city.jobs.dead()
@@ -223,6 +236,7 @@ def add_to(desk: Desk) -> None:
     desk.add("devices", "devices.see", silent_devices)
     desk.add("unmapped", "unmapped.see", unmapped)
     desk.add("subscriptions", "subscriptions.see", failing_subscriptions)
+    desk.add("silenced", "subscriptions.see", silenced_subscriptions)
     desk.add("jobs", "jobs.see", dead_jobs)
     desk.add("mail", "mail.see", lost_letters)
     desk.add("disk", "health.see", disk)

@@ -101,6 +101,7 @@ async def _machine(city: City, request: Request) -> Response:
     """For gateways, which show what this app gave them."""
     if request.headers.get("authorization") != "Bearer of-gateway-7":
         return Response(status_code=401)
+    city.people.recognise(request)
     return JSONResponse({"gateway": 7, "body": await request.json()})
 
 
@@ -162,7 +163,7 @@ app = App(
         Endpoint("/wanted", _wanted, PUBLIC.name),
         Endpoint("/alarms/{device}", _alarm, PUBLIC.name, "PUT"),
         Endpoint("/alarms/{device}", _alarm, PUBLIC.name, "DELETE"),
-        Endpoint("/talq/{path:path}", _machine, PUBLIC.name, "POST"),
+        Endpoint("/talq/{path:path}", _machine, PUBLIC.name, "POST", own_secret=True),
         Endpoint("/call", _call, PUBLIC.name, "POST"),
     ),
     tasks=(Task("follow", _follow),),

@@ -15,6 +15,7 @@ import asyncpg
 import msgspec
 
 from rhinecloud.model import CORE, Context, NgsiLdError
+from rhinecloud.model.sight import NOTHING, Sight
 from rhinecloud.model.subscription import read_subscription
 from rhinecloud.store import Database, subscriptions
 from rhinecloud.store.subscriptions import READER, StoredSubscription, Telling
@@ -143,6 +144,8 @@ class Reign:
         self._revision = -1
         self._generation = contexts.generation
         self._watched: dict[int, Watched] = {}
+        self._gone: set[str] = set()  # owners
+        self._silenced: frozenset[int] | None = None  # as it was written down; None before the first time
         self._couriers: dict[int, Courier] = {}
         self._index = Index()
         self._delivery = Delivery(allowed)
@@ -155,6 +158,7 @@ class Reign:
         return {
             "subscriptions": len(self._watched),
             "failing": sum(courier.failing for courier in self._couriers.values()),
+            "silenced": len(self._silenced or ()),
             "matched": self._matched,
             "told": self._post.told,
             "failed": self._post.failed,
@@ -192,9 +196,10 @@ class Reign:
             known = self._revision if generation == self._generation else -1
             async with self._borrow() as connection:
                 revision = await subscriptions.revision(connection)
-                if revision == known:
-                    return
-                changed, numbers = await subscriptions.changed_since(connection, known)
+                if revision != known:
+                    changed, numbers = await subscriptions.changed_since(connection, known)
+            if revision == known:
+                return await self._silence()
             # Together: an @context that is gone, and whose server is slow, keeps everybody waiting for itself only.
             read = await asyncio.gather(*(self._read(stored) for stored, _ in changed))
             for watched, (_, telling) in zip(read, changed, strict=True):
@@ -205,6 +210,7 @@ class Reign:
                 del self._watched[number]
             self._index = Index(self._watched.values())
             self._revision, self._generation = revision, generation
+            await self._silence()
         await asyncio.gather(*(self._couriers.pop(number).stop() for number in gone))
         self._periodic.wake()
 
@@ -216,7 +222,7 @@ class Reign:
             return
         self._owners_asked = (self._owners.generation, now)
         names = {watched.owner for watched in self._watched.values()}
-        sights = {name: await self._owners.sight_of(name) for name in names}
+        sights = {name: await self._sight_of(name) for name in names}
         changed = [one for one in self._watched.values() if sights[one.owner] != one.sight]
         for one in changed:
             watched = msgspec.structs.replace(one, sight=sights[one.owner])
@@ -224,6 +230,25 @@ class Reign:
             self._couriers[one.number].change_to(watched)
         if changed:
             self._index = Index(self._watched.values())
+
+    async def _sight_of(self, owner: str) -> Sight:
+        sight = await self._owners.sight_of(owner)
+        if sight is None:
+            self._gone.add(owner)
+            return NOTHING
+        self._gone.discard(owner)
+        return sight
+
+    async def _silence(self) -> None:
+        """Write down whose owners are not there (any more): nobody would see it otherwise."""
+        silenced = frozenset(one.number for one in self._watched.values() if one.owner in self._gone)
+        if silenced == self._silenced:
+            return
+        async with self._borrow() as connection:
+            await subscriptions.silence(connection, silenced)
+        for number in silenced - (self._silenced or frozenset()):
+            _log.warning("subscription %s: its owner may read nothing any more, nobody is told", number)
+        self._silenced = silenced
 
     def _put(self, watched: Watched, telling: Telling) -> None:
         self._watched[watched.number] = watched
@@ -242,7 +267,7 @@ class Reign:
             _log.error("subscription %s cannot be read: %s", stored.id, error)
             return None
         context = await self._context(stored)
-        sight = await self._owners.sight_of(stored.owner)
+        sight = await self._sight_of(stored.owner)
         return Watched.of(
             stored.number, stored.since, subscription, context, self._tenant, stored.owner, sight
         )

@@ -15,8 +15,8 @@ class Owners(Protocol):
         """Counts the changes that this process heard of."""
         ...
 
-    async def sight_of(self, owner: str) -> Sight:
-        """What an owner may read now; nothing for one that is not there any more."""
+    async def sight_of(self, owner: str) -> Sight | None:
+        """What an owner may read now; None for one that is not there any more (blocked, deleted, revoked, run out)."""
         ...
 
 
@@ -25,9 +25,9 @@ class Nobody:
 
     generation = 0
 
-    async def sight_of(self, owner: str) -> Sight:
-        """Everything for `open`, nothing for others."""
-        return EVERYTHING if owner == "open" else NOTHING
+    async def sight_of(self, owner: str) -> Sight | None:
+        """Everything for `open`; others are not there."""
+        return EVERYTHING if owner == "open" else None
 
 
 class OfOtherTenants:
@@ -41,7 +41,7 @@ class OfOtherTenants:
         """That of the city's."""
         return self._owners.generation
 
-    async def sight_of(self, owner: str) -> Sight:
+    async def sight_of(self, owner: str) -> Sight | None:
         """Everything or nothing."""
         sight = await self._owners.sight_of(owner)
-        return sight if sight.everything else NOTHING
+        return sight if sight is None or sight.everything else NOTHING

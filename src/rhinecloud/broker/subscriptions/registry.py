@@ -31,12 +31,13 @@ _MOST_COUNTED = 10_001  # waiting changes that are counted where many subscripti
 
 class Delivery(msgspec.Struct, frozen=True):
     """How a subscription's telling stands: how much waits, why the last attempt failed, what was never told, when a
-    failing one is tried again."""
+    failing one is tried again, since when its owner may read nothing any more."""
 
     waiting: int
     reason: str | None
     gaps: list[Gap]
     next_attempt: datetime | None = None
+    silenced_at: datetime | None = None
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -47,6 +48,7 @@ class Standing(msgspec.Struct, frozen=True):
     gaps: int
     reason: str | None
     next_attempt: datetime | None
+    silenced_at: datetime | None
 
 
 class Subscriptions:
@@ -147,6 +149,7 @@ class Subscriptions:
                 *backlog[stored.number],
                 telling.reason,
                 telling.next_attempt if telling.failing else None,
+                telling.silenced_at,
             )
             for stored, telling in found
         ]
@@ -167,6 +170,7 @@ class Subscriptions:
             telling.reason,
             await subscriptions.gaps(pool, stored.number),
             telling.next_attempt if telling.failing else None,
+            telling.silenced_at,
         )
 
 
@@ -190,7 +194,9 @@ def _source(context: Context) -> Any:
 
 def _show(stored: StoredSubscription, telling: Telling, context: Context, sys_attrs: bool) -> dict[str, Any]:
     shown = show_subscription(stored.document, context)
-    shown["status"] = read_subscription(stored.document).status(datetime.now(UTC))
+    status = read_subscription(stored.document).status(datetime.now(UTC))
+    # Of the three values (§5.2.12) this is the one for what is not over and told nothing.
+    shown["status"] = "paused" if status == "active" and telling.silenced_at is not None else status
     notification = shown["notification"]
     if telling.failing is not None:
         notification["status"] = "failed" if telling.failing else "ok"

@@ -334,6 +334,7 @@ TENANT: Final = PersonalData(
         "ranked": ("ranking", "entity_id", "number", "text", "standing"),
         "outbox": ("id", "at", "change"),
         "position": ("reader", "change_id", "at"),
+        "watch_gap": ("reader", "recorded_at", "first_change", "last_change", "told_at"),
         "delivery": ("id", "at"),
         "context": (
             *("id", "kind", "url", "document", "digest", "version", "created_at", "expires_at", "used_at"),
@@ -350,7 +351,7 @@ TENANT: Final = PersonalData(
                 "last_success",
                 "last_failure",
             ),
-            *("failing", "reason", "next_attempt"),
+            *("failing", "reason", "next_attempt", "silenced_at"),
         ),
         "notification": ("subscription", "change_id", "entity_id", "newest"),
         "subscription_gap": (

@@ -30,7 +30,7 @@ _ACTIONS = {"pause": {"isActive": False}, "resume": {"isActive": True}, "retry":
 
 
 class Row(msgspec.Struct, frozen=True):
-    """A subscription in the list. `state`: active, failing, paused or expired."""
+    """A subscription in the list. `state`: active, failing, silenced, paused or expired."""
 
     id: str
     name: str
@@ -112,7 +112,7 @@ async def _listing(shell: Shell, offset: int) -> dict[str, Any]:
         Row(
             id=one.document["id"],
             name=_name(one.document),
-            state=_state(one.document),
+            state=_state(one.document, one.silenced_at),
             endpoint=shown_address(one.document["notification"]["endpoint"]["uri"]),
             told=_told(one.document["notification"]),
             failed=one.document["notification"].get("timesFailed", 0),
@@ -135,7 +135,7 @@ async def _details(shell: Shell, subscription_id: str) -> dict[str, Any]:
     return {
         "id": subscription_id,
         "name": _name(document),
-        "state": _state(document),
+        "state": _state(document, delivery.silenced_at),
         "endpoint": shown_address(notification["endpoint"]["uri"]),
         "document": document,
         "notification": notification,
@@ -153,8 +153,10 @@ def _name(document: dict[str, Any]) -> str:
     return str(given or types[:100] or local_part(document["id"]))
 
 
-def _state(document: dict[str, Any]) -> str:
+def _state(document: dict[str, Any], silenced_at: datetime | None) -> str:
     status = str(document["status"])
+    if status == "paused" and silenced_at is not None and document.get("isActive", True):
+        return "silenced"
     failing = status == "active" and document["notification"].get("status") == "failed"
     return "failing" if failing else status
 

@@ -95,6 +95,7 @@ async def _authenticated(city: City, request: Request) -> Gateway:
         raise TalqError(
             401, TALQErrorMessage(key="genericError", description="no key of a gateway was shown")
         )
+    city.people.recognise(request)
     return found
 
 
