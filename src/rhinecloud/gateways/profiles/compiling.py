@@ -22,6 +22,7 @@ from .topics import Pattern, parse
 from .translating import Translating
 
 _ALL_RECORDS = path("$[*]")
+_OF_RECORDS = ("senml", "lwm2m")  # formats whose payload is a list
 _NO_UNITS: Mapping[str, str] = {}
 
 
@@ -70,7 +71,7 @@ def compile_parts(document: Document) -> Parts:
     each = _path(document.each, "/each", problems) if document.each is not None else None
     if each is not None and not each.root:
         problems.append(("/each", "nodes are found from the payload: the path begins with $"))
-    if document.format == "senml" and each is None:
+    if document.format in _OF_RECORDS and each is None:
         each = _ALL_RECORDS
     capture = _captures(document, topics, problems)
     known = _known_names(document, topics)
@@ -237,7 +238,7 @@ def _rules(document: Document, known: set[str], problems: list[tuple[str, str]])
         problems += [
             (place, f"{source.text} begins with @, but there is no each")
             for source in rule.paths.values()
-            if not source.root and document.each is None and document.format != "senml"
+            if not source.root and document.each is None and document.format not in _OF_RECORDS
         ]
         found.append(rule)
     if document.format == "attributes":
@@ -253,15 +254,15 @@ def _rules(document: Document, known: set[str], problems: list[tuple[str, str]])
 
 def _check_twice(rules: list[AttributeRule], problems: list[tuple[str, str]]) -> None:
     """An attribute may have several rules where datasets tell their values apart, or only one finds anything."""
-    seen: set[tuple[str | None, str | None]] = set()
+    seen: set[tuple[Any, ...]] = set()
     for index, rule in enumerate(rules):
         if rule.name is None:
             continue
-        if (rule.name, rule.path) in seen:
+        if (place := (rule.name, rule.path, rule.above, rule.up_to)) in seen:
             problems.append(
                 (f"/attributes/{index}/name", f"{rule.name} is measured twice from the same place")
             )
-        seen.add((rule.name, rule.path))
+        seen.add(place)
 
 
 def _command(document: Document, problems: list[tuple[str, str]]) -> Pattern | None:

@@ -159,7 +159,7 @@ def command_messages(
             _bytes(fill_json(payload, {**names, "key": key, "value": value})),
         )
         for key, value in values.items()
-        if key and not _NO_LEVEL.search(key)
+        if key and ("{key}" not in topic or not _NO_LEVEL.search(key))
     ]
 
 

@@ -38,12 +38,15 @@ class EntityRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class AttributeRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One attribute, or all that a path finds (`names`)."""
+    """One attribute, or all that a path finds (`names`). `above` and `up_to`: only if the number at `path` is within;
+    with a `value`, that is what is measured then."""
 
     name: str | None = None
     names: str | None = None
     path: str | None = None
     value: Any = None
+    above: float | None = None
+    up_to: float | None = None
     kind: Literal["property", "relationship", "geo"] = "property"
     convert: Literal["number", "text", "boolean"] | None = None
     map: dict[str, Any] | None = None
@@ -110,7 +113,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     passing: Annotated[list[str], Meta(max_length=MAX_TOPICS)] = []
     publish: Annotated[list[str], Meta(max_length=MAX_TOPICS)] = []
     subscribe: Annotated[list[str], Meta(max_length=MAX_TOPICS)] = []
-    format: Literal["json", "attributes", "senml", "text"] = "json"
+    format: Literal["json", "attributes", "senml", "lwm2m", "text"] = "json"
     each: str | None = None
     capture: dict[str, str] = {}
     entity: EntityRule = EntityRule()

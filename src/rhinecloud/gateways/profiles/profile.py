@@ -11,7 +11,7 @@ import msgspec
 from rhinecloud.model import CORE, BadRequestData, parse_fragment
 from rhinecloud.model.entity import Attributes
 
-from . import plain_json, senml, times
+from . import lwm2m, plain_json, senml, times
 from .compiling import Parts, compile_parts
 from .confirming import Confirming, command_messages
 from .document import Document
@@ -210,9 +210,10 @@ class Profile:
         if len(payload) > MAX_PAYLOAD:
             raise Unmappable(f"the payload has {len(payload)} bytes; {MAX_PAYLOAD} are allowed")
         format = self.whole.format
-        if format == "senml" and use.measures:
+        if format in ("senml", "lwm2m") and use.measures:
             try:
-                return senml.resolve(payload, arrival.moment)
+                read = senml.resolve if format == "senml" else lwm2m.resolve
+                return read(payload, arrival.moment)
             except ValueError as error:
                 raise Unmappable(str(error)) from None
         if format == "text":
@@ -237,12 +238,19 @@ class Profile:
             scene = Scene(
                 document, document, known, self._observed(document, document, arrival, told), told=told
             )
-            return [Measurement(entity_id, types, self._attributes(scene, arrival))]
+            attributes = self._attributes(scene, arrival)
+            if not attributes:
+                raise _nothing()
+            return [Measurement(entity_id, types, attributes)]
         try:
             nodes = [node for _, _, node in each.all(document)]
         except ValueError as error:
             raise Wrong("/each", str(error)) from None
-        if not 0 < len(nodes) <= (senml.MAX_RECORDS if self.whole.format == "senml" else MAX_NODES):
+        if (
+            not 0
+            < len(nodes)
+            <= (senml.MAX_RECORDS if self.whole.format in ("senml", "lwm2m") else MAX_NODES)
+        ):
             raise Wrong("/each", f"{each.text} finds {len(nodes)} nodes; 1 to {MAX_NODES} are allowed")
         return self._gathered(document, nodes, known, arrival, told, (entity_id, types))
 
@@ -260,10 +268,16 @@ class Profile:
         for node in nodes:
             time = self._observed(document, node, arrival, told)
             attributes = self._attributes(Scene(document, node, known, time, told=told), arrival)
+            if not attributes:
+                if self.whole.format != "lwm2m":  # there a pack has whatever else the device measured
+                    raise _nothing()
+                continue
             if made and made[-1].attributes.keys().isdisjoint(attributes):
                 made[-1].attributes.update(attributes)
             else:
                 made.append(Measurement(*subject, attributes))
+        if not made:
+            raise _nothing()
         return made
 
     def _observed(self, document: Any, node: Any, arrival: Arrival, told: bool) -> str:
@@ -283,8 +297,6 @@ class Profile:
         attributes: Attributes = {}
         for rule in self.parts.rules:
             rule.apply(scene, attributes)
-        if not attributes:
-            raise Wrong("/attributes", "no rule finds anything in the payload")
         seen = ""
         for iri, instances in attributes.items():
             for instance in instances:
@@ -343,3 +355,7 @@ class Profile:
                 self._subjects.clear()
             self._subjects[key] = found
         return found
+
+
+def _nothing() -> Wrong:
+    return Wrong("/attributes", "no rule finds anything in the payload")

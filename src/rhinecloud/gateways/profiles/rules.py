@@ -81,7 +81,11 @@ class Rule:
         given = self.given
         if (given.name is None) == (given.names is None):
             raise Wrong(self.pointer, "a rule has either name or names")
-        sources = [given.path is not None, given.value is not None, given.longitude is not None]
+        bounded = given.above is not None or given.up_to is not None
+        if bounded and (given.path is None or given.name is None):
+            raise Wrong(self.pointer, "above and up_to need a name, and a path to a number")
+        value = given.value is not None and not bounded
+        sources = [given.path is not None, value, given.longitude is not None]
         if sum(sources) != 1:
             raise Wrong(self.pointer, "a rule has one of path, value, and longitude with latitude")
         if (given.longitude is None) != (given.latitude is None):
@@ -161,6 +165,10 @@ class Rule:
         assert self.value_path is None or given.path is not None
         if self.value_path is None:
             return self._apply_constant
+        if given.above is not None or given.up_to is not None:
+            if not self.value_path.singular:
+                raise Wrong(f"{self.pointer}/path", "above and up_to need a path to one number")
+            return self._apply_within
         return self._apply_one if self.value_path.singular else self._apply_several
 
     # Reading --------------------------------------------------------------------------------------------------
@@ -173,6 +181,22 @@ class Rule:
             self._absent(scene)
             return
         self._add(scene, attributes, self._iri, value)
+
+    def _apply_within(self, scene: Scene, attributes: Attributes) -> None:
+        source = self.value_path
+        assert source is not None
+        found = source.first(scene.root if source.root else scene.node)
+        if found is MISSING or found is None:
+            self._absent(scene)
+            return
+        number = self._number(found, source.text)
+        above, up_to = self.given.above, self.given.up_to
+        if (above is not None and number <= above) or (up_to is not None and number > up_to):
+            return
+        if self.given.value is None:
+            self._add(scene, attributes, self._iri, found)
+        else:
+            self._apply_constant(scene, attributes)
 
     def _apply_several(self, scene: Scene, attributes: Attributes) -> None:
         nodes = [(key, value) for key, _, value in self._nodes(scene) if value is not None]

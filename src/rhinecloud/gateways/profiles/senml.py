@@ -132,12 +132,14 @@ _SUMMED = {"W": "J", "m/s": "m", "m3/s": "m3", "l/s": "l", "A": "C", "bit/s": "b
 """A sum is over time in seconds (§4.3): its unit is that of the value times a second."""
 
 
-def resolve(payload: bytes, arrived: datetime) -> list[dict[str, Any]]:
+def resolve(payload: bytes, arrived: datetime, *, lwm2m: bool = False) -> list[dict[str, Any]]:
     """The records of a pack, in order: `name` (base and own name), `base`, `own`, `label` (the last part of the own
     name, or of the base where there is none), `kind` (number, text, boolean, data or sum), `value`, `unit` (as SenML
     writes it; absent where there is none) and `time` (seconds since 1970).
 
-    A sum (§4.3) is a record of its own, `_sum` behind its names. Raises ValueError with the reason.
+    A sum (§4.3) is a record of its own, `_sum` behind its names. With `lwm2m` names begin with a slash, which SenML
+    forbids (§4.5.1) and LwM2M does, and records with a link between objects (`vlo`) are left out. Raises ValueError
+    with the reason.
     """
     pack = _pack(payload)
     if not isinstance(pack, list):
@@ -149,7 +151,7 @@ def resolve(payload: bytes, arrived: datetime) -> list[dict[str, Any]]:
     records: list[dict[str, Any]] = []
     for index, given in enumerate(pack):
         try:
-            records += _records(given, base, now)
+            records += _records(given, base, now, lwm2m)
         except ValueError as error:
             raise ValueError(f"record {index}: {error}") from None
     if not records:
@@ -169,7 +171,7 @@ def _pack(payload: bytes) -> Any:
         raise ValueError(f"the payload is no JSON: {error}") from None
 
 
-def _records(given: Any, base: dict[str, Any], now: float) -> list[dict[str, Any]]:
+def _records(given: Any, base: dict[str, Any], now: float, lwm2m: bool) -> list[dict[str, Any]]:
     if not isinstance(given, dict):
         raise ValueError("a record is an object")
     fields = _fields(given)
@@ -182,7 +184,7 @@ def _records(given: Any, base: dict[str, Any], now: float) -> list[dict[str, Any
     for key in ("bt", "bv", "bs"):
         if key in fields:
             base[key] = _number(fields, key)
-    if fields.keys() <= _BASE:
+    if fields.keys() <= _BASE or (lwm2m and "vlo" in given):
         return []
     values = [key for key in _VALUES if key in fields]
     if not values and "s" not in fields and base["bv"] is not None:
@@ -193,7 +195,7 @@ def _records(given: Any, base: dict[str, Any], now: float) -> list[dict[str, Any
         raise ValueError("a record has a value or a sum (§4.2)")
     own = _text(fields, "n") if "n" in fields else ""
     name = base["bn"] + own
-    if not name or name[0] in "-:./_" or not _NAME.issuperset(name):
+    if not name or name.removeprefix("/" if lwm2m else "")[:1] in "-:./_" or not _NAME.issuperset(name):
         raise ValueError(f"{name!r:.80} is no name (§4.5.1)")
     unit = _text(fields, "u") if "u" in fields else base["bu"]
     time = base["bt"] + (_number(fields, "t") if "t" in fields else 0.0)
