@@ -14,6 +14,7 @@ from .cadastre import sections
 from .carrier import manifest as carrier
 from .demand import manifest as demand
 from .faults import manifest as faults
+from .lorawan import manifest as lorawan
 from .planning import manifest as planning
 from .settings import Settings
 from .talq import manifest as talq
@@ -47,6 +48,7 @@ _MANIFESTS: Final[tuple[ModuleType, ...]] = (
     faults,
     work,
     talq,
+    lorawan,
     accounts,
     carrier,
 )

@@ -10,13 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from rhinecloud.city import EVERYTHING, City, Query, Sight
 from rhinecloud.model import CORE
 
+from ..lorawan import members
 from ..talq import devices
 
 TYPE: Final = "Streetlight"
@@ -50,7 +51,8 @@ class Lamp(msgspec.Struct, frozen=True, kw_only=True):
     `rated_power` W, None where it is not known; `installed_class` of EN 13201-2 ("M3"); `category` where it stands
     (crossing, pedestrianPath, …; road where it is not known, for which the rules ask most); `street` that of its
     address, else its name without the number of the post, else the name of its first group; `device` the id of the
-    device that speaks for it over MQTT or LoRaWAN, `gateway` the number of the TALQ gateway that it is behind."""
+    device that speaks for it over MQTT or LoRaWAN, `gateway` the number of the TALQ gateway that it is behind,
+    `multicast` that of the LoRaWAN multicast group which sends it its schedule."""
 
     id: str
     lon: float
@@ -70,6 +72,14 @@ class Lamp(msgspec.Struct, frozen=True, kw_only=True):
     commissioned: date | None = None
     device: str | None = None
     gateway: int | None = None
+    multicast: int | None = None
+
+
+class Behind(NamedTuple):
+    """Who tells lamps what to do: TALQ gateways (lamp → gateway, device there), multicast groups of LoRaWAN."""
+
+    gateways: Mapping[str, tuple[int, Any]]
+    multicasts: Mapping[str, int]
 
 
 async def lamps(city: City, ids: Iterable[str] | None = None, *, sight: Sight = EVERYTHING) -> list[Lamp]:
@@ -78,7 +88,7 @@ async def lamps(city: City, ids: Iterable[str] | None = None, *, sight: Sight = 
     if ids is None:
         return [lamp async for some in streamed(city, sight=sight) for lamp in some]
     wanted = sorted(set(ids))
-    gateways = await devices.by_lamp(city.db.pool, wanted)
+    behind = Behind(await devices.by_lamp(city.db.pool, wanted), await members.by_lamp(city.db.pool, wanted))
     streets = await _group_names(city)
     found = []
     for start in range(0, len(wanted), _PORTION):
@@ -87,16 +97,16 @@ async def lamps(city: City, ids: Iterable[str] | None = None, *, sight: Sight = 
         for entity in page.entities:
             if CORE.expand_type(TYPE) in entity.types:
                 values = [plain(entity.attributes.get(iri)) for iri in IRIS]
-                found.append(_lamp(entity.id, values, gateways, streets))
+                found.append(_lamp(entity.id, values, behind, streets))
     return sorted((lamp for lamp in found if lamp is not None), key=lambda lamp: lamp.id)
 
 
 async def streamed(city: City, *, sight: Sight = EVERYTHING) -> AsyncIterator[list[Lamp]]:
     """All lamps in lists of some thousands, in the order of their ids: memory stays flat."""
-    gateways = await devices.of_lamps(city.db.pool)
+    behind = Behind(await devices.of_lamps(city.db.pool), await members.of_lamps(city.db.pool))
     streets = await _group_names(city)
     async for some in city.values(TYPE, *_ATTRIBUTES, sight=sight):
-        found = (_lamp(lamp, values, gateways, streets) for lamp, values in some)
+        found = (_lamp(lamp, values, behind, streets) for lamp, values in some)
         yield [lamp for lamp in found if lamp is not None]
 
 
@@ -117,9 +127,7 @@ def plain(instances: Any) -> Any:
     return None
 
 
-def _lamp(
-    lamp: str, values: list[Any], gateways: Mapping[str, tuple[int, Any]], streets: Mapping[str, str]
-) -> Lamp | None:
+def _lamp(lamp: str, values: list[Any], behind: Behind, streets: Mapping[str, str]) -> Lamp | None:
     of = dict(zip(_ATTRIBUTES, values, strict=True))
     place = _position(of["location"])
     if place is None:
@@ -130,7 +138,7 @@ def _lamp(
     groups = _ids(of["refStreetlightGroup"])
     named = next((streets[group] for group in groups if group in streets), "")
     device = next((one for one in _ids(of["refDevice"]) if one.startswith(_DEVICE)), None)
-    behind = gateways.get(lamp)
+    gateway = behind.gateways.get(lamp)
     return Lamp(
         id=lamp,
         lon=place[0],
@@ -151,7 +159,8 @@ def _lamp(
         sign_394=of["sign394"] is True,
         commissioned=_date(of["dateServiceStarted"]),
         device=None if device is None else device.removeprefix(_DEVICE),
-        gateway=None if behind is None else behind[0],
+        gateway=None if gateway is None else gateway[0],
+        multicast=behind.multicasts.get(lamp),
     )
 
 

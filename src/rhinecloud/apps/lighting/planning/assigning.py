@@ -70,7 +70,7 @@ async def _write(connection: asyncpg.Connection, version: int, plan: Plan, every
         "(excluded.facts, excluded.device, excluded.calendar, excluded.plan)",
         [lamp.id for lamp in every],
         [msgspec.json.encode(lamp).decode() for lamp in every],
-        [lamp.device if lamp.gateway is None else None for lamp in every],
+        [lamp.device if lamp.gateway is None and lamp.multicast is None else None for lamp in every],
         [calendars.get(lamp.id) for lamp in every],
         version,
     )

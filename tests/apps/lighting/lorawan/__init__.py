@@ -1,0 +1,1 @@
+"""LoRaWAN groups: schedules in frames, what lamps say, and a simulated field."""
