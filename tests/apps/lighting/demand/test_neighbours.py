@@ -15,11 +15,17 @@ from rhinecloud.apps.lighting.demand.neighbours import (
     Detector,
     Lamps,
     Profile,
+    Reacts,
+    Table,
+    Together,
+    Zone,
+    alone,
     decode,
     encode,
     part,
     problems,
     table,
+    zoned,
 )
 from rhinecloud.apps.lighting.demand.roads import Roads
 
@@ -134,3 +140,40 @@ def test_the_profiles_that_come_with_it_can_be_meant() -> None:
         Profile(typical_speed=0),
     ):
         assert problems(wrong), wrong
+
+
+SQUARE = Zone(
+    id="square",
+    lamps=["a3", "a7", "gone"],
+    detectors=["d1", "far"],
+    reacts={"pedestrian": Reacts(60.0, 120.0)},
+)
+
+
+def test_a_zone_is_in_the_table_of_each_of_its_detectors_also_of_one_without_a_road() -> None:
+    plain = straight(lamps=10)
+    made = zoned(plain, [SQUARE])
+    together = Together("square", (3, 7), {"pedestrian": Reacts(60.0, 120.0)})
+    assert made.detectors["d1"].zones == (together,) == made.detectors["far"].zones
+    assert made.detectors["d1"].forward == plain.detectors["d1"].forward and not made.detectors["d2"].zones
+    assert made.revision != plain.revision and decode(encode(made)) == made
+    assert zoned(plain, []) == plain, "a table without zones is what it was"
+    mine = part(made, {"a7", "a8"})
+    assert mine.detectors["far"].zones[0].lamps == (0,) and mine.lamps == ("a7", "a8")
+    assert "far" not in part(made, {"a0"}).detectors
+    assert alone(made, "far").lamps == ("a3", "a7") and set(alone(made, "far").detectors) == {"far"}
+
+
+@pytest.mark.parametrize("reacts", [Reacts(101, 60), Reacts(50, 301), Reacts(50, 0)])
+def test_a_zone_that_cannot_be_meant_is_refused(reacts: Reacts) -> None:
+    wrong = msgspec.structs.replace(SQUARE, reacts={"vehicle": reacts})
+    with pytest.raises(ValueError, match="zone square"):
+        decode(encode(zoned(straight(lamps=10), [wrong])))
+
+
+def test_a_table_without_zones_is_what_it_was_before_there_were_any() -> None:
+    body = (
+        b'{"detectors":{"d":{"forward":[0,5]}},"format":"light-on-demand/1","lamps":["x"],"profiles":{},'
+        b'"revision":""}'
+    )
+    assert encode(msgspec.json.decode(body, type=Table)) == body

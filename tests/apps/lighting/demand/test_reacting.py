@@ -8,8 +8,18 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rhinecloud.apps.lighting.demand.neighbours import PEDESTRIAN, PROFILES, Profile, Table, decode, encode
-from rhinecloud.apps.lighting.demand.reacting import MOST_WINDOWS, Change, Detection, Reacting
+from rhinecloud.apps.lighting.demand.neighbours import (
+    PEDESTRIAN,
+    PROFILES,
+    Profile,
+    Reacts,
+    Table,
+    Zone,
+    decode,
+    encode,
+    zoned,
+)
+from rhinecloud.apps.lighting.demand.reacting import MOST_WINDOWS, Change, Detection, Reacting, expected
 
 from .places import straight
 
@@ -191,3 +201,30 @@ def test_ahead_of_a_steady_vehicle_it_is_always_light(speed: float, skip: int, f
             if 0 <= away <= 100:
                 assert machine.level(lamp) == 100, (now, lamp, away)
         now += 1.7
+
+
+def test_a_zone_rises_as_a_whole_at_once_and_falls_together() -> None:
+    reacts = {"pedestrian": Reacts(60.0, 120.0)}
+    made = zoned(straight(), [Zone(id="z", lamps=["a18", "a20"], detectors=["d2"], reacts=reacts)])
+    machine = Reacting(made)
+    changes = machine.detect(Detection("d2", T, "pedestrian", True), T)
+    assert {(one.lamp, one.level) for one in changes if one.lamp > 15} == {(18, 60.0), (20, 60.0)}
+    assert [one for one in machine.advance(T + 119) if one.lamp > 15] == []
+    assert {(one.lamp, one.level) for one in machine.advance(T + 120) if one.lamp > 15} == {(18, 0), (20, 0)}
+    machine.advance(T + 300)
+    assert machine.idle
+    assert not [one for one in machine.detect(Detection("d2", T + 300, "vehicle"), T + 300) if one.lamp > 15]
+
+
+def test_what_is_expected_of_one_passing_is_what_happens() -> None:
+    made = straight()
+    found = {one.lamp: one for one in expected(made, Detection("d3", T, "vehicle", True, 10))}
+    machine = Reacting(made)
+    seen: dict[int, list[float]] = {}
+    for change in machine.detect(Detection("d3", T, "vehicle", True, 10), T):
+        seen.setdefault(change.lamp, []).append(change.at - T)
+    for change in machine.advance(T + 300):
+        seen.setdefault(change.lamp, []).append(change.at - T)
+    assert seen == {lamp: [one.begin, one.until] for lamp, one in found.items()} and found
+    assert min(found) == 3, "nothing behind"
+    assert found[3].begin == 0 and found[9].begin > 0

@@ -84,6 +84,11 @@ class Office:
                 return dict(one["plan"] or {})
         return {}
 
+    def behind(self, gateway: str) -> int:
+        """How many lamps are known behind a gateway."""
+        found = self.http.get("/api/lighting/gateways").json()
+        return next((int(one["lamps"]) for one in found if one["name"] == gateway), 0)
+
     def override(self, names: list[str], level: int | None) -> httpx.Response:
         """Override lamps."""
         return self.http.post(

@@ -444,3 +444,34 @@ def test_a_dark_night_is_refused_unless_it_is_confirmed(
     assert office.want(assigned, calendars=gap, confirmed=True).status_code == 202
     wrong = [{"id": "night", "name": ["Nacht", "night"], "fixed": [{"at": "12:00", "level": 140}]}]
     assert office.want(assigned, programs=wrong, confirmed=True).status_code == 409
+
+
+async def _long_ago(url: str, name: str) -> None:
+    """As if it had not been heard for two hours, and the look at it were due."""
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(
+            "UPDATE app_lighting.talq_gateway SET heard_at = now() - interval '2 hours' WHERE name = $1", name
+        )
+        schema = await connection.fetchval(
+            "SELECT schemaname FROM pg_tables WHERE tablename = 'job_schedule'"
+        )
+        changed = await connection.execute(
+            f"UPDATE \"{schema}\".job_schedule SET told_until = now() - interval '10 minutes' "
+            "WHERE name LIKE '%talq-silence'"
+        )
+        assert changed == "UPDATE 1"
+    finally:
+        await connection.close()
+
+
+def test_a_gateway_that_falls_silent_is_an_alarm_until_it_is_heard(
+    city: Server, office: Office, peer: Peer
+) -> None:
+    peer.introduce()
+    name = peer.holdings.name
+    assert "lighting.gateway_silent" not in office.alarms(name)
+    asyncio.run(_long_ago(city.database_url, name))
+    until(lambda: "lighting.gateway_silent" in office.alarms(name), lambda: str(office.alarms(name)))
+    peer.say("GET", "/devices/count")
+    until(lambda: "lighting.gateway_silent" not in office.alarms(name), lambda: str(office.alarms(name)))

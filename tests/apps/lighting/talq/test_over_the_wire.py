@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
+from starlette.responses import Response
 
 from tests.conftest import Server
 
@@ -87,4 +90,55 @@ def test_an_override_holds_until_it_is_ended(
             lambda: office.overridden("Nord-2") in ("sent", "contradicted"),
             lambda: office.overridden("Nord-2"),
         )
+    assert line.wrong == []
+
+
+class Later:
+    """A gateway that answers assignments with 202 and does them when it is let (specification 3.5)."""
+
+    def __init__(self) -> None:
+        self.asked: list[bytes] = []
+        self._lock = threading.Lock()
+
+    def __call__(self, api: str, method: str, path: str, body: bytes) -> Response | None:
+        if api != "gateway" or path != "/assign-commands":
+            return None
+        with self._lock:
+            self.asked.append(body)
+        return Response(status_code=202, headers={"talq-api-version": "2.7.1"})
+
+    def do(self, gateway: str) -> None:
+        """What was asked last, at the gateway itself."""
+        cms = httpx.get(f"{gateway}/simulator").json()["cms"]
+        with self._lock:
+            body = self.asked[-1]
+        done = httpx.post(
+            f"{gateway}/assign-commands",
+            params={"clientAddress": cms, "talqRequestId": str(uuid4())},
+            headers={"talq-api-version": "2.7.1", "content-type": "application/json"},
+            content=body,
+        )
+        assert done.status_code == 201, done.text
+
+
+def test_a_gateway_that_takes_its_time_is_confirmed_when_its_devices_say_so(
+    city: Server, office: Office, line: Line, tmp_path: Path
+) -> None:
+    names = ["Spät-1", "Spät-2"]
+    office.lamps(*names)
+    with gateways(tmp_path, line, {"late": office.admit("Late")}, {"late": names}) as simulator:
+        until(lambda: office.behind("Late") == 2, "its lamps are not known")
+        line.tap = late = Later()
+        try:
+            assert office.want(dict.fromkeys(names, "usual"), level=45).status_code == 202
+            until(lambda: late.asked, "nothing was assigned")
+            until(lambda: office.plan("Late").get("state") in ("sent", "contradicted"), "it is not seen")
+            until(lambda: len(late.asked) > 1, "it is not looked after again")
+            assert office.plan("Late")["state"] != "confirmed", "an answer is no confirmation"
+            late.do(simulator("late").removesuffix("/simulator"))
+            until(lambda: office.plan("Late").get("state") == "confirmed", lambda: str(office.plan("Late")))
+        finally:
+            line.tap = None
+        assert {one["level"] for one in httpx.get(simulator("late")).json()["lamps"]} == {45}
+        assert "lighting.gateway_contradicts" not in office.alarms("Late")
     assert line.wrong == []

@@ -10,24 +10,29 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from .fleet import Fleet, Indices
-from .looks import Look
+from .looks import Codes, Look
+
+Places = npt.NDArray[np.float64]
 
 
 def snapshot(fleet: Fleet, chosen: Indices, look: Look) -> bytes:
-    """Everything: length of the head (uint32), head (JSON, filled up to 4 bytes), float32 lon, lat as differences to
-    its origin, uint8 codes."""
-    lon, lat = fleet.lon[chosen], fleet.lat[chosen]
-    count = len(chosen)
+    """Everything, as `packed` writes it."""
+    lon, lat, codes = fleet.lon[chosen], fleet.lat[chosen], look.codes(fleet)[chosen]
+    return packed(fleet.epoch, fleet.version, lon, lat, codes)
+
+
+def packed(epoch: str, version: int, lon: Places, lat: Places, codes: Codes) -> bytes:
+    """Length of the head (uint32), head (JSON, filled up to 4 bytes), float32 lon, lat as differences to its origin,
+    uint8 codes."""
+    count = len(codes)
     origin = (round(float(lon.mean()), 2), round(float(lat.mean()), 2)) if count else (0.0, 0.0)
-    head = msgspec.json.encode(
-        {"epoch": fleet.epoch, "version": fleet.version, "count": count, "origin": origin}
-    )
+    head = msgspec.json.encode({"epoch": epoch, "version": version, "count": count, "origin": origin})
     head += b" " * (-len(head) % 4)
     places = np.empty((count, 2), np.float32)
     places[:, 0], places[:, 1] = lon - origin[0], lat - origin[1]
-    codes = look.codes(fleet)[chosen]
     return np.uint32(len(head)).tobytes() + head + places.tobytes() + codes.tobytes()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import zlib
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -13,14 +14,17 @@ from rhinecloud.city import City
 from rhinecloud.model import NgsiLdError
 
 from ..cadastre.lamps import Lamp, streamed
+from ..planning import store as plans
+from ..planning.groups import selects
 from . import store
 from .lighting_up import Lamp as Told
-from .neighbours import Detector, Kind, Lamps, Profile, Table, encode, part, table
+from .neighbours import Detector, Kind, Lamps, Profile, Table, Zone, alone, encode, part, table, zoned
 from .roads import Roads
 
 VIEW: Final = "/demand"
 WAKE: Final = "demand"
 WANTED: Final = "light_on_demand"
+PLANS: Final = "planning-gateways"  # the job of planning.manifest that asks TALQ gateways for their plans
 EMPTY: Final = part(Table(), ())  # for who has no lamp ahead of a detector any more
 _PATIENCE: Final = 300.0  # seconds for a table
 _DAYS: Final = 7 * 86_400.0  # for which a field gateway may be away
@@ -37,7 +41,8 @@ class Standing(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Built(msgspec.Struct, frozen=True):
-    """A table in its parts: who runs it → (revision, number of lamps, the table as it is sent)."""
+    """A table in its parts: who runs it → (revision, number of lamps, the table as it is sent). `reaches`: detector →
+    (number of lamps, what it raises in the whole city, as `store.reach` reads it)."""
 
     revision: str
     lamps: int
@@ -45,22 +50,27 @@ class Built(msgspec.Struct, frozen=True):
     detectors: int
     seconds: float
     parts: dict[str, tuple[str, int, bytes]]
+    reaches: dict[str, tuple[int, bytes]]
 
 
 def build(
-    ways: bytes, lamps: Sequence[Standing], detectors: Sequence[Detector], profiles: Mapping[Kind, Profile]
+    ways: bytes | None,
+    lamps: Sequence[Standing],
+    detectors: Sequence[Detector],
+    profiles: Mapping[Kind, Profile],
+    zones: Sequence[Zone] = (),
 ) -> Built:
-    """The tables of a city. Takes its time: not for an event loop."""
+    """The tables of a city; without roads those of its zones. Takes its time: not for an event loop."""
     begun = time.perf_counter()
-    roads = Roads(store.unpack(ways))
-    placed = roads.place([(one.lon, one.lat) for one in lamps], [one.street for one in lamps])
-    whole = table(roads, Lamps([one.id for one in lamps], placed), detectors, profiles)
-    ahead = {
-        number
-        for there in whole.detectors.values()
-        for flat in (there.forward, there.backward, there.forward_aside, there.backward_aside)
-        for number in flat[::2]
-    }
+    ids, at_a_road = [one.id for one in lamps], 0
+    whole = Table(lamps=tuple(ids), profiles=dict(profiles))
+    if ways is not None:
+        roads = Roads(store.unpack(ways))
+        placed = roads.place([(one.lon, one.lat) for one in lamps], [one.street for one in lamps])
+        at_a_road = int((placed.edge >= 0).sum())
+        whole = table(roads, Lamps(ids, placed), detectors, profiles)
+    whole = zoned(whole, zones)
+    ahead = {number for there in whole.detectors.values() for number in there.lamps()}
     by_runs: dict[str, set[str]] = {}
     for number in ahead:
         by_runs.setdefault(lamps[number].runs, set()).add(lamps[number].id)
@@ -69,10 +79,12 @@ def build(
     for runs, some in by_runs.items():
         one = part(whole, some)
         parts[runs] = (one.revision, len(one.lamps), encode(one))
+    reaches = {}
+    for detector in whole.detectors:
+        one = alone(whole, detector)
+        reaches[detector] = (len(one.lamps), zlib.compress(encode(one)))
     seconds = time.perf_counter() - begun
-    return Built(
-        whole.revision, len(ahead), int((placed.edge >= 0).sum()), len(whole.detectors), seconds, parts
-    )
+    return Built(whole.revision, len(ahead), at_a_road, len(whole.detectors), seconds, parts, reaches)
 
 
 def runs(lamp: Lamp, field: Mapping[str, str]) -> str:
@@ -114,20 +126,35 @@ async def look(city: City, payload: None, attempt: Attempt) -> None:
 
 async def _compute_one(city: City, mark: int) -> None:
     pool = city.db.pool
-    if (ways := await store.ways(pool)) is None:
+    ways, zones = await store.ways(pool), await store.zones(pool)
+    if ways is None and not zones and await store.computed(pool) is None:
         return
+    inside = [(zone, selects(zone.selection), list[str]()) for zone in zones.values()]
     field = {one.cabinet: one.device for one in await store.gateways(pool)}
-    detectors = [one.detector() for one in (await store.detectors(pool)).values()]
+    known = await store.detectors(pool)
+    detectors = [one.detector() for one in known.values()]
     standing: list[Standing] = []
     told: dict[str, Told] = {}
     async for some in streamed(city):
         for lamp in some:
             who = runs(lamp, field)
             standing.append(Standing(lamp.id, lamp.lon, lamp.lat, lamp.street, who))
+            for _, is_in, members in inside:
+                if is_in(lamp):
+                    members.append(lamp.id)
             if who == store.PLATFORM and lamp.device:
                 told[lamp.id] = Told(lamp.device, lamp.street)
     built = await city.jobs.compute(
-        build, ways, standing, detectors, await store.profiles(pool), timeout=_PATIENCE
+        build,
+        ways,
+        standing,
+        detectors,
+        await store.profiles(pool),
+        [
+            Zone(id=one.id, lamps=members, detectors=known.keys() & set(one.detectors), reacts=one.reacts)
+            for one, _, members in inside
+        ],
+        timeout=_PATIENCE,
     )
     facts = {
         "mark": mark,
@@ -138,7 +165,15 @@ async def _compute_one(city: City, mark: int) -> None:
         "detectors": built.detectors,
         "seconds": built.seconds,
     }
-    await store.put_table(city, facts, built.parts, told)
+    await store.put_table(city, facts, built.parts, told, built.reaches)
+    await _tell_talq_gateways(city)
+
+
+async def _tell_talq_gateways(city: City) -> None:
+    """They carry it in their programs: the plan that counts is asked of them anew."""
+    if version := await plans.newest(city.db.pool):
+        async with city.transaction() as transaction:
+            await city.jobs.enqueue(transaction, PLANS, version)
 
 
 async def distribute(city: City) -> None:

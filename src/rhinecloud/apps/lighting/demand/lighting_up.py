@@ -17,6 +17,7 @@ from .reacting import Change, Reacting
 
 _MOST: Final = 20.0  # passings a second that one detector may tell of
 _AGAIN: Final = 4.0  # seconds before a lamp would fall, in which it is told that it shall not
+_TURN: Final = 1.0  # seconds between two looks at all of them
 _MARGIN: Final = 1.0  # seconds by which it is told to stay longer than is demanded: messages take their time
 
 
@@ -68,6 +69,7 @@ class LightingUp:
         self._base: dict[int, float] = {}
         self.rebase(base)
         self._told: dict[int, tuple[float, float]] = {}
+        self._look_at = -math.inf
         self._credit: dict[str, tuple[float, float]] = {}
         self._wrong: dict[str, tuple[int, Reason]] = {}
         self._quarter: int | None = None
@@ -135,7 +137,9 @@ class LightingUp:
         for change in changes:
             self._publishing.note(change, self._base.get(change.lamp, 0.0))
         touched = {change.lamp for change in changes}
-        touched |= {lamp for lamp, (_, until) in self._told.items() if until - now <= _AGAIN}
+        if now >= self._look_at:  # not for each of many who pass: that would be all lamps that are raised
+            self._look_at = now + _TURN
+            touched |= {lamp for lamp, (_, until) in self._told.items() if until - now <= _AGAIN}
         demands: dict[str, Demand] = {}
         for lamp in touched:
             level, until = self._reacting.level(lamp), self._reacting.until(lamp)

@@ -7,7 +7,7 @@ from typing import Final
 from rhinecloud.app import Command, Endpoint, Job, Page, Place, Task, View
 from rhinecloud.people.register import Column, Keep, Retention, Table
 
-from . import command, computing, pages, serving, store
+from . import command, computing, map_pages, pages, serving, store, taking_counts, zone_pages
 
 _SEE: Final = "lighting.see"
 _CONFIGURE: Final = "lighting.configure"
@@ -23,11 +23,24 @@ PAGES: Final = (
     Page("/demand/detectors/{id}/remove", pages.remove_detector, _CONFIGURE, "POST"),
     Page("/demand/profiles/{kind}", pages.one_profile, _CONFIGURE),
     Page("/demand/profiles/{kind}", pages.change_profile, _CONFIGURE, "POST"),
+    Page("/demand/map", map_pages.shown, _SEE),
+    Page("/demand/map/points", map_pages.snapshot, _SEE),
+    Page("/demand/map/changes", map_pages.changes, _SEE),
+    Page("/demand/map/table", map_pages.table, _SEE),
+    Page("/demand/map/at", map_pages.at, _SEE),
+    Page("/demand/zones/new", zone_pages.new, _CONFIGURE),
+    Page("/demand/zones/new", zone_pages.add, _CONFIGURE, "POST"),
+    Page("/demand/zones/{id}", zone_pages.one, _SEE),
+    Page("/demand/zones/{id}", zone_pages.change, _CONFIGURE, "POST"),
+    Page("/demand/zones/{id}/remove", zone_pages.remove, _CONFIGURE, "POST"),
     Page("/demand/gateways", pages.add_gateway, _CONFIGURE, "POST"),
     Page("/demand/gateways/{device}/remove", pages.remove_gateway, _CONFIGURE, "POST"),
 )
 
-ENDPOINTS: Final = (Endpoint("/demand/detectors", pages.put_detectors, _CONFIGURE, "POST", 8 * 2**20),)
+ENDPOINTS: Final = (
+    Endpoint("/demand/detectors", pages.put_detectors, _CONFIGURE, "POST", 8 * 2**20),
+    Endpoint("/demand/zones", zone_pages.put, _CONFIGURE, "POST", 8 * 2**20),
+)
 
 VIEWS: Final = (View(computing.VIEW, pages.part, _SEE, every=5.0),)
 
@@ -39,7 +52,7 @@ JOBS: Final = (
     Job("demand-look", computing.look, None, cron="*/15 * * * *", attempts=1, timeout=900.0),
 )
 
-TASKS: Final = (Task("demand", serving.serve),)
+TASKS: Final = (Task("demand", serving.serve), Task("demand-counts", taking_counts.serve))
 
 COMMANDS: Final = (Command("roads", command.HELP, command.run, command.arguments),)
 
@@ -72,6 +85,7 @@ HOLDINGS: Final = (
         ("version", "name", "ways", "number", "metres", "taken_at"),
     ),
     _table("demand_detector", ("Detektoren", "detectors"), "changed_by", ("id", "body", "changed_at")),
+    _table("demand_zone", ("Sensorzonen", "sensor zones"), "changed_by", ("id", "body", "changed_at")),
     _table(
         "demand_profile",
         ("Profile für Licht auf Anfrage", "profiles of light on demand"),
@@ -86,4 +100,6 @@ HOLDINGS: Final = (
     ),
 )
 
-IMPERSONAL: Final = dict.fromkeys(("demand_mark", "demand_table", "demand_part", "demand_lamp"), ("*",))
+IMPERSONAL: Final = dict.fromkeys(
+    ("demand_mark", "demand_table", "demand_part", "demand_lamp", "demand_reach", "demand_talq"), ("*",)
+)

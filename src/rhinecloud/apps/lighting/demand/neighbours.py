@@ -19,6 +19,7 @@ FORMAT: Literal["light-on-demand/1"] = "light-on-demand/1"
 REACH, ASIDE = 400.0, 60.0  # metres to which tables are computed; a profile says how much of it is used
 
 Kind = Literal["vehicle", "cyclist", "pedestrian"]
+LONGEST_HOLD = 300.0  # seconds for which a detection may keep a lamp raised at the most
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,13 +92,45 @@ Flat = tuple[int, ...]
 """Number of a lamp, metres along the road, number of the next, …; the nearest first."""
 
 
+class Reacts(msgspec.Struct, frozen=True):
+    """How the lamps of a zone react to one kind of traveller: level in percent, at once, for `hold` seconds."""
+
+    level: float = 100.0
+    hold: float = 60.0
+
+
+class Zone(msgspec.Struct, frozen=True, kw_only=True):
+    """Lamps that are raised together, whatever way anybody goes: a square, a car park, a path. Kinds of travellers that
+    `reacts` does not name raise nothing."""
+
+    id: str
+    lamps: Collection[str]
+    detectors: Collection[str]
+    reacts: Mapping[Kind, Reacts]
+
+
+class Together(msgspec.Struct, frozen=True):
+    """A zone in the table of one of its detectors: the numbers of its lamps."""
+
+    zone: str
+    lamps: tuple[int, ...]
+    reacts: dict[Kind, Reacts]
+
+
 class Directions(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The lamps ahead of a detector for travel forward and backward; `_aside`: behind a turn into another street."""
+    """The lamps ahead of a detector for travel forward and backward; `_aside`: behind a turn into another street.
+    `zones` are those that it raises as a whole."""
 
     forward: Flat = ()
     backward: Flat = ()
     forward_aside: Flat = ()
     backward_aside: Flat = ()
+    zones: tuple[Together, ...] = ()
+
+    def lamps(self) -> set[int]:
+        """All of them, by their numbers."""
+        flats = (self.forward, self.backward, self.forward_aside, self.backward_aside)
+        return {n for flat in flats for n in flat[::2]} | {n for one in self.zones for n in one.lamps}
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,6 +166,26 @@ def table(
     return _revised(Table(lamps=tuple(lamps.ids), detectors=found, profiles=dict(profiles)))
 
 
+def zoned(whole: Table, zones: Sequence[Zone]) -> Table:
+    """A table with zones: their detectors need no road, and what they raise is beside what stands ahead of them."""
+    numbers = {id: number for number, id in enumerate(whole.lamps)}
+    found = dict(whole.detectors)
+    for zone in sorted(zones, key=lambda one: one.id):
+        lamps = tuple(sorted(numbers[lamp] for lamp in set(zone.lamps) if lamp in numbers))
+        together = Together(zone.id, lamps, dict(zone.reacts))
+        for name in sorted(set(zone.detectors)) if lamps else ():
+            before = found.get(name, Directions())
+            found[name] = msgspec.structs.replace(before, zones=(*before.zones, together))
+    return _revised(msgspec.structs.replace(whole, detectors=found))
+
+
+def alone(whole: Table, detector: str) -> Table:
+    """What one detector raises, in the whole city."""
+    there = whole.detectors[detector]
+    lamps = {whole.lamps[number] for number in there.lamps()}
+    return part(msgspec.structs.replace(whole, detectors={detector: there}), lamps)
+
+
 def part(whole: Table, lamps: Collection[str]) -> Table:
     """What one field gateway gets: its own lamps, and every detector that has one of them ahead, wherever the detector
     is connected; the gateways pass detections of such detectors on to each other."""
@@ -146,6 +199,7 @@ def part(whole: Table, lamps: Collection[str]) -> Table:
             _only(there.backward, mine),
             _only(there.forward_aside, mine),
             _only(there.backward_aside, mine),
+            tuple(one for zone in there.zones if (one := _within(zone, mine)).lamps),
         )
         if shorter != Directions():
             kept[name] = shorter
@@ -163,9 +217,12 @@ def decode(data: bytes) -> Table:
     the revision is not that of the content (a damaged file)."""
     one = msgspec.json.decode(data, type=Table)
     for name, there in one.detectors.items():
-        for flat in (there.forward, there.backward, there.forward_aside, there.backward_aside):
-            if len(flat) % 2 or any(not 0 <= number < len(one.lamps) for number in flat[::2]):
-                raise ValueError(f"{name}: lamps that the table does not name")
+        flats = (there.forward, there.backward, there.forward_aside, there.backward_aside)
+        if any(len(flat) % 2 for flat in flats) or any(not 0 <= n < len(one.lamps) for n in there.lamps()):
+            raise ValueError(f"{name}: lamps that the table does not name")
+        for zone in there.zones:
+            for _, message in (wrong for reacts in zone.reacts.values() for wrong in unmeant(reacts)):
+                raise ValueError(f"{name}: zone {zone.zone}: {message}")
     for kind, profile in one.profiles.items():
         for _, message in problems(profile):
             raise ValueError(f"{kind}: {message}")
@@ -188,7 +245,7 @@ def problems(profile: Profile) -> list[Text]:
         found.append(
             ("die Spanne der Geschwindigkeit umfasst nicht 1", "the range of the speed does not contain 1")
         )
-    if not 0 < profile.lasting <= 300:
+    if not 0 < profile.lasting <= LONGEST_HOLD:
         found.append(
             (
                 "eine Erfassung wirkt höchstens fünf Minuten",
@@ -198,6 +255,21 @@ def problems(profile: Profile) -> list[Text]:
     others = (profile.hold, profile.ahead, profile.behind, profile.aside, profile.lead)
     if min(others) < 0 or profile.typical_speed <= 0:
         found.append(("eine Länge oder Dauer ist negativ", "a length or a duration is negative"))
+    return found
+
+
+def unmeant(reacts: Reacts) -> list[Text]:
+    """What cannot be meant by a zone's reaction; nothing if it may be used."""
+    found: list[Text] = []
+    if not 0 <= reacts.level <= 100:
+        found.append(("die Stufe liegt nicht zwischen 0 und 100 %", "the level is not between 0 and 100 %"))
+    if not 0 < reacts.hold <= LONGEST_HOLD:
+        found.append(
+            (
+                "eine Erfassung wirkt höchstens fünf Minuten",
+                "a detection may not last longer than five minutes",
+            )
+        )
     return found
 
 
@@ -242,6 +314,11 @@ def _lamps_ahead(
 def _only(flat: Flat, mine: dict[int, int]) -> Flat:
     pairs = zip(flat[::2], flat[1::2], strict=True)
     return tuple(part for number, away in pairs if number in mine for part in (mine[number], away))
+
+
+def _within(zone: Together, mine: dict[int, int]) -> Together:
+    lamps = tuple(sorted(mine[number] for number in zone.lamps if number in mine))
+    return Together(zone.zone, lamps, zone.reacts)
 
 
 def _revised(one: Table) -> Table:

@@ -74,6 +74,8 @@ async def _state(city: City, sight: Sight) -> dict[str, Any]:
             for one in gateways
         ),
         "detectors": list((await store.detectors(pool)).values()),
+        "zones": list((await store.zones(pool)).values()),
+        "carried": await store.carried(pool),
         "counts": await _counts(city, sight),
     }
 

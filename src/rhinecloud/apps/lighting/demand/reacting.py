@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from .neighbours import Flat, Kind, Profile, Table
+from .neighbours import Flat, Kind, Profile, Table, Together
 
 STALE = 30.0
 """Seconds after which a detection says nothing any more about where the traveller is."""
@@ -56,7 +56,9 @@ class Reacting:
         self._ahead: dict[
             tuple[str, bool], tuple[tuple[tuple[int, int], ...], tuple[tuple[int, int], ...]]
         ] = {}
+        self._zones: dict[str, tuple[Together, ...]] = {}
         for name, there in table.detectors.items():
+            self._zones[name] = there.zones
             self._ahead[name, True] = (_pairs(there.forward), _pairs(there.forward_aside))
             self._ahead[name, False] = (_pairs(there.backward), _pairs(there.backward_aside))
         self._windows: dict[int, list[_Window]] = {}
@@ -155,6 +157,10 @@ class Reacting:
                     if metres > profile.behind:
                         break
                     wanted.append((lamp, _Window(now, min(last, at + profile.hold), profile.level)))
+        for zone in self._zones[detection.detector]:
+            if (reacts := zone.reacts.get(detection.kind)) is not None:
+                window = _Window(now, at + reacts.hold, reacts.level)
+                wanted.extend((lamp, window) for lamp in zone.lamps)
         return wanted
 
     def _add(self, lamp: int, new: _Window) -> None:
@@ -197,6 +203,32 @@ class Reacting:
             if len(self._queue) > 2 * len(self._wakes) + 16:
                 self._queue = [(time, lamp) for lamp, time in self._wakes.items()]
                 heapq.heapify(self._queue)
+
+
+class Expected(NamedTuple):
+    """What one passing does to a lamp: seconds after it from which and until when it is raised, and to which level."""
+
+    lamp: int
+    begin: float
+    until: float
+    level: float
+
+
+def expected(table: Table, detection: Detection) -> list[Expected]:
+    """What a detection alone does, by the state machine itself; the lamps that rise first come first."""
+    machine, found = Reacting(table), list[Expected]()
+    begun: dict[int, Change] = {}
+    changes = machine.detect(detection, detection.at)
+    while machine.due is not None:
+        changes += machine.advance(machine.due)
+    for change in changes:
+        if (before := begun.pop(change.lamp, None)) is not None:
+            found.append(
+                Expected(change.lamp, before.at - detection.at, change.at - detection.at, before.level)
+            )
+        if change.level:
+            begun[change.lamp] = change
+    return sorted(found, key=lambda one: (one.begin, one.until, one.lamp))
 
 
 def _both(one: _Window, other: _Window) -> _Window:

@@ -49,11 +49,16 @@ class Serving:
     async def run(self) -> None:
         """Until cancelled."""
         await self._city.bus.hear(WAKE, self._woken)
-        async with self._city.devices.hearing(PROFILE, self._heard):
+        # Whoever passes does not wait for rows: these are read and written beside.
+        async with self._city.devices.hearing(PROFILE, self._heard), asyncio.TaskGroup() as beside:
             while True:
                 self._stale.clear()
                 up = await self._load()
-                await self._work(up)
+                looking = beside.create_task(self._look(up))
+                try:
+                    await self._work(up, beside)
+                finally:
+                    looking.cancel()
 
     async def _woken(self, payload: bytes) -> None:
         self._stale.set()
@@ -75,23 +80,18 @@ class Serving:
         lamps = await store.lamps_of_platform(pool)
         return LightingUp(table, lamps, self._detectors, self._counting, await store.base(pool))
 
-    async def _work(self, up: LightingUp) -> None:
+    async def _work(self, up: LightingUp, beside: asyncio.TaskGroup) -> None:
         """With one table, until there is another."""
         clock = self._city.clock
-        look_at = clock.now().timestamp() + _LOOK
         while not self._stale.is_set():
             now = clock.now().timestamp()
             if (finished := up.close(now)) is not None:
-                await self._tell(finished)
+                beside.create_task(self._tell(finished))
             demands = up.advance(now)
             while self._waiting:
                 said = self._waiting.popleft()
                 demands |= up.passed(said.device, said.payload, max(now, said.at))
             await self._demand(demands)
-            if now >= look_at:
-                look_at = now + _LOOK
-                if await self._look(up):
-                    return
             await self._rest(min(_TURN, max(0.0, up.due - clock.now().timestamp())))
 
     async def _rest(self, seconds: float) -> None:
@@ -102,14 +102,18 @@ class Serving:
             pass
         self._some.clear()
 
-    async def _look(self, up: LightingUp) -> bool:
-        """Learn the levels of the programs; whether there is another table."""
-        try:
-            up.rebase(await store.base(self._city.db.pool))
-            found = await store.part(self._city.db.pool, store.PLATFORM)
-        except Unavailable:
-            return False
-        return (0 if found is None else found.version) != self._version
+    async def _look(self, up: LightingUp) -> None:
+        """Learn the levels of the programs, and whether there is another table."""
+        pool = self._city.db.pool
+        while True:
+            await asyncio.sleep(_LOOK)
+            try:
+                up.rebase(await store.base(pool))
+                if await store.version_of(pool, store.PLATFORM) != self._version:
+                    self._stale.set()
+                    self._some.set()
+            except Unavailable:
+                continue
 
     async def _demand(self, demands: Mapping[str, Demand]) -> None:
         if not demands:

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 import asyncpg
 import msgspec
 
+from rhinecloud.app import Text
 from rhinecloud.city import City, Transaction
 from rhinecloud.people import Actor
 
@@ -17,6 +18,7 @@ from .lighting_up import Lamp
 from .neighbours import PROFILES, Kind, Profile, Table, decode
 from .passing import Placed
 from .roads import Way
+from .zones import Planned
 
 Connection: TypeAlias = asyncpg.Connection | asyncpg.Pool
 PLATFORM: Final = "platform"
@@ -215,6 +217,36 @@ async def put_profile(city: City, actor: Actor, kind: Kind, profile: Profile) ->
         await changed(city, transaction)
 
 
+async def zones(connection: Connection) -> dict[str, Planned]:
+    """All zones, by their ids."""
+    records = await connection.fetch("SELECT id, body FROM demand_zone ORDER BY id")
+    return {record[0]: msgspec.json.decode(record[1], type=Planned) for record in records}
+
+
+async def put_zone(city: City, actor: Actor, zone: Planned) -> None:
+    """Write a zone, in place of the one with its id."""
+    async with city.transaction() as transaction:
+        await transaction.connection.execute(
+            "INSERT INTO demand_zone (id, body, changed_at, changed_by) VALUES ($1, $2, $3, $4) "
+            "ON CONFLICT (id) DO UPDATE SET body = excluded.body, changed_at = excluded.changed_at, "
+            "changed_by = excluded.changed_by",
+            zone.id,
+            msgspec.json.encode(zone).decode(),
+            city.clock.now(),
+            actor.id,
+        )
+        await transaction.audit(actor.id, "lighting.demand.zone", zone.id, msgspec.to_builtins(zone))
+        await changed(city, transaction)
+
+
+async def remove_zone(city: City, actor: Actor, zone: str) -> None:
+    """Its lamps no longer react together."""
+    async with city.transaction() as transaction:
+        await transaction.connection.execute("DELETE FROM demand_zone WHERE id = $1", zone)
+        await transaction.audit(actor.id, "lighting.demand.zone.remove", zone)
+        await changed(city, transaction)
+
+
 async def gateways(connection: Connection) -> list[FieldGateway]:
     """The field gateways, by their devices."""
     return await _all(connection, FieldGateway, "demand_gateway", "ORDER BY device")
@@ -257,7 +289,11 @@ async def computed(connection: Connection) -> Computed | None:
 
 
 async def put_table(
-    city: City, one: Mapping[str, Any], parts: Mapping[str, tuple[str, int, bytes]], lamps: Mapping[str, Lamp]
+    city: City,
+    one: Mapping[str, Any],
+    parts: Mapping[str, tuple[str, int, bytes]],
+    lamps: Mapping[str, Lamp],
+    reaches: Mapping[str, tuple[int, bytes]],
 ) -> bool:
     """Write a version: its parts take the place of those before. False, and nothing is written, where one of a later
     mark is there."""
@@ -275,6 +311,12 @@ async def put_table(
         await connection.executemany(
             "INSERT INTO demand_part (runs, version, revision, lamps, body) VALUES ($1, $2, $3, $4, $5)",
             [(runs, version, *part) for runs, part in sorted(parts.items())],
+        )
+        await connection.execute("DELETE FROM demand_reach")
+        await connection.copy_records_to_table(
+            "demand_reach",
+            records=[(name, version, number, body) for name, (number, body) in sorted(reaches.items())],
+            columns=("detector", "version", "lamps", "body"),
         )
         await connection.execute("DELETE FROM demand_lamp")
         await connection.copy_records_to_table(
@@ -294,17 +336,61 @@ async def part(connection: Connection, runs: str) -> Part | None:
     return None if record is None else Part(*record)
 
 
+async def version_of(connection: Connection, runs: str) -> int:
+    """The version of a part; 0 if there is none."""
+    found = await connection.fetchval("SELECT version FROM demand_part WHERE runs = $1", runs)
+    return found or 0
+
+
 async def parts(connection: Connection) -> list[Part]:
     """All, without their bodies."""
     records = await connection.fetch("SELECT runs, version, revision, lamps FROM demand_part ORDER BY runs")
     return [Part(one[0], one[1], one[2], one[3], b"") for one in records]
 
 
+async def reach(connection: Connection, detector: str) -> Table | None:
+    """What a detector raises in the whole city: a table of it alone; None if that is nothing."""
+    body: bytes | None = await connection.fetchval(
+        "SELECT body FROM demand_reach WHERE detector = $1", detector
+    )
+    return None if body is None else decode(zlib.decompress(body))
+
+
+async def reaches(connection: Connection) -> dict[str, int]:
+    """How many lamps each detector raises."""
+    return dict(await connection.fetch("SELECT detector, lamps FROM demand_reach"))
+
+
 async def of_talq_gateway(connection: Connection, number: int) -> Table | None:
-    """The table for the lamps behind a TALQ gateway; None where no detector has one of them ahead. TALQ carries of it
-    that a lamp reacts to a sensor (`DynamicControl`, set or max, level, hold time), not distances along a road."""
+    """The table for the lamps behind a TALQ gateway, of which talq.on_demand sends what TALQ has words for; None where
+    no detector raises one of them."""
     found = await part(connection, f"talq:{number}")
     return None if found is None else decode(found.body)
+
+
+class Carried(msgspec.Struct, frozen=True):
+    """What a TALQ gateway was asked to do of light on demand: `sensors` of its own, of the `detectors` that raise its
+    lamps; `lamps` that these sensors raise; `trouble` says why it is not sent."""
+
+    gateway: int
+    name: str
+    sensors: int
+    detectors: int
+    lamps: int
+    trouble: Text | None
+
+
+async def carried(connection: Connection) -> list[Carried]:
+    """Of all TALQ gateways whose lamps a detector raises, by name."""
+    records = await connection.fetch(
+        "SELECT gateway, name, sensors, detectors, lamps, trouble FROM demand_talq "
+        "JOIN talq_gateway ON number = gateway ORDER BY name, number"
+    )
+    found = []
+    for number, name, sensors, heard, lamps, trouble in records:
+        said = None if trouble is None else msgspec.json.decode(trouble, type=Text)
+        found.append(Carried(number, name, sensors, heard, lamps, said))
+    return found
 
 
 async def lamps_of_platform(connection: Connection) -> dict[str, Lamp]:

@@ -20,9 +20,9 @@ def of_count(count: Count, detector: Placed) -> dict[str, Any]:
         "type": "TrafficFlowObserved",
         "name": _property(detector.name),
         "intensity": {**_property(count.number), "observedAt": end},
-        "dateObserved": _property(f"{begin}/{end}"),
-        "dateObservedFrom": _property({"@type": "DateTime", "@value": begin}),
-        "dateObservedTo": _property({"@type": "DateTime", "@value": end}),
+        "dateObserved": {**_property(f"{begin}/{end}"), "observedAt": end},
+        "dateObservedFrom": {**_property({"@type": "DateTime", "@value": begin}), "observedAt": end},
+        "dateObservedTo": {**_property({"@type": "DateTime", "@value": end}), "observedAt": end},
         "travellerType": _property(count.kind),
         "location": {
             "type": "GeoProperty",

@@ -78,14 +78,15 @@ async def functions_of(
 
 
 async def write(connection: asyncpg.Connection, gateway: Gateway, devices: Sequence[Device]) -> None:
-    """Make devices, or replace them; the lamp that one is in stays."""
+    """Make devices, or replace them; the lamp that one is in stays. What would tell who passed is not kept."""
+    silent = await quiet(connection, [one.address for one in devices])
     rows = [
         (
             one.address,
             gateway.number,
             one.name,
             one.class_,
-            msgspec.json.encode(one.functions).decode(),
+            msgspec.json.encode(functions.untraced(one.functions, everything=one.address in silent)).decode(),
             functions.value_of(one.functions, functions.BASIC, "assetId"),
             functions.value_of(one.functions, functions.ACTUATOR, "calendarID"),
         )
@@ -100,6 +101,14 @@ async def write(connection: asyncpg.Connection, gateway: Gateway, devices: Seque
         "WHERE talq_device.gateway = excluded.gateway",
         rows,
     )
+
+
+async def quiet(connection: Connection, addresses: Sequence[UUID]) -> set[UUID]:
+    """Those of these devices whose light follows who passes: what they say of it is not recorded."""
+    records = await connection.fetch(
+        "SELECT device FROM talq_quiet WHERE device = ANY($1::uuid[])", list(addresses)
+    )
+    return {record[0] for record in records}
 
 
 async def remove(connection: asyncpg.Connection, address: UUID) -> None:

@@ -22,6 +22,9 @@ TIME: Final = "TimeFunction"
 ACTUATOR: Final = "LampActuatorFunction"
 MONITOR: Final = "LampMonitorFunction"
 METER: Final = "ElectricalMeterFunction"
+PRESENCE: Final = "PresenceSensorFunction"
+BINARY: Final = "BinarySensorFunction"
+SENSORS: Final = (PRESENCE, BINARY)  # that may raise lamps: they are active or not
 
 
 class Location(Message, frozen=True):
@@ -120,6 +123,15 @@ _BY_TYPE: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
                 "absoluteLampPowerTooLow controlGearCommFailure cyclingFailure supplyLoss contactorError "
                 "lampUnexpectedOn leakageDetected invalidLampType supplyVoltageTooHigh supplyVoltageTooLow"
             ),
+        },
+        PRESENCE: {
+            "AttributeBoolean": "presenceStatus presenceStatusChanged",
+            "AttributeString": "applicationType",
+        },
+        BINARY: {
+            "AttributeBinary": "level",
+            "AttributeBoolean": "sensorOutputOn",
+            "AttributeString": "applicationType",
         },
         METER: {
             "AttributeFloat": (
@@ -228,6 +240,36 @@ def problems(functions: Iterable[Document]) -> Iterator[str]:
                 pass
         except ValueError as error:
             yield f"{identity}: {error}"
+
+
+# What follows who passes: of sensors always, of lamps and meters where sensors raise the lamp.
+_SENSED: Final = {PRESENCE: {"presenceStatus", "presenceStatusChanged"}, BINARY: {"level", "sensorOutputOn"}}
+_FOLLOWING: Final = {
+    ACTUATOR: {"actualLightState", "targetLightCommand", "feedbackLightCommand", "lightStateChange"},
+    MONITOR: {
+        *("operatingHours", "supplyCurrent", "activePower", "reactivePower", "apparentPower", "powerFactor"),
+        *("powerFactorSense", "activeEnergy", "switchOnCounter", "temperature"),
+    },
+    METER: set(ATTRIBUTES[METER])
+    - {"supplyVoltageHighThreshold", "supplyVoltageLowThreshold", "supplyVoltage", "applicationType"},
+}
+
+
+def is_trace(function_type: str, name: str) -> bool:
+    """Whether an attribute of a lamp that sensors raise, or of a sensor, tells who passed."""
+    return name in _FOLLOWING.get(function_type, ()) or name in _SENSED.get(function_type, ())
+
+
+def untraced(functions: Iterable[Document], *, everything: bool) -> list[Document]:
+    """Functions without what sensors sensed, and (`everything`) what the light of a lamp says of who passed."""
+    return [
+        {
+            name: value
+            for name, value in one.items()
+            if not (name in _SENSED.get(one["type"], ()) or (everything and is_trace(one["type"], name)))
+        }
+        for one in functions
+    ]
 
 
 def of_type(functions: Iterable[Document], kind: str) -> Document | None:

@@ -102,4 +102,5 @@ IMPERSONAL: Final = {
     "talq_class": ("*",),
     "talq_device": ("*",),
     "talq_refused": ("*",),
+    "talq_quiet": ("*",),
 }

@@ -158,13 +158,14 @@ def commands(wishes: Iterable[Wish], now: datetime) -> list[tuple[OverrideComman
 
 
 async def sent(connection: asyncpg.Connection, wishes: Sequence[Wish], now: datetime) -> None:
-    """The gateway took them. Who wants a lamp back at its calendar cannot see that from its level: that is settled."""
+    """The gateway took them. Who wants a lamp back at its calendar cannot see that from its level, and lamps that
+    follow who passes do not tell theirs: that is settled."""
     await connection.execute(
-        "UPDATE talq_override SET state = CASE WHEN level IS NULL THEN 'confirmed' ELSE 'sent' END, "
-        "sent_at = $2::timestamptz, "
-        "settled_at = CASE WHEN level IS NULL THEN $2::timestamptz END, "
-        "attempts = attempts + 1, trouble = NULL, "
-        "next_at = CASE WHEN level IS NULL THEN NULL ELSE due_at END WHERE device = ANY($1::uuid[])",
+        "UPDATE talq_override AS o SET state = CASE WHEN seen THEN 'sent' ELSE 'confirmed' END, "
+        "sent_at = $2::timestamptz, settled_at = CASE WHEN NOT seen THEN $2::timestamptz END, "
+        "attempts = attempts + 1, trouble = NULL, next_at = CASE WHEN seen THEN due_at END "
+        "FROM (SELECT device, level IS NOT NULL AND device NOT IN (SELECT device FROM talq_quiet) AS seen "
+        "FROM talq_override WHERE device = ANY($1::uuid[])) AS those WHERE o.device = those.device",
         [wish.device for wish in wishes],
         now,
     )

@@ -191,6 +191,50 @@ def loggers(owner: str) -> list[LoggerConfig]:
     ]
 
 
+# What a lamp says that follows who passes it, and what sensors say of that.
+_TRACES: Final = (
+    "lightStateChange",
+    "targetLightCommandChange",
+    "presenceStatusChanged",
+    "sensorOutputOn",
+)
+
+
+def quiet(plan: Plan, devices: Collection[UUID]) -> Plan:
+    """The same, where what these devices report says nothing of their light: that would be who passes, and when."""
+    those = [ResourceReference(resource="devices", address=str(one)) for one in sorted(devices)]
+    told = {one.address: one for one in plan.loggers}
+    others = told[f"{MARK}measurements"]
+    names = ("calendarID", "supplyVoltage", "communicationQuality")
+    assert isinstance(others.recording_mode, VendorRecordingMode)
+    content = [
+        LoggedContent(
+            function=LoggedFunction(
+                function_type=one.function.function_type,
+                attributes=[known for known in one.function.attributes if known.name in names],
+            )
+        )
+        for one in others.recording_mode.content or ()
+        if any(known.name in names for known in one.function.attributes)
+    ]
+    return msgspec.structs.replace(
+        plan,
+        loggers=[
+            msgspec.structs.replace(others, source_addresses=AddressList(black_list=those)),
+            msgspec.structs.replace(
+                others,
+                address=f"{MARK}quiet",
+                source_addresses=AddressList(white_list=those),
+                recording_mode=VendorRecordingMode(content=content),
+            ),
+            msgspec.structs.replace(
+                told[f"{MARK}events"],
+                recording_mode=EventRecordingMode(source_events=NameList(black_list=list(_TRACES))),
+            ),
+        ],
+    )
+
+
 def _threshold(name: str) -> int | None:
     return _EVERY if name in ("activePower", "totalPower", "supplyVoltage", "temperature") else None
 
@@ -223,4 +267,5 @@ __all__ = [
     "groups",
     "judge",
     "loggers",
+    "quiet",
 ]

@@ -15,7 +15,17 @@ from uuid import UUID
 import msgspec
 
 from .base import Command, Document, LevelState
-from .functions import ACTUATOR, ATTRIBUTES, BASIC, COMMUNICATION, METER, MONITOR, attribute, attributes_of
+from .functions import (
+    ACTUATOR,
+    ATTRIBUTES,
+    BASIC,
+    COMMUNICATION,
+    METER,
+    MONITOR,
+    SENSORS,
+    attribute,
+    attributes_of,
+)
 from .messages import AttributeLogData, EventLogData, LogEntry
 
 _AHEAD = timedelta(minutes=5)  # clocks of gateways differ; what is later than this is not from here
@@ -80,7 +90,9 @@ _EVENTS: Final = frozenset(
     }
 )
 _FUNCTION_OF: Final = {  # where an address names no function
-    name: kind for kind in (BASIC, COMMUNICATION, METER, MONITOR, ACTUATOR) for name in ATTRIBUTES[kind]
+    name: kind
+    for kind in (*SENSORS, BASIC, COMMUNICATION, METER, MONITOR, ACTUATOR)
+    for name in ATTRIBUTES[kind]
 }
 
 
@@ -103,11 +115,20 @@ def of_report(
         try:
             found = _of_entry(entry, functions, now)
         except ValueError as error:
-            doubtful.append(Doubtful(str(error), msgspec.to_builtins(entry)))
+            doubtful.append(Doubtful(*_unsensed(str(error), entry)))
         else:
             if found is not None:
                 readings.append(found)
     return readings, doubtful
+
+
+def _unsensed(reason: str, entry: LogEntry) -> tuple[str, Any]:
+    """What is set aside of an entry: nothing of what a sensor sensed, which would be kept with it."""
+    data = entry.data
+    name = data.attribute_name if isinstance(data, AttributeLogData) else getattr(data, "event_type", "")
+    if any(name in ATTRIBUTES[kind] for kind in SENSORS) and name not in ATTRIBUTES[MONITOR]:
+        return "what a sensor says cannot be read", {"attributeName": name}
+    return reason, msgspec.to_builtins(entry)
 
 
 def _of_entry(

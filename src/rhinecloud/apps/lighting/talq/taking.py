@@ -13,7 +13,7 @@ import msgspec
 from rhinecloud.city import City, Operation
 from rhinecloud.model import CORE
 
-from . import devices, overrides, plan_rows, readings
+from . import devices, functions, overrides, plan_rows, readings
 from .base import NIL, Document
 from .gateways import Gateway
 from .readings import Doubtful, Reading
@@ -51,9 +51,12 @@ async def _into_graph(city: City, gateway: Gateway, believed: Sequence[Reading])
     moments: dict[tuple[datetime, UUID], list[Reading]] = defaultdict(list)
     for reading in believed:
         moments[reading.at, reading.device].append(reading)
-    lamps = await devices.lamps_of(city.db.pool, sorted({device for _, device in moments}))
+    those = sorted({device for _, device in moments})
+    lamps, quiet = await devices.lamps_of(city.db.pool, those), await devices.quiet(city.db.pool, those)
     operations = []
     for (at, device), told in sorted(moments.items(), key=lambda item: item[0]):
+        if device in quiet:
+            told = [one for one in told if not functions.is_trace(one.function, one.name)]
         attributes = _attributes(told, at) if device in lamps else {}
         if attributes:
             name = readings.delivery(gateway.address or NIL, told)

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
+import msgspec
+
 from rhinecloud.city import City
 from rhinecloud.people import Actor
 
 from ..control import calendars, programs
 from ..control.problems import Problem, refused
-from . import devices, gateways, plan_rows, plans
+from . import devices, gateways, on_demand, plan_rows, plans
 from .gateways import Gateway
+from .on_demand import Carried
 from .plans import Plan, Unspeakable, Wanted
 from .twilight import Place
 
@@ -43,10 +46,12 @@ async def ask(
     """
     behind = await devices.of_lamps(city.db.pool)
     every = {one.number: one for one in await gateways.every(city.db.pool)}
+    lamps_of: dict[int, dict[str, UUID]] = {number: {} for number in every}
     own = await gateways.own_address(city.db.pool)
     wanted: dict[int, dict[UUID, str]] = {number: {} for number in every}
     where: dict[int, Place] = {}
     for lamp, (number, device) in behind.items():
+        lamps_of[number][lamp] = device
         if lamp in assigned:
             wanted[number][device] = assigned[lamp]
             if places is not None and lamp in places:
@@ -54,6 +59,7 @@ async def ask(
     planned: dict[int, Plan] = {}
     wrong: dict[str, list[Problem]] = {}
     made: dict[object, Plan] = {}
+    carried: dict[int, Carried | None] = {}
     for number, those in sorted(wanted.items()):
         gateway = every[number]
         one = Wanted(
@@ -70,9 +76,9 @@ async def ask(
             if problem.severity == "refuse" or (problem.severity == "confirm" and not confirmed)
         ]
         if not found:
+            demand = await on_demand.of_gateway(city.db.pool, gateway, lamps_of[number])
             try:
-                planned[number] = _built(city, one, own, made)
-                found = list(_beyond(planned[number], gateway))
+                planned[number], carried[number], found = _fitting(city, gateway, one, own, made, demand)
             except Unspeakable as error:
                 found = [
                     refused(
@@ -83,7 +89,20 @@ async def ask(
             wrong[gateway.name] = found
     if wrong:
         raise NotWanted(wrong)
-    return await _write(city, actor, planned)
+    return await _write(city, actor, planned, carried)
+
+
+def _fitting(
+    city: City, gateway: Gateway, one: Wanted, own: UUID, made: dict[object, Plan], demand: Carried | None
+) -> tuple[Plan, Carried | None, list[Problem]]:
+    """The plan with light on demand where the gateway holds that, else without it; and what is too much even so."""
+    if demand is not None and demand.effects:
+        plan = _built(city, on_demand.with_effects(one, demand.effects), own, made)
+        if not _beyond(plan, gateway):
+            return plans.quiet(plan, demand.effects), demand, []
+        demand = msgspec.structs.replace(demand, effects={}, trouble=on_demand.TOO_MANY)
+    plan = _built(city, one, own, made)
+    return plan, demand, list(_beyond(plan, gateway))
 
 
 def _built(city: City, one: Wanted, own: UUID, made: dict[object, Plan]) -> Plan:
@@ -115,13 +134,16 @@ def _beyond(plan: Plan, gateway: Gateway) -> Sequence[Problem]:
     return found
 
 
-async def _write(city: City, actor: Actor, planned: Mapping[int, Plan]) -> int:
+async def _write(
+    city: City, actor: Actor, planned: Mapping[int, Plan], carried: Mapping[int, Carried | None]
+) -> int:
     changed = 0
     async with city.transaction() as transaction:
         now = city.clock.now()
         for number, plan in sorted(planned.items()):
             version = await plan_rows.ask(transaction.connection, number, plan, actor.id, now)
             changed += version is not None
+        await on_demand.note(city, transaction.connection, carried)
         if changed:
             detail = {"gateways": changed}
             await transaction.audit(actor.id, "lighting.plan.ask", "talq-gateways", detail)

@@ -41,6 +41,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="a line for each lamp: gateway;asset;lon;lat;watts. Without: ten each",
     )
+    parser.add_argument(
+        "--sensors", type=Path, metavar="FILE", help="a line for each presence sensor: gateway;asset"
+    )
     parser.add_argument("--every", type=float, default=5.0, metavar="SECONDS", help="between two reports (5)")
     parser.add_argument(
         "--sample", type=float, default=300.0, metavar="SECONDS", help="between two states of all (300)"
@@ -97,8 +100,12 @@ def _fleet(given: argparse.Namespace, names: Sequence[str]) -> dict[str, Holding
         for line in filter(None, given.lamps.read_text().splitlines()):
             name, asset, lon, lat, watts = line.split(";")
             lamps[name].append(Lamp(asset, float(lon), float(lat), float(watts)))
+    sensors: dict[str, list[str]] = {name: [] for name in names}
+    for line in filter(None, given.sensors.read_text().splitlines() if given.sensors else ()):
+        name, asset = line.split(";")
+        sensors[name].append(asset)
     shift = timedelta(hours=given.shift)
-    fleet = {name: Holdings(name, those, shift=shift) for name, those in lamps.items()}
+    fleet = {name: Holdings(name, those, sensors=sensors[name], shift=shift) for name, those in lamps.items()}
     for text in given.fault:
         number, _, fault = text.partition(":")
         for holdings in fleet.values():

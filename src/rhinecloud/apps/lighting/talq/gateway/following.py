@@ -4,7 +4,7 @@ city's own curves. Pure. Days are from noon to noon (dayOffset 12)."""
 from __future__ import annotations
 
 from calendar import monthrange
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -18,10 +18,14 @@ from ..schedules import (
     Calendar,
     CalendarRule,
     ControlProgramOne,
+    FixedControlEffect,
+    Operation,
     ccDate,
     ccDay,
 )
 
+Sensing = Callable[[Sequence[str], float], bool]
+"""Whether one of these sensors is active, or was so many seconds ago or less."""
 _HALF = timedelta(hours=12)
 
 
@@ -77,16 +81,19 @@ def level_at(
     lon: float,
     lat: float,
     zone: ZoneInfo,
+    sensing: Sensing | None = None,
 ) -> int:
-    """The level in percent; 0 outside of all active periods, and where there is no program. Sensors are not simulated:
-    a period of a sensor alone is never active. Ramps are left out."""
+    """The level in percent; 0 outside of all active periods, and where there is no program. `sensing` is for dynamic
+    controls; a period of a sensor alone is never active. Ramps are left out."""
     night = night_of(moment, zone)
     program = programs.get(program_of(calendar, night) or "")
     if program is None or not _active(program, moment, night, lon, lat, zone):
         return 0
     level = _fixed(program, moment.astimezone(zone).time())
     control = _latest(program, moment, night, lon, lat)
-    return level if control is None else _operated(control, level)
+    if control is not None:
+        level = _operated(control.operation, control.command.state.value, level)
+    return level if sensing is None else _sensed(program, moment.astimezone(zone).time(), level, sensing)
 
 
 def _active(
@@ -139,8 +146,20 @@ def _latest(
     return max(begun, key=lambda pair: pair[0])[1] if begun else None
 
 
-def _operated(control: AstroClockTimeControl, level: int) -> int:
-    new = control.command.state.value
+def _sensed(program: ControlProgramOne, clock: time, level: int, sensing: Sensing) -> int:
+    """The first active control has the highest priority (DynamicControl)."""
+    for control in program.dynamic_controls:
+        effect, period = control.effect, control.period
+        if not isinstance(effect, FixedControlEffect) or effect.source.sensor is None:
+            continue
+        if period is not None and not _between(clock, period.start_time, period.end_time):
+            continue
+        if sensing(effect.source.sensor.sensor_addresses, effect.hold_time or 0.0):
+            return _operated(effect.operation, effect.command.state.value, level)
+    return level
+
+
+def _operated(operation: Operation, new: int, level: int) -> int:
     found = {
         "Set": new,
         "Max": max(level, new),
@@ -148,7 +167,7 @@ def _operated(control: AstroClockTimeControl, level: int) -> int:
         "Add": level + new,
         "Sub": level - new,
         "Mul": level * new // 100,
-    }[control.operation]
+    }[operation]
     return min(100, max(0, found))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid4, uuid5
@@ -29,8 +29,10 @@ from ..messages import (
     VendorRecordingMode,
 )
 from ..schedules import Calendar, ControlProgramOne
+from . import sensors as sensing
 from .following import level_at
 from .luminaires import GATEWAY_CLASS, Luminaire, device_class
+from .sensors import Sensor
 
 _SPACE: Final = UUID("6f1c0d0a-90a3-4f0f-9d6c-1f6f6a3f0f11")
 _MOST_KEPT: Final = 100_000  # entries that wait to be reported; the oldest go first
@@ -48,13 +50,15 @@ class Lamp(msgspec.Struct, frozen=True):
 
 
 class Holdings:
-    """One gateway. `now` is its clock (UTC); `shift` is what its schedules run ahead of it."""
+    """One gateway. `sensors`: the assets of those it has; `now` is its clock (UTC); `shift` is what its schedules run
+    ahead of it."""
 
     def __init__(
         self,
         name: str,
         lamps: Iterable[Lamp],
         *,
+        sensors: Iterable[str] = (),
         zone: str = "Europe/Berlin",
         grouping: bool = True,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -77,6 +81,11 @@ class Holdings:
                     uuid5(_SPACE, f"{name} {lamp.asset}"), lamp.asset, lamp.lon, lamp.lat, lamp.rated, number
                 )
             ]
+        }
+        self.sensors = {
+            one.address: one
+            for asset in sensors
+            for one in [Sensor(uuid5(_SPACE, f"{name} sensor {asset}"), asset)]
         }
         self.added: dict[UUID, Device] = {}  # made by the CMS (5.3): kept, not simulated
         self.programs: dict[str, ControlProgramOne] = {}
@@ -104,6 +113,7 @@ class Holdings:
                         "SensorActivePeriod",
                         "AstroAndSensorActivePeriod",
                         "DynamicControl",
+                        "FixedControlEffect",
                         "ccDate",
                         "ccDay",
                     ),
@@ -135,7 +145,7 @@ class Holdings:
 
     def classes(self) -> list[DeviceClass]:
         """All classes."""
-        return [self.gateway_class(), device_class()]
+        return [self.gateway_class(), device_class(), *([sensing.device_class()] if self.sensors else [])]
 
     def itself(self) -> Device:
         """The device that the gateway is."""
@@ -160,7 +170,8 @@ class Holdings:
         """All devices, the gateway first, then by address."""
         moment = self.now()
         lamps = [one.device(moment, str(self.zone)) for _, one in sorted(self.luminaires.items())]
-        return [self.itself(), *lamps, *(one for _, one in sorted(self.added.items()))]
+        sensors = [one.device(moment) for _, one in sorted(self.sensors.items())]
+        return [self.itself(), *lamps, *sensors, *(one for _, one in sorted(self.added.items()))]
 
     def device(self, address: UUID) -> Device | None:
         """One device."""
@@ -168,6 +179,8 @@ class Holdings:
             return self.itself()
         if (found := self.luminaires.get(address)) is not None:
             return found.device(self.now(), str(self.zone))
+        if (sensor := self.sensors.get(address)) is not None:
+            return sensor.device(self.now())
         return self.added.get(address)
 
     def forget(self) -> None:
@@ -191,7 +204,8 @@ class Holdings:
                 address = UUID(reference.address.partition("/")[0])
             except ValueError:
                 raise KeyError(reference.address) from None
-            if address not in self.luminaires and address not in self.added and address != self.address:
+            known = (self.luminaires, self.sensors, self.added)
+            if address != self.address and not any(address in those for those in known):
                 raise KeyError(str(address))
             found[address] = None
         return list(found)
@@ -201,17 +215,27 @@ class Holdings:
     def step(self) -> None:
         """Let the lamps follow, and note what loggers record of it."""
         now = self.now()
-        levels: dict[tuple[str, float, float], int] = {}
+        levels: dict[tuple[str, float, float], tuple[int, bool]] = {}
+
+        def sensed(addresses: Sequence[str], hold: float) -> bool:
+            return any(
+                one.holds(hold, now)
+                for one in self.sensors.values()
+                if f"{one.address}/{sensing.FUNCTION}" in addresses
+            )
+
         for luminaire in self.luminaires.values():
             calendar = self.calendars.get(luminaire.calendar)
-            scheduled = None
+            scheduled, raised = None, False
             if calendar is not None:
                 key = (calendar.id, round(luminaire.lon, 2), round(luminaire.lat, 2))
                 if key not in levels:
                     moment = now + self.shift
-                    levels[key] = level_at(calendar, self.programs, moment, key[1], key[2], self.zone)
-                scheduled = levels[key]
-            if luminaire.follow(scheduled, now):
+                    asked = (calendar, self.programs, moment, key[1], key[2], self.zone)
+                    plain, level = level_at(*asked), level_at(*asked, sensed)
+                    levels[key] = (level, level != plain)
+                scheduled, raised = levels[key]
+            if luminaire.follow(scheduled, now, sensed=raised):
                 self._record(luminaire, now)
 
     def record_all(self) -> None:
@@ -221,11 +245,25 @@ class Holdings:
 
     def event(self, luminaire: Luminaire, kind: str, *, begins: bool) -> None:
         """Something began or ended."""
-        source = f"{luminaire.address}/monitor"
+        self._event(luminaire.address, "monitor", kind, begins)
+
+    def sense(self, sensor: Sensor, *, present: bool) -> None:
+        """Somebody comes to a sensor, or goes."""
+        if sensor.present != present:
+            sensor.sense(present, self.now())
+            self._event(sensor.address, sensing.FUNCTION, "presenceStatusChanged", present)
+        self.step()
+
+    def _event(self, device: UUID, function: str, kind: str, begins: bool) -> None:
+        source = f"{device}/{function}"
         data = EventLogData(src_address=source, event_type=kind, timestamp=self.now(), start_end_flag=begins)
         for logger in self.loggers.values():
-            if isinstance(logger.recording_mode, EventRecordingMode) and self._logged(logger, luminaire):
-                self._keep(logger.address, LogEntry(data=data))
+            mode = logger.recording_mode
+            if isinstance(mode, EventRecordingMode) and self._logged(logger, device):
+                names = mode.source_events
+                listed = names.white_list is None or kind in names.white_list
+                if listed and kind not in (names.black_list or ()):
+                    self._keep(logger.address, LogEntry(data=data))
 
     def _record(self, luminaire: Luminaire, now: datetime) -> None:
         if "silent" in luminaire.faults:
@@ -233,7 +271,7 @@ class Holdings:
         told = luminaire.told(now)
         for logger in self.loggers.values():
             mode = logger.recording_mode
-            if not isinstance(mode, VendorRecordingMode) or not self._logged(logger, luminaire):
+            if not isinstance(mode, VendorRecordingMode) or not self._logged(logger, luminaire.address):
                 continue
             wanted = (
                 None
@@ -253,13 +291,13 @@ class Holdings:
                     if wanted is None or (kind, name) in wanted:
                         self._keep(logger.address, _entry(luminaire, identifier, kind, name, value, now))
 
-    def _logged(self, logger: LoggerConfig, luminaire: Luminaire) -> bool:
+    def _logged(self, logger: LoggerConfig, device: UUID) -> bool:
         source = logger.source_addresses
         if source is None or (source.white_list is None and source.black_list is None):
             return False
         black = self._members(source.black_list or ())
         white = None if source.white_list is None else self._members(source.white_list)
-        return luminaire.address not in black and (white is None or luminaire.address in white)
+        return device not in black and (white is None or device in white)
 
     def _members(self, references: Iterable[ResourceReference]) -> set[UUID]:
         try:

@@ -96,9 +96,9 @@ class Luminaire:
         self.changed_at: datetime | None = None
         self._then: datetime | None = None
 
-    def follow(self, scheduled: int | None, now: datetime) -> bool:
+    def follow(self, scheduled: int | None, now: datetime, *, sensed: bool = False) -> bool:
         """Do what is wanted now: the override, else the calendar (None: there is none, the default state holds).
-        True if the light changed."""
+        `sensed`: because of a sensor. True if the light changed."""
         if self._then is not None:
             hours = max(0.0, (now - self._then).total_seconds() / 3600)
             self.energy += self.power / 1000 * hours
@@ -112,7 +112,7 @@ class Luminaire:
         elif scheduled is None:
             wanted = Command(state=LevelState(value=self.default_level), reason="default")
         else:
-            wanted = Command(state=LevelState(value=scheduled), reason="program")
+            wanted = Command(state=LevelState(value=scheduled), reason="sensor" if sensed else "program")
         before = (self.level, self.wanted)
         if "deaf" not in self.faults:
             self.wanted = wanted

@@ -21,20 +21,31 @@ def application(fleet: Mapping[str, Holdings]) -> Starlette:
     """The ASGI application of gateways, by their names."""
 
     async def simulator(request: Request) -> Response:
-        """What the lamps do; POST {"lamp": 0, "fault": "lamp_failure", "on": true} switches a fault."""
+        """What the lamps do; POST {"lamp": 0, "fault": "lamp_failure", "on": true} switches a fault, {"sensor": 0,
+        "present": true} lets somebody come (false: go)."""
         holdings = fleet.get(request.path_params["gateway"])
         if holdings is None:
             return JSONResponse({"error": "there is no such gateway here"}, 404)
         lamps = list(holdings.luminaires.values())
         if request.method == "POST":
             said = await request.json()
+            sensors = list(holdings.sensors.values())
+            if 0 <= said.get("sensor", -1) < len(sensors):
+                holdings.sense(sensors[said["sensor"]], present=bool(said.get("present", True)))
+                return JSONResponse(None, 202)
             if said.get("fault") not in FAULTS or not 0 <= said.get("lamp", -1) < len(lamps):
                 return JSONResponse(
                     {"error": f"a lamp below {len(lamps)} and one of {', '.join(FAULTS)}"}, 422
                 )
             switch(holdings, said["lamp"], said["fault"], on=bool(said.get("on", True)))
         told = [
-            {"asset": one.asset, "level": one.level, "calendar": one.calendar, "faults": sorted(one.faults)}
+            {
+                "asset": one.asset,
+                "level": one.level,
+                "calendar": one.calendar,
+                "reason": one.wanted.reason,
+                "faults": sorted(one.faults),
+            }
             for one in lamps
         ]
         return JSONResponse({"address": str(holdings.address), "cms": str(holdings.cms), "lamps": told})

@@ -16,7 +16,6 @@ from ..base import NIL, VERSION
 from ..messages import Device
 from ..wire import HEADER, packed
 from .holdings import Holdings, request_id
-from .luminaires import device_class
 
 _log = logging.getLogger(__name__)
 _AT_ONCE: Final = 200  # devices in one request
@@ -56,7 +55,7 @@ class Speaker:
         await self._send("POST", "device-classes", [holdings.gateway_class()])
         await self._send("PATCH", f"devices/{holdings.address}", holdings.itself())
         await self._send("POST", "services", holdings.services())
-        await self._send("POST", "device-classes", [device_class()])
+        await self._send("POST", "device-classes", holdings.classes()[1:])
         devices = [one for one in holdings.devices() if one.address != holdings.address]
         for start in range(0, len(devices), _AT_ONCE):
             await self._send("POST", "devices", devices[start : start + _AT_ONCE])
