@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import random
 from typing import Any
 
-import aiomqtt
 import httpx
 import psutil
 import pytest
@@ -16,6 +14,7 @@ import pytest
 from rhinecloud.tasks import stop
 
 from ..conftest import EXTERNAL_DATABASE, EXTERNAL_NATS, Serve, Server
+from ..mqtt_device import Device
 
 pytestmark = pytest.mark.skipif(
     bool(EXTERNAL_DATABASE or EXTERNAL_NATS), reason="kills processes of embedded engines"
@@ -25,46 +24,26 @@ KILLS = 4
 PATIENCE = 90.0
 
 
-class Device:
-    """Carries out whatever version is newer than its last, confirms it, and goes away at its pleasure.
-
-    Half of the confirmations are lost on the way.
-    """
+class Roamer(Device):
+    """Goes away at its pleasure. Half of its confirmations are lost on the way."""
 
     def __init__(self, server: Server, name: str, secret: str, seed: int) -> None:
-        self._server = server
-        self._secret = secret
+        super().__init__(server, "Lamp", name, secret)
         self._chance = random.Random(seed)
-        self.name = name
-        self.heard: list[int] = []
-        self.state: dict[str, Any] = {}
 
-    async def run(self) -> None:
-        while True:
-            with contextlib.suppress(aiomqtt.MqttError, TimeoutError, OSError):
-                async with asyncio.timeout(self._chance.uniform(1.0, 6.0)):
-                    await self._live()
-            await asyncio.sleep(self._chance.uniform(0.0, 1.5))
+    @property
+    def state(self) -> dict[str, Any]:
+        """It carries out whatever version is newer than its last."""
+        return max(self.heard, key=lambda one: one[0])[1]
 
-    async def _live(self) -> None:
-        topic = f"json/Lamp/{self.name}"
-        async with aiomqtt.Client(
-            self._server.mqtt_host,
-            self._server.mqtt_port,
-            username=self.name,
-            password=self._secret,
-            identifier=self.name,
-            timeout=5,
-        ) as client:
-            await client.subscribe(f"{topic}/command", qos=1)
-            async for message in client.messages:
-                told = json.loads(bytes(message.payload))
-                self.heard.append(told["version"])
-                if told["version"] == max(self.heard):
-                    self.state = told["set"]
-                if self._chance.random() < 0.5:
-                    answer = {"version": told["version"], "result": "done"}
-                    await client.publish(f"{topic}/confirm", json.dumps(answer), qos=1)
+    def answer(self) -> dict[str, Any] | None:
+        return super().answer() if self._chance.random() < 0.5 else None
+
+    def stays(self) -> float:
+        return self._chance.uniform(1.0, 6.0)
+
+    def rests(self) -> float:
+        return self._chance.uniform(0.0, 1.5)
 
 
 async def ask(client: httpx.AsyncClient, method: str, path: str, **options: Any) -> Any:
@@ -104,7 +83,7 @@ async def test_every_device_ends_in_the_state_that_was_wanted_last(serve: Serve)
             name = f"lamp-{number}"
             await ask(client, "POST", "devices", json={"id": name, "type": "Lamp"})
             issued = await ask(client, "POST", f"devices/{name}/secrets", json={})
-            devices.append(Device(server, name, issued["secret"], chance.randrange(2**32)))
+            devices.append(Roamer(server, name, issued["secret"], chance.randrange(2**32)))
         living = [asyncio.create_task(device.run(), name=device.name) for device in devices]
         try:
             last: dict[str, tuple[int, int]] = {}
@@ -127,8 +106,9 @@ async def test_every_device_ends_in_the_state_that_was_wanted_last(serve: Serve)
                     continue
                 version, dim = last[device.name]
                 assert device.state == {"dim": dim}
-                assert device.heard == sorted(device.heard), "an older version came after a newer one"
-                assert device.heard[-1] == version
+                heard = [number for number, _ in device.heard]
+                assert heard == sorted(heard), "an older version came after a newer one"
+                assert heard[-1] == version
                 history = (await ask(client, "GET", f"devices/{device.name}/wanted"))["items"]
                 versions = [one["version"] for one in history]
                 assert versions == sorted(versions, reverse=True)

@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import html
-import json
 import os
 import random
 import re
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import aiomqtt
 import asyncpg
 import httpx
 import psutil
@@ -23,6 +21,7 @@ import pytest
 from rhinecloud.tasks import stop
 
 from ....conftest import EXTERNAL_DATABASE, EXTERNAL_NATS, Serve, Server
+from ....mqtt_device import Device
 
 pytestmark = pytest.mark.skipif(
     bool(EXTERNAL_DATABASE or EXTERNAL_NATS), reason="needs MQTT and kills processes of embedded engines"
@@ -32,57 +31,18 @@ LAMPS = 12
 ROUNDS = 8
 
 
-class Lamp:
-    """Confirms what it is told; `answer` says otherwise."""
+class Lamp(Device):
+    """Confirms what it is told; `result` says otherwise."""
 
-    def __init__(self, server: Server, name: str, secret: str, answer: dict[str, Any] | None = None) -> None:
-        self._server, self._secret = server, secret
-        self.name = name
-        self.answer = answer or {"result": "done"}
-        self.heard: list[tuple[int, float]] = []
-        self.there = asyncio.Event()
-        self._say: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    result: Mapping[str, Any] = {"result": "done"}
+
+    def answer(self) -> dict[str, Any]:
+        return dict(self.result)
 
     @property
     def levels(self) -> list[float]:
         """In the order in which they came."""
-        return [level for _, level in self.heard]
-
-    def say(self, **attributes: Any) -> None:
-        """Report something of its own accord."""
-        self._say.put_nowait(attributes)
-
-    async def run(self) -> None:
-        while True:
-            with contextlib.suppress(aiomqtt.MqttError, TimeoutError, OSError):
-                await self._live()
-            await asyncio.sleep(0.2)
-
-    async def _live(self) -> None:
-        topic = f"json/Streetlight/{self.name}"
-        async with aiomqtt.Client(
-            self._server.mqtt_host,
-            self._server.mqtt_port,
-            username=self.name,
-            password=self._secret,
-            identifier=self.name,
-            timeout=20,
-        ) as client:
-            await client.subscribe(f"{topic}/command", qos=1)
-            self.there.set()
-            talking = asyncio.create_task(self._talk(client, topic))
-            try:
-                async for message in client.messages:
-                    told = json.loads(bytes(message.payload))
-                    self.heard.append((told["version"], told["set"]["illuminanceLevel"]))
-                    said = json.dumps({"version": told["version"], **self.answer})
-                    await client.publish(f"{topic}/confirm", said, qos=1)
-            finally:
-                await stop(talking)
-
-    async def _talk(self, client: aiomqtt.Client, topic: str) -> None:
-        while True:
-            await client.publish(topic, json.dumps(await self._say.get()), qos=1)
+        return [values["illuminanceLevel"] for _, values in self.heard]
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
@@ -108,7 +68,7 @@ async def connect(city: httpx.AsyncClient, server: Server, names: list[str]) -> 
     for name in names:
         await ask(city, "/api/v1/devices", json={"id": name, "type": "Streetlight"})
         issued = (await ask(city, f"/api/v1/devices/{name}/secrets", json={})).json()
-        found[name] = Lamp(server, name, issued["secret"])
+        found[name] = Lamp(server, "Streetlight", name, issued["secret"])
     await ask(city, "/ngsi-ld/v1/entityOperations/upsert", json=[entity(name) for name in names])
     return found
 
@@ -154,7 +114,7 @@ async def test_what_becomes_of_a_target_is_known(serve: Serve) -> None:
     rows = await asyncpg.connect(server.database_url)
     async with httpx.AsyncClient(base_url=server.base_url, headers=OWN, timeout=90) as city:
         lamps = await connect(city, server, ["good", "bad", "silent"])
-        lamps["bad"].answer = {"result": "failed", "detail": "no current"}
+        lamps["bad"].result = {"result": "failed", "detail": "no current"}
         await ask(city, "/ngsi-ld/v1/entityOperations/upsert", json=[entity("unknown")])
         living = [asyncio.create_task(lamps[name].run()) for name in ("good", "bad")]
         try:
@@ -189,7 +149,7 @@ async def test_what_becomes_of_a_target_is_known(serve: Serve) -> None:
             await until(contradicted)
 
             # An override tells it something new; when that is ended the plan counts again.
-            lamps["bad"].answer = {"result": "done"}
+            lamps["bad"].result = {"result": "done"}
             await ask(city, "/lighting/overrides", data=override(100))
 
             async def at_full() -> bool:
