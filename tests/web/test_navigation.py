@@ -56,6 +56,25 @@ def test_an_app_adds_its_places_and_takes_none_of_others() -> None:
         navigation.add_group(Group("data", ("Meins", "Mine")))
 
 
+def test_an_app_with_several_places_is_one_of_its_group_and_has_a_row_of_its_own() -> None:
+    navigation = Navigation()
+    light = ("Licht", "Light")
+    navigation.add(
+        Entry("/light/map", ("Lichtkarte", "Lighting map"), "public", "apps", 50, light),
+        Entry("/notices", ("Aushang", "Notices"), "public", "apps", 52, ("Brett", "Board")),
+        Entry("/light/orders", ("Aufträge", "Orders"), "jobs.see", "apps", 55, light),
+    )
+
+    def apps(actor: Actor, path: str = "/") -> list[tuple[str, str, list[tuple[str, str]]]]:
+        (group,) = (item for item in navigation.of(actor, path) if item.key == "apps")
+        return [(i.label[1], i.current, [(one.path, one.current) for one in i.items]) for i in group.items]
+
+    inside = [("/light/map", ""), ("/light/orders", "page")]
+    assert apps(OPEN, "/light/orders/7") == [("Light", "true", inside), ("Notices", "", [])]
+    # Of whom an app has one place only, that place is it.
+    assert apps(NOBODY, "/light/map") == [("Lighting map", "page", []), ("Notices", "", [])]
+
+
 async def test_the_menu_of_a_phone(visit: Visiting) -> None:
     async with visit(width=390, height=844) as visited:
         page = visited.page

@@ -207,7 +207,14 @@ class Apps:
                 )
                 shell.navigation.add(
                     *(
-                        Entry(f"/{name}{place.path}", place.label, place.permission, place.group, place.order)
+                        Entry(
+                            f"/{name}{place.path}",
+                            place.label,
+                            place.permission,
+                            place.group,
+                            place.order,
+                            hosted.app.title,
+                        )
                         for place in hosted.app.places
                     )
                 )

@@ -1,12 +1,13 @@
 """The navigation: rooms and apps register where one can go, and everybody is shown what they may see.
 
 An entry stands by itself or in a group. A group is shown to whoever may see one of its entries; it leads to the first
-of these, and its entries stand in a second row while one of them is looked at.
+of these, and its entries stand in a second row while one of them is looked at. An app that has several entries in a
+group is one of them there, and has a row of its own while one is inside.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -17,13 +18,14 @@ Label = tuple[str, str]  # German, English
 
 class Entry(msgspec.Struct, frozen=True):
     """A place: its path, its name, the permission of its page, and where it stands: in which group ("" for none), and
-    after which others (`order`, smallest first)."""
+    after which others (`order`, smallest first). `app`: the title of the app that it belongs to."""
 
     path: str
     label: Label
     permission: str
     group: str = ""
     order: int = 50
+    app: Label | None = None
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -36,12 +38,13 @@ class Group(msgspec.Struct, frozen=True):
 
 class Item(msgspec.Struct, frozen=True):
     """What one reader is shown. `current`: "page" for the place that is looked at, "true" for its group, else "".
-    A group has `items`."""
+    A group has `items`, and so has an app with several places; `key` is that of a group."""
 
     path: str
     label: Label
     current: str
     items: tuple[Item, ...] = ()
+    key: str = ""
 
 
 DATA = Group("data", ("Daten", "Data"), 30)
@@ -119,10 +122,26 @@ class Navigation:
         for group in self._groups.values():
             inner = sorted((e for e in seen if e.group == group.key), key=lambda e: (e.order, e.path))
             if inner:
-                items = tuple(_item(entry, here) for entry in inner)
-                current = "true" if any(item.current for item in items) else ""
-                placed.append((group.order, group.key, Item(items[0].path, group.label, current, items)))
+                items = tuple(_by_app(inner, here))
+                placed.append((group.order, group.key, _holding(group.label, items, group.key)))
         return tuple(item for _, _, item in sorted(placed, key=lambda one: one[:2]))
+
+
+def _by_app(entries: list[Entry], here: str | None) -> Iterator[Item]:
+    """The entries in their order, those of an app in one place: that of its first."""
+    told: set[Label] = set()
+    for entry in entries:
+        of_app = [one for one in entries if one.app == entry.app] if entry.app is not None else [entry]
+        if entry.app is None or len(of_app) == 1:
+            yield _item(entry, here)
+        elif entry.app not in told:
+            told.add(entry.app)
+            yield _holding(entry.app, tuple(_item(one, here) for one in of_app))
+
+
+def _holding(label: Label, items: tuple[Item, ...], key: str = "") -> Item:
+    current = "true" if any(item.current for item in items) else ""
+    return Item(items[0].path, label, current, items, key)
 
 
 def _item(entry: Entry, here: str | None) -> Item:
