@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
 import pytest
 from playwright.async_api import Page, async_playwright, expect
 
-from ..conftest import EXTERNAL_NATS, Server
+from rhinecloud.demo.night import FASTEST
+
+from ..conftest import EXTERNAL_NATS, Serve, Server
 from ..web.conftest import CHROMIUM, FLAGS
 from .test_city import count, demo, ended, eventually
 
@@ -39,15 +43,21 @@ def playing(server: Server) -> Iterator[Server]:
     ended(process)
 
 
-@pytest.fixture
-async def page(playing: Server) -> AsyncIterator[Page]:
+@asynccontextmanager
+async def browsing(server: Server) -> AsyncIterator[Page]:
     """A browser that speaks English."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        context = await browser.new_context(base_url=playing.base_url, locale="en-GB")
+        context = await browser.new_context(base_url=server.base_url, locale="en-GB")
         context.set_default_timeout(PATIENCE)
         yield await context.new_page()
         await browser.close()
+
+
+@pytest.fixture
+async def page(playing: Server) -> AsyncIterator[Page]:
+    async with browsing(playing) as found:
+        yield found
 
 
 async def play(page: Page, **wanted: Any) -> None:
@@ -56,6 +66,12 @@ async def play(page: Page, **wanted: Any) -> None:
     await page.get_by_label("Values").fill(json.dumps(wanted))
     await page.get_by_role("button", name="Send", exact=True).click()
     await expect(page.locator("#device tbody tr").first).to_contain_text("confirmed", timeout=PATIENCE)
+
+
+async def counts(page: Page, state: str, number: int) -> None:
+    """The legend of the map that is open counts so many lamps of a state, by itself."""
+    row = page.locator(".legend__row", has=page.get_by_text(state, exact=True))
+    await expect(row.locator("output")).to_have_text(str(number), timeout=10 * PATIENCE)
 
 
 async def shows(page: Page, text: str) -> None:
@@ -78,6 +94,22 @@ def test_the_lamps_follow_the_night_that_was_planned(playing: Server) -> None:
     eventually(lambda: count(playing, "Streetlight", q="illuminanceLevel==0.7;powerConsumption>35") == LAMPS)
 
 
+@pytest.mark.timeout(900)
+async def test_the_night_passes_on_the_map(serve: Serve) -> None:
+    """Full light of the evening, then less: the demo's night in minutes, on a map that nobody touches."""
+    server = await asyncio.to_thread(serve)
+    process = demo(server, "--lamps", "20", "--vehicles", "0", "--no-faults", "--speed", str(FASTEST))
+    try:
+        async with browsing(server) as page:
+            await page.goto("/lighting/map")
+            await page.wait_for_selector("#map[data-ready]")
+            await counts(page, "67 to 100 %", 20)
+            await counts(page, "34 to 66 %", 20)
+            await counts(page, "67 to 100 %", 0)
+    finally:
+        ended(process)
+
+
 async def test_a_fault_is_found_ordered_repaired_and_verified_by_clicking(page: Page) -> None:
     await page.goto("/lighting/orders/crews")
     await page.get_by_label("Name", exact=True).fill("Nord")
@@ -88,9 +120,15 @@ async def test_a_fault_is_found_ordered_repaired_and_verified_by_clicking(page: 
     await page.get_by_role("button", name="Save").click()
 
     await play(page, lamp=7, fault="dark")
+    await page.goto("/lighting/map?look=alarm")
+    await page.wait_for_selector("#map[data-ready]")
+    await counts(page, "Dark", 1)
     await page.goto("/lighting/faults")
     await shows(page, "Friedrich-Ebert-Straße 7")
     await page.locator("main table").get_by_role("link", name="Dark").click()
+    await page.get_by_role("link", name="Show on the map").click()
+    await expect(page.get_by_role("heading", name="1 lamp", exact=True)).to_be_visible()
+    await page.get_by_role("link", name="To fault").click()
     await page.get_by_role("button", name="Make a work order").click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("Friedrich-Ebert-Straße 7")
     order = page.url
@@ -106,3 +144,6 @@ async def test_a_fault_is_found_ordered_repaired_and_verified_by_clicking(page: 
     await shows(page, "verified by the lamp")
     await page.goto("/lighting/faults")
     await expect(page.locator("main")).to_contain_text("No faults.")
+    await page.get_by_role("link", name="Map", exact=True).last.click()
+    await page.wait_for_selector("#map[data-ready]")
+    await counts(page, "Dark", 0)
