@@ -32,7 +32,6 @@ _LOOK: Final = 15.0  # seconds between looks
 _SOON: Final = 0.2
 _AGAIN: Final = 5.0  # after the database was away
 _COMPILE_EVERY: Final = timedelta(minutes=15)
-_RENEW: Final = DAY * NIGHTS // 2  # minutes before its end a schedule is renewed
 _SINGLES: Final = 20  # lamps that are told alone at a time
 _ALONE: Final = 2  # times
 _SENDING: Final = 120.0  # seconds
@@ -161,7 +160,8 @@ class Keeper:
             minute = int(now.timestamp() // 60)
             if row is not None:
                 told = decode(row.body)
-                if same(told, schedule, minute) and told.end - minute > _RENEW:
+                half = DAY * len(told.nights) // 2
+                if same(told, schedule, minute) and told.end - minute > half:
                     return 0
             if await store.newest(connection) != plan:
                 return 0  # somebody applied another meanwhile
