@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import asyncpg
 import pytest
@@ -14,7 +15,7 @@ from tests.conftest import Serve, Server
 from tests.web.conftest import Street, Visiting, browser, visit
 
 from ..faults.city import Lamps, until
-from .test_street import fault_of, order_of, state
+from .test_street import BURNS, fault_of, order_of, state
 
 __all__ = ["browser", "visit"]  # fixtures
 CACHES = "caches.keys().then(names => names.filter(name => name.startsWith('own:')))"
@@ -99,7 +100,13 @@ async def test_a_page_that_was_opened_without_the_city_is_shown_anew_when_it_is_
     lamps = Lamps(first.base_url)
     rows = await asyncpg.connect(first.database_url)
     await lamps.thresholds()
-    order = await order_of(lamps, await fault_of(lamps, rows, "K1"))
+    await lamps.put_up("K1")
+
+    async def found() -> Any:
+        await lamps.say("K1", times=1, **BURNS)  # again: a city that has just begun may not have listened yet
+        return await rows.fetchval("SELECT number FROM app_lighting.fault WHERE ended_at IS NULL")
+
+    order = await order_of(lamps, await until(found))
     async with visit() as phone:
         phone.allowed += ["ERR_CONNECTION_REFUSED", "Failed to fetch", "ERR_INCOMPLETE", "ERR_EMPTY", "503"]
         page = phone.page
