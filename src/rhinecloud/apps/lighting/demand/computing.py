@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 import zlib
 from collections.abc import Mapping, Sequence
@@ -26,6 +27,7 @@ WAKE: Final = "demand"
 WANTED: Final = "light_on_demand"
 PLANS: Final = "planning-gateways"  # the job of planning.manifest that asks TALQ gateways for their plans
 EMPTY: Final = part(Table(), ())  # for who has no lamp ahead of a detector any more
+_ONE: Final = asyncio.Lock()  # in a worker one after the other: mostly the first has done it for the next
 _PATIENCE: Final = 300.0  # seconds for a table
 _DAYS: Final = 7 * 86_400.0  # for which a field gateway may be away
 
@@ -98,7 +100,17 @@ def runs(lamp: Lamp, field: Mapping[str, str]) -> str:
 
 
 async def compute(city: City, payload: None, attempt: Attempt) -> None:
-    """Compute until what was computed is of what is there now, and ask the gateways to take it (a `Job`)."""
+    """Compute what waits to be computed, ask gateways that were not asked (a `Job`)."""
+    async with _ONE:
+        found = await store.computed(city.db.pool)
+        if found is None or found.mark != await store.mark(city.db.pool):
+            await _compute(city)
+        else:
+            await distribute(city)
+
+
+async def _compute(city: City) -> None:
+    """Compute until what was computed is of what is there now, and ask the gateways to take it."""
     pool = city.db.pool
     while True:
         mark = await store.mark(pool)
@@ -112,16 +124,7 @@ async def compute(city: City, payload: None, attempt: Attempt) -> None:
 
 async def follow(city: City, payload: None, attempt: Attempt) -> None:
     """Lamps change without telling anybody here: look once a night. A change whose job was lost is found as well."""
-    await compute(city, None, attempt)
-
-
-async def look(city: City, payload: None, attempt: Attempt) -> None:
-    """Compute what waits to be computed, ask gateways that were not asked (a `Job`)."""
-    found = await store.computed(city.db.pool)
-    if found is None or found.mark != await store.mark(city.db.pool):
-        await compute(city, None, attempt)
-    else:
-        await distribute(city)
+    await _compute(city)
 
 
 async def _compute_one(city: City, mark: int) -> None:

@@ -49,7 +49,7 @@ PLACES: Final = (Place(("Licht auf Anfrage", "Light on demand"), _SEE, "/demand"
 JOBS: Final = (
     Job(store.COMPUTE, computing.compute, None, timeout=900.0),
     Job("demand-nightly", computing.follow, None, cron="20 11 * * *", attempts=2, timeout=900.0),
-    Job("demand-look", computing.look, None, cron="*/15 * * * *", attempts=1, timeout=900.0),
+    Job("demand-look", computing.compute, None, cron="*/15 * * * *", attempts=1, timeout=900.0),
 )
 
 TASKS: Final = (Task("demand", serving.serve), Task("demand-counts", taking_counts.serve))

@@ -88,8 +88,11 @@ async def _all(connection: Connection, kind: type[T], table: str, order: str) ->
 
 async def changed(city: City, transaction: Transaction) -> None:
     """Note that tables follow from something else now, and compute them when this has committed."""
-    await transaction.connection.execute("UPDATE demand_mark SET revision = revision + 1")
-    await city.jobs.enqueue(transaction, COMPUTE, key="one")
+    now = await transaction.connection.fetchval(
+        "UPDATE demand_mark SET revision = revision + 1 RETURNING revision"
+    )
+    # A job for each change: one that is about to end would not see it, and none would be queued beside it.
+    await city.jobs.enqueue(transaction, COMPUTE, key=str(now))
 
 
 async def mark(connection: Connection) -> int:
@@ -223,19 +226,20 @@ async def zones(connection: Connection) -> dict[str, Planned]:
     return {record[0]: msgspec.json.decode(record[1], type=Planned) for record in records}
 
 
-async def put_zone(city: City, actor: Actor, zone: Planned) -> None:
-    """Write a zone, in place of the one with its id."""
+async def put_zones(city: City, actor: Actor, zones: Iterable[Planned]) -> None:
+    """Write zones, in place of those with the same ids."""
     async with city.transaction() as transaction:
-        await transaction.connection.execute(
-            "INSERT INTO demand_zone (id, body, changed_at, changed_by) VALUES ($1, $2, $3, $4) "
-            "ON CONFLICT (id) DO UPDATE SET body = excluded.body, changed_at = excluded.changed_at, "
-            "changed_by = excluded.changed_by",
-            zone.id,
-            msgspec.json.encode(zone).decode(),
-            city.clock.now(),
-            actor.id,
-        )
-        await transaction.audit(actor.id, "lighting.demand.zone", zone.id, msgspec.to_builtins(zone))
+        for zone in zones:
+            await transaction.connection.execute(
+                "INSERT INTO demand_zone (id, body, changed_at, changed_by) VALUES ($1, $2, $3, $4) "
+                "ON CONFLICT (id) DO UPDATE SET body = excluded.body, changed_at = excluded.changed_at, "
+                "changed_by = excluded.changed_by",
+                zone.id,
+                msgspec.json.encode(zone).decode(),
+                city.clock.now(),
+                actor.id,
+            )
+            await transaction.audit(actor.id, "lighting.demand.zone", zone.id, msgspec.to_builtins(zone))
         await changed(city, transaction)
 
 

@@ -49,7 +49,7 @@ async def add(city: City, request: Request) -> Response:
         one = zones.planned(name or "zone", given, _ticked(given), planned_selection(fleet, found), known)
     except forms.Wrong as wrong:
         return await _new(city, request, given, wrong.reasons)
-    await store.put_zone(city, city.people.who(request), one)
+    await store.put_zones(city, city.people.who(request), [one])
     return RedirectResponse(f"/{city.app}/demand?done=zone", 303)
 
 
@@ -68,7 +68,7 @@ async def change(city: City, request: Request) -> Response:
         changed = zones.planned(zone.id, given, _ticked(given), zone.selection, known)
     except forms.Wrong as wrong:
         return await _one(city, request, zone, given, wrong.reasons)
-    await store.put_zone(city, city.people.who(request), changed)
+    await store.put_zones(city, city.people.who(request), [changed])
     return RedirectResponse(f"/{city.app}/demand?done=zone", 303)
 
 
@@ -92,8 +92,7 @@ async def put(city: City, request: Request) -> Any:
             zones.planned(zone.id, zones.texts(zone), zone.detectors, zone.selection, known)
         except forms.Wrong as wrong:
             raise HTTPException(400, f"/{place}: {wrong}") from None
-    for zone in those:
-        await store.put_zone(city, city.people.who(request), zone)
+    await store.put_zones(city, city.people.who(request), those)
     return {"zones": len(those)}
 
 
