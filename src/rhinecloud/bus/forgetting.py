@@ -49,7 +49,7 @@ async def forget_messages(bus: Bus, concerns: Callable[[str, bytes], bool]) -> i
 
 
 def _unreleased(message: RawStreamMsg) -> str:
-    return (message.headers or {}).get(_UNRELEASED_SUBJECT, "")
+    return str((message.headers or {}).get(_UNRELEASED_SUBJECT, ""))
 
 
 def _waiting(message: RawStreamMsg) -> str:
