@@ -62,6 +62,24 @@ def test_what_the_lamp_measures(level: float, seconds: int, state: str | None) -
     assert judged(TOLD, level, NOW + timedelta(seconds=seconds)) == state
 
 
+@pytest.mark.parametrize(
+    ("level", "most", "state"),
+    [
+        (100.0, 100.0, None),  # raised: what it should be doing
+        (70.0, 100.0, None),  # on its way up or down
+        (80.0, 80.0, None),
+        (100.0, 80.0, "contradicted"),  # nobody raises it so far
+        (20.0, 100.0, "contradicted"),  # nobody lowers it
+        (42.0, 100.0, "confirmed"),
+        (100.0, None, "contradicted"),  # light on demand has nothing to do with it
+    ],
+)
+def test_who_raises_a_lamp_does_not_contradict_it(
+    level: float, most: float | None, state: str | None
+) -> None:
+    assert judged(TOLD, level, NOW + timedelta(seconds=65), most) == state
+
+
 def test_reports_of_lamps() -> None:
     def change(**attributes: Any) -> Change:
         entity = parse_entity({"id": TOLD.lamp, "type": "Streetlight", **attributes}, CORE)

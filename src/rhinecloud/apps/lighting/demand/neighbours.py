@@ -127,10 +127,13 @@ class Directions(msgspec.Struct, frozen=True, omit_defaults=True):
     backward_aside: Flat = ()
     zones: tuple[Together, ...] = ()
 
+    def flats(self) -> tuple[Flat, ...]:
+        """Those along the road, each way."""
+        return self.forward, self.backward, self.forward_aside, self.backward_aside
+
     def lamps(self) -> set[int]:
         """All of them, by their numbers."""
-        flats = (self.forward, self.backward, self.forward_aside, self.backward_aside)
-        return {n for flat in flats for n in flat[::2]} | {n for one in self.zones for n in one.lamps}
+        return {n for flat in self.flats() for n in flat[::2]} | {n for one in self.zones for n in one.lamps}
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True):

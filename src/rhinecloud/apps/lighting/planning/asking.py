@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from rhinecloud.app import Text
-from rhinecloud.city import City
+from rhinecloud.city import EVERYTHING, City, Query
 
 from ..cadastre.lamps import Lamp, lamps
 from ..control.clocks import bounds, night_of
@@ -18,7 +18,8 @@ from ..control.reasons import text as plainly
 from ..control.rules import floors
 from ..control.sun import Event, sky
 from ..control.targets import Layers, Override, Target, night, target
-from . import overrides, store
+from ..demand import raising
+from . import overrides, settling, store
 from .judging import Site, curve_of
 from .plan import Plan, assigned
 
@@ -56,7 +57,26 @@ async def explain(city: City, lamp: str, at: datetime | None = None) -> Explaine
     over = [row.control() for row in rows]
     one = target(layers(plan, found[0], evening, zone, over), instant.timestamp())
     reasons = {str(row.number): row.reason for row in rows}
-    return Explained(one, words(one.why, plan, reasons), 0 if applied is None else applied.version)
+    chain = words(one.why, plan, reasons)
+    if at is None and (demand := await _on_demand(city, lamp, one.level)) is not None:
+        chain = (demand, *chain)
+    return Explained(one, chain, 0 if applied is None else applied.version)
+
+
+async def _on_demand(city: City, lamp: str, level: float) -> Text | None:
+    """What light on demand has to do with a lamp. That it is raised is told of what the lamp itself says; who passed is
+    known to nobody."""
+    most = await raising.of_lamp(city.db.pool, lamp)
+    if most is None or most <= level:
+        return None
+    entities = (await city.broker.query(Query(ids=(lamp,), limit=1), sight=EVERYTHING)).entities
+    said = settling.level_of(entities[0].attributes) if entities else None
+    if said is not None and settling.raised(level, said[0], most):
+        return "Licht auf Anfrage hat sie angehoben", "raised by light on demand"
+    return (
+        f"Licht auf Anfrage hebt sie auf bis zu {most:.0f} % an, solange jemand unterwegs ist",
+        f"light on demand raises it to up to {most:.0f} % while somebody is on the way",
+    )
 
 
 def layers(

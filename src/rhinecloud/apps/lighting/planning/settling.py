@@ -9,6 +9,8 @@ from typing import Any, Final, Literal, NamedTuple
 from rhinecloud.city import Change, City, Wanted
 from rhinecloud.model import CORE
 
+from ..demand import raising
+
 State = Literal["asked", "sent", "confirmed", "contradicted", "timed_out"]
 STATES: Final[tuple[State, ...]] = ("asked", "sent", "confirmed", "contradicted", "timed_out")
 _PATIENCE: Final = timedelta(
@@ -90,10 +92,12 @@ async def _write(city: City, changed: Iterable[tuple[str, int | None, State, dat
 
 async def follow_reports(city: City) -> None:
     """Lamps say at which level they are, whatever they confirmed before (a `Task`)."""
+    demand = raising.NONE
     async for changes in city.watch("planning-reports", "Streetlight"):
         said = reports(changes)
         if not said:
             continue
+        demand = await raising.current(city.db.pool, demand)
         records = await city.db.pool.fetch(
             f"SELECT {_FIELDS} FROM target WHERE lamp = ANY($1::text[]) AND wanted IS NOT NULL",
             list(said),
@@ -102,7 +106,7 @@ async def follow_reports(city: City) -> None:
         changed = []
         for record in records:
             one = Told(*record)
-            state = judged(one, *said[one.lamp])
+            state = judged(one, *said[one.lamp], demand.most.get(one.lamp))
             if state is not None and state != one.state:
                 trouble = None if state == "confirmed" else f"the lamp is at {said[one.lamp][0]:.0f} %"
                 changed.append((one.lamp, one.wanted, state, now, trouble))
@@ -114,14 +118,14 @@ def reports(changes: Iterable[Change]) -> Mapping[str, tuple[float, datetime]]:
     found = {}
     for change in changes:
         if change.entity is not None and {_LEVEL, _POWER} & set(change.attributes):
-            said = _said(change.entity.attributes)
+            said = level_of(change.entity.attributes)
             if said is not None:
                 found[change.entity_id] = said
     return found
 
 
-def _said(attributes: Mapping[str, Any]) -> tuple[float, datetime] | None:
-    """The level; a lamp that says that it is off is at 0 whatever its level is set to."""
+def level_of(attributes: Mapping[str, Any]) -> tuple[float, datetime] | None:
+    """The level in percent that a lamp says it has, and when; a lamp that says that it is off is at 0 whatever its level is set to."""
     instances = [next(iter(attributes.get(name, ())), None) or {} for name in (_POWER, _LEVEL)]
     power: Mapping[str, Any] = instances[0]
     level: Mapping[str, Any] = instances[1]
@@ -137,9 +141,16 @@ def _said(attributes: Mapping[str, Any]) -> tuple[float, datetime] | None:
         return None
 
 
-def judged(one: Told, level: float, at: datetime) -> State | None:
-    """What a measured level says of a target; None: nothing, for it is from before or the lamp is on its way."""
-    if at < one.asked_at:
+def raised(target: float, level: float, most: float | None) -> bool:
+    """Whether a level is one that light on demand may have raised a lamp to above its target; `most`: how far it may
+    (None: not at all). In percent."""
+    return most is not None and target + _TOLERANCE < level <= most + _TOLERANCE
+
+
+def judged(one: Told, level: float, at: datetime, most: float | None = None) -> State | None:
+    """What a measured level says of a target; None: nothing, for it is from before, the lamp is on its way, or light on
+    demand raised it (to `most` at most)."""
+    if at < one.asked_at or raised(one.level, level, most):
         return None
     if abs(level - one.level) <= _TOLERANCE:
         return "confirmed"
