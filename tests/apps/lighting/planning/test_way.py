@@ -114,6 +114,7 @@ PATHS = [
     "/lighting/groups/eine",
     "/lighting/overrides",
     "/lighting/rules",
+    "/lighting/traffic",
     "/lighting/targets",
     f"/lighting/night?lamp={LAMP}&date=2026-12-01",
 ]

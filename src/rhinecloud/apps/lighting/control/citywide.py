@@ -18,6 +18,7 @@ from .reasons import Reason, Why
 from .rules import Floor
 from .sun import Dark, Event, Sky, nights
 from .targets import Demand, Layers, Override, target
+from .volume import Needed, Volume
 
 # Degrees. The middle of a cell is at most 2.4 s of sun from its east and 3 s from its north (in Germany): lamps of a
 # cell share its times, which are within 10 s of their own.
@@ -26,22 +27,35 @@ CELL: Final = 0.02
 
 class Lamps(msgspec.Struct, frozen=True, kw_only=True):
     """All lamps as columns of one length. `calendar` is an index into the calendars (−1: none), `floors` one into the
-    city's sets of floors, `overrides` one into its sets of overrides."""
+    city's sets of floors, `overrides` one into its sets of overrides, `volume` one into its places of counting (none:
+    all 0)."""
 
     longitude: NDArray[np.float64]
     latitude: NDArray[np.float64]
     calendar: NDArray[np.int64]
     floors: NDArray[np.int64]
     overrides: NDArray[np.int64]
+    volume: NDArray[np.int64] | None = None
+
+
+class Place(msgspec.Struct, frozen=True):
+    """What a class by volume asks of a lamp: where its traffic is counted (empty: nowhere), and its own class (empty:
+    not known)."""
+
+    counted: str = ""
+    installed: str = ""
 
 
 class Plans(msgspec.Struct, frozen=True, kw_only=True):
-    """What the columns of `Lamps` point to. An empty set of floors and of overrides stands first, by convention."""
+    """What the columns of `Lamps` point to. An empty set of floors and of overrides stands first, by convention; of
+    `places` none, for lamps that no count reaches. `needed`: by where it is counted and the program."""
 
     calendars: Sequence[Calendar]
     programs: Mapping[str, Program]
     floors: Sequence[tuple[Floor, ...]] = ((),)
     overrides: Sequence[tuple[Override, ...]] = ((),)
+    places: Sequence[Place | None] = (None,)
+    needed: Mapping[tuple[str, str], tuple[Needed, ...]] = {}
     holidays: Collection[date] = frozenset()
 
 
@@ -85,11 +99,12 @@ def city_targets(
 
 
 def _cells(lamps: Lamps) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """What lamps share, a row each: cell, calendar, floors, overrides; and the middles of the cells (lon, lat)."""
+    """What lamps share, a row each: cell, calendar, floors, overrides, place; and the middles of cells (degrees)."""
     corner = np.floor(np.column_stack((lamps.longitude, lamps.latitude)) / CELL).astype(np.int64)
     packed, cell = np.unique(corner[:, 0] * 100_000 + corner[:, 1] + 50_000, return_inverse=True)
     middles = (np.column_stack(np.divmod(packed, 100_000)) - [0, 50_000] + 0.5) * CELL
-    return np.column_stack((cell.reshape(-1), lamps.calendar, lamps.floors, lamps.overrides)), middles
+    volume = np.zeros(len(cell), np.int64) if lamps.volume is None else lamps.volume
+    return np.column_stack((cell.reshape(-1), lamps.calendar, lamps.floors, lamps.overrides, volume)), middles
 
 
 class _Night:
@@ -101,13 +116,14 @@ class _Night:
         self._skies = _skies(cells, night)
         self._curves: dict[tuple[int, str | None], Curve] = {}
 
-    def layers(self, cell: int, calendar: int, floors: int, overrides: int) -> Layers:
+    def layers(self, cell: int, calendar: int, floors: int, overrides: int, place: int) -> Layers:
         sky = self._skies[cell]
         program, chosen = self._choice(calendar)
         return Layers(
             curve=self._curve(cell, program),
             chosen=chosen,
             dark=sky[Event.CIVIL],
+            volume=self._volume(program, self._plans.places[place]),
             floors=self._plans.floors[floors],
             overrides=self._plans.overrides[overrides],
         )
@@ -117,6 +133,12 @@ class _Night:
             return None, ()
         choice = self._choices[calendar]
         return choice.program, (Reason("calendar", self._plans.calendars[calendar].id, choice.rule),)
+
+    def _volume(self, program: str | None, place: Place | None) -> Volume | None:
+        known = self._plans.programs.get(program) if program is not None else None
+        if known is None or known.volume is None or place is None:
+            return None
+        return Volume(place.counted, place.installed, self._plans.needed.get((place.counted, known.id), ()))
 
     def _curve(self, cell: int, program: str | None) -> Curve:
         """Of a program that is not there any more: off, as without one."""

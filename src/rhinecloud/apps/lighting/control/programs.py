@@ -118,6 +118,22 @@ class Dynamic(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     end: ClockTime | None = None
 
 
+class ByVolume(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Never more light than the class needs that the counted traffic asks for (EN 13201-2; CEN/TR 13201-1): the class
+    of the lamp, one less below `high` vehicles an hour, two (or `most`) below `low`.
+
+    There is more light at once, less only below a threshold less `margin` percent, and `hold` minutes after the last
+    change. A count holds until `valid` minutes after its end; without one the class is the full one.
+    """
+
+    high: float = 600.0
+    low: float = 200.0
+    most: Literal[1, 2] = 2
+    margin: float = 10.0
+    hold: int = 30
+    valid: int = 90
+
+
 class Program(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`periods` say when lamps are on at all; none: the whole night from noon to noon. `fixed` is in the order of the
     night (from noon on); before its first step the last one counts."""
@@ -128,6 +144,7 @@ class Program(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     fixed: tuple[Step, ...]
     astro: tuple[AstroStep, ...] = ()
     dynamic: tuple[Dynamic, ...] = ()
+    volume: ByVolume | None = None
 
 
 def parse(text: bytes | str) -> Program:
@@ -179,6 +196,7 @@ def problems(program: Program) -> list[Problem]:
         *_of_fixed(program.fixed),
         *_of_astro(program.astro),
         *_of_dynamic(program.dynamic),
+        *(_of_volume(program.volume) if program.volume is not None else ()),
     ]
 
 
@@ -296,6 +314,20 @@ def _of_dynamic(controls: Sequence[Dynamic]) -> Iterator[Problem]:
                 "Ein Sensor würde die Leuchten ganz ausschalten.",
                 "A sensor would switch lamps off altogether.",
             )
+
+
+def _of_volume(volume: ByVolume) -> Iterator[Problem]:
+    if not 0 <= volume.low <= volume.high <= 100_000:
+        yield refused(
+            "volume.low",
+            "Die untere Schwelle liegt zwischen 0 und der oberen.",
+            "The lower threshold lies between 0 and the higher one.",
+        )
+    if not 0 <= volume.margin <= 90:
+        yield refused("volume.margin", "Der Abstand ist 0 bis 90 %.", "The margin is 0 to 90 %.")
+    for name, minutes in (("hold", volume.hold), ("valid", volume.valid)):
+        if not 0 <= minutes <= DAY:
+            yield refused(f"volume.{name}", "0 bis 1440 Minuten.", "0 to 1440 minutes.")
 
 
 def _of_addresses(path: str, sensors: Sequence[str]) -> Iterator[Problem]:

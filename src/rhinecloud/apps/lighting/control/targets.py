@@ -1,7 +1,8 @@
 """What a lamp should be doing at an instant, and why.
 
-From the top: an override that has not ended; the floors of the city's rules; light on demand; the program that the
-calendar chose; off. What lies above decides, and the why names what lies below it too.
+From the top: an override that has not ended; the floors of the city's rules; light on demand; the class that the
+traffic needs, where the program says so; the program that the calendar chose; off. What lies above decides, and the why
+names what lies below it too.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from .programs import Operation, operated
 from .reasons import Reason, Why
 from .rules import Floor
 from .sun import Dark
+from .volume import Volume
 
 
 class Override(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,11 +51,12 @@ class Target(msgspec.Struct, frozen=True):
 
 class Layers(msgspec.Struct, frozen=True, kw_only=True):
     """What lies over each other for one lamp in one night. `chosen`: by which calendar and rule; `dark`: between the
-    ends of civil twilight."""
+    ends of civil twilight; `volume` where the program has a class by volume."""
 
     curve: tuple[Stretch, ...]
     chosen: Why = ()
     dark: Dark = Dark(float("nan"), float("nan"))
+    volume: Volume | None = None
     floors: tuple[Floor, ...] = ()
     demands: tuple[Demand, ...] = ()
     overrides: tuple[Override, ...] = ()
@@ -62,7 +65,7 @@ class Layers(msgspec.Struct, frozen=True, kw_only=True):
 def target(layers: Layers, instant: float) -> Target:
     """What the lamp should be doing. Raises ValueError for an instant outside of the curve's night."""
     stretch = at(layers.curve, instant)
-    if not (layers.floors or layers.demands or layers.overrides):
+    if not (layers.volume or layers.floors or layers.demands or layers.overrides):
         return Target(stretch.level, stretch.begin, stretch.end, stretch.why + layers.chosen)
     edges = _edges(layers)
     here = bisect_right(edges, instant) - 1
@@ -88,6 +91,9 @@ def _edges(layers: Layers) -> list[float]:
     """Every instant of the night at which anything may change, its begin and its end."""
     begin, end = layers.curve[0].begin, layers.curve[-1].end
     found: set[float] = {begin, end, *(stretch.begin for stretch in layers.curve)}
+    if layers.volume is not None:
+        for needed in layers.volume.needed:
+            found.update((needed.begins, needed.until))
     for floor in layers.floors:
         found.update(floor.holds(layers.dark) or ())
     for demand in layers.demands:
@@ -100,6 +106,9 @@ def _edges(layers: Layers) -> list[float]:
 def _decided(layers: Layers, instant: float) -> tuple[float, Why]:
     stretch = at(layers.curve, instant)
     level, why = stretch.level, stretch.why
+    if layers.volume is not None and level > 0:
+        most, reason = layers.volume.at(instant)
+        level, why = min(level, most), (reason, *why)
     for demand in layers.demands:
         if demand.begins <= instant < demand.until:
             raised = operated(demand.operation, level, demand.level)

@@ -38,9 +38,9 @@ class Expecting:
         if not again and now.timestamp() - self._asked < _LOOK_AGAIN:
             return
         self._asked = now.timestamp()
-        before = self._night
-        if before is None or before.old(now) or before.mark != await citynight.mark(self._city.db.pool):
-            self._night, again, self._found = await citynight.read(self._city), True, None
+        night = await citynight.renewed(self._city, self._night)
+        if night is not self._night:
+            self._night, again, self._found = night, True, None
         if again:
             self._of_row = np.full(len(rows), -1, np.int64)
             for index, row in enumerate(self._night.rows if self._night is not None else ()):

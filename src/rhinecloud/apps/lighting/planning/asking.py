@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, date, datetime, tzinfo
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -18,8 +18,10 @@ from ..control.reasons import text as plainly
 from ..control.rules import floors
 from ..control.sun import Event, sky
 from ..control.targets import Layers, Override, Target, night, target
+from ..control.volume import Needed, Volume, assumed
 from ..demand import raising
-from . import overrides, settling, store
+from . import overrides, settling, store, traffic
+from .counting import Counter, placing
 from .judging import Site, curve_of
 from .plan import Plan, assigned
 
@@ -55,7 +57,9 @@ async def explain(city: City, lamp: str, at: datetime | None = None) -> Explaine
     begin, end = (datetime.fromtimestamp(one, UTC) for one in bounds(evening, zone))
     rows = await overrides.of_lamp(city.db.pool, lamp, begin, end)
     over = [row.control() for row in rows]
-    one = target(layers(plan, found[0], evening, zone, over), instant.timestamp())
+    pool = city.db.pool
+    asks = Asks(await traffic.counters(pool), await traffic.asked(pool))
+    one = target(layers(plan, found[0], evening, zone, over, asks), instant.timestamp())
     reasons = {str(row.number): row.reason for row in rows}
     chain = words(one.why, plan, reasons)
     if at is None and (demand := await _on_demand(city, lamp, one.level)) is not None:
@@ -79,8 +83,27 @@ async def _on_demand(city: City, lamp: str, level: float) -> Text | None:
     )
 
 
+class Asks(msgspec.Struct, frozen=True):
+    """What counted traffic asks for: where it is counted, and by place and program; `assumed`: of whatever place,
+    vehicles in each hour of the clock."""
+
+    counters: Sequence[Counter] = ()
+    needed: Mapping[tuple[str, str], tuple[Needed, ...]] = {}
+    assumed: Sequence[float] | None = None
+
+
+NOBODY_COUNTS: Final = Asks()
+
+
 def layers(
-    plan: Plan, lamp: Lamp, evening: date, zone: tzinfo, over: Sequence[Override] = (), *, lawful: bool = True
+    plan: Plan,
+    lamp: Lamp,
+    evening: date,
+    zone: tzinfo,
+    over: Sequence[Override] = (),
+    asks: Asks = NOBODY_COUNTS,
+    *,
+    lawful: bool = True,
 ) -> Layers:
     """What lies over each other for a lamp in a night. Without `lawful` only what was planned."""
     calendar_id = assigned(plan, [lamp]).get(lamp.id)
@@ -91,10 +114,24 @@ def layers(
         curve=drawn,
         chosen=() if calendar is None else (Reason("calendar", calendar.id, choice.rule),),
         dark=sky(lamp.lon, lamp.lat, evening)[Event.CIVIL],
+        volume=_volume(plan, lamp, choice.program, evening, zone, asks),
         # Without a calendar nobody keeps the lamp anywhere: it stays as it is.
         floors=floors(lamp, plan.rules) if lawful and calendar is not None else (),
         overrides=tuple(over),
     )
+
+
+def _volume(
+    plan: Plan, lamp: Lamp, program: str | None, evening: date, zone: tzinfo, asks: Asks
+) -> Volume | None:
+    known = next((one for one in plan.programs if one.id == program), None)
+    place = placing(asks.counters, plan.groups)(lamp)
+    if known is None or known.volume is None or place is None:
+        return None
+    if asks.assumed is not None:
+        some = assumed(asks.assumed, known.volume, bounds(evening, zone), zone)
+        return Volume(place.counted or "?", place.installed, some)
+    return Volume(place.counted, place.installed, asks.needed.get((place.counted, known.id), ()))
 
 
 class Night(NamedTuple):
@@ -106,11 +143,16 @@ class Night(NamedTuple):
 
 
 def night_of_lamp(
-    plan: Plan, lamp: Lamp, evening: date, zone: tzinfo, over: Sequence[Override] = ()
+    plan: Plan,
+    lamp: Lamp,
+    evening: date,
+    zone: tzinfo,
+    over: Sequence[Override] = (),
+    asks: Asks = NOBODY_COUNTS,
 ) -> Night:
     """What a lamp does in a whole night."""
     above = sky(lamp.lon, lamp.lat, evening)[Event.SUNSET]
-    return Night(night(layers(plan, lamp, evening, zone, over)), above.begin, above.end)
+    return Night(night(layers(plan, lamp, evening, zone, over, asks)), above.begin, above.end)
 
 
 def words(why: Why, plan: Plan, reasons: Mapping[str, str] | None = None) -> tuple[Text, ...]:

@@ -16,7 +16,8 @@ from ..cadastre.lamps import Lamp
 from ..control.calendars import holidays_of
 from ..control.citywide import CityTargets, Lamps, Plans, city_targets
 from ..control.rules import floors
-from . import overrides, store
+from . import overrides, store, traffic
+from .counting import placing
 
 T = TypeVar("T")
 _AHEAD: Final = timedelta(hours=26)  # overrides that begin until then are known beforehand
@@ -40,9 +41,10 @@ class Mark(NamedTuple):
 
 
 class CityNight(msgspec.Struct, frozen=True, kw_only=True):
-    """The rows, and what targets are computed from."""
+    """The rows, and what targets are computed from. `traffic`: the mark of what counts ask for."""
 
     mark: Mark
+    traffic: int
     rows: list[Row]
     lamps: Lamps
     plans: Plans
@@ -65,10 +67,22 @@ async def mark(connection: store.Connection) -> Mark:
     return Mark(*record)
 
 
+async def renewed(city: City, night: CityNight | None) -> CityNight | None:
+    """The same if nothing is another; only what counts ask for, where no more than that is; else read anew."""
+    pool = city.db.pool
+    if night is None or night.old(city.clock.now()) or night.mark != await mark(pool):
+        return await read(city)
+    counted = await traffic.mark(pool)
+    if counted == night.traffic:
+        return night
+    plans = msgspec.structs.replace(night.plans, needed=await traffic.asked(pool))
+    return msgspec.structs.replace(night, plans=plans, traffic=counted)
+
+
 async def read(city: City) -> CityNight | None:
     """All lamps of the plan; None before one was applied."""
     pool = city.db.pool
-    seen = await mark(pool)
+    seen, counted = await mark(pool), await traffic.mark(pool)
     applied = await store.applied(pool)
     if applied is None:
         return None
@@ -82,11 +96,14 @@ async def read(city: City) -> CityNight | None:
     sets = [
         floors(lamp, plan.rules) if index >= 0 else () for lamp, index in zip(facts, calendar, strict=True)
     ]
-    floor_sets, floor_of = _numbered(sets)
-    override_sets, override_of = _numbered([over.get(record[0], ()) for record in records])
+    floor_sets, floor_of = _numbered(sets, ())
+    override_sets, override_of = _numbered([over.get(record[0], ()) for record in records], ())
+    place_of = placing(await traffic.counters(pool), plan.groups)
+    places, volume = _numbered([place_of(lamp) for lamp in facts], None)
     year = now.year
     return CityNight(
         mark=seen,
+        traffic=counted,
         rows=[Row(record[0], record[1], record[2] is not None, record[3], record[4]) for record in records],
         lamps=Lamps(
             longitude=np.array([lamp.lon for lamp in facts], np.float64),
@@ -94,21 +111,24 @@ async def read(city: City) -> CityNight | None:
             calendar=np.array(calendar, np.int64),
             floors=floor_of,
             overrides=override_of,
+            volume=volume,
         ),
         plans=Plans(
             calendars=plan.calendars,
             programs={program.id: program for program in plan.programs},
             floors=floor_sets,
             overrides=override_sets,
+            places=places,
+            needed=await traffic.asked(pool),
             holidays=holidays_of((year - 1, year, year + 1)),
         ),
         read_at=now,
     )
 
 
-def _numbered(sets: Sequence[tuple[T, ...]]) -> tuple[list[tuple[T, ...]], NDArray[np.int64]]:
+def _numbered(sets: Sequence[T], empty: T) -> tuple[list[T], NDArray[np.int64]]:
     """The sets that there are, the empty one first, and which each lamp has."""
-    numbers: dict[tuple[T, ...], int] = {(): 0}
+    numbers: dict[T, int] = {empty: 0}
     of = [numbers.setdefault(one, len(numbers)) for one in sets]
     return list(numbers), np.array(of, np.int64)
 

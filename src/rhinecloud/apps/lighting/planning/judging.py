@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date, timedelta, tzinfo
 from typing import Final, NamedTuple
 
@@ -12,10 +12,12 @@ import msgspec
 from ..cadastre.lamps import Lamp
 from ..control import calendars, curve, rules
 from ..control.calendars import Calendar, holidays_of, program_of
+from ..control.classes import CLASSES
 from ..control.curve import Curve, dark_all_night
 from ..control.problems import Problem, noted
-from ..control.programs import Program
+from ..control.programs import ByVolume, Program
 from ..control.sun import Dark, Event, sky
+from ..control.volume import share
 from .plan import NOBODY, Plan, fingerprints, lines, programs_of
 
 _NIGHTS: Final = 366  # that are looked at
@@ -69,6 +71,7 @@ class _Kind(NamedTuple):
     calendar: str
     category: str
     sign_394: bool
+    installed: str = ""  # the class, where a program of the calendar goes by it
 
 
 def centre(lamps: Sequence[Lamp]) -> Site:
@@ -82,8 +85,14 @@ def judge(plan: Plan, applied: Plan | None, lamps: Sequence[Lamp], today: date, 
     """Everything that a person who applies it should know."""
     places = lines(plan, lamps)
     counted = Counter(places)
+    by_volume = _by_volume(plan)
     kinds = Counter(
-        _Kind(plan.assignments[line].calendar, lamp.category, lamp.sign_394)
+        _Kind(
+            plan.assignments[line].calendar,
+            lamp.category,
+            lamp.sign_394,
+            (lamp.installed_class or "") if plan.assignments[line].calendar in by_volume else "",
+        )
         for lamp, line in zip(lamps, places, strict=True)
         if line != NOBODY
     )
@@ -94,6 +103,7 @@ def judge(plan: Plan, applied: Plan | None, lamps: Sequence[Lamp], today: date, 
             *_of_programs(plan, kinds, centre(lamps), today, zone),
             *_of_law(plan, kinds, centre(lamps), today, zone),
             *_of_lamps(plan, lamps, counted),
+            *_of_volume(plan, lamps, places, by_volume),
         ),
         lamps=len(lamps),
         assigned=len(lamps) - counted[NOBODY],
@@ -138,6 +148,7 @@ def _of_law(
         seen: set[tuple[str, str]] = set()
         for program, night in nights.of(kind.calendar):
             drawn, dark = nights.drawn(program, night)
+            drawn = _least(drawn, nights.volume(program), kind.installed)
             for problem in rules.check(_Facts(kind.category, kind.sign_394), drawn, dark, plan.rules):
                 key = (program, problem.path)
                 if key not in seen:
@@ -149,6 +160,47 @@ def _of_law(
         english = f"Program {program}, first in the night of {night}: {problem.text[1]}"
         text = (german, english)
         yield Finding(msgspec.structs.replace(problem, text=text), "program", program, number)
+
+
+def _by_volume(plan: Plan) -> set[str]:
+    """The calendars with a program whose class goes by volume."""
+    programs = {one.id for one in plan.programs if one.volume is not None}
+    return {one.id for one in plan.calendars if programs_of(one) & programs}
+
+
+def _least(drawn: Curve, volume: ByVolume | None, installed: str) -> Curve:
+    """The darkest that counts may ask for."""
+    if volume is None or installed not in CLASSES:
+        return drawn
+    most = share(installed, volume.most)
+    return tuple(msgspec.structs.replace(one, level=min(one.level, most)) for one in drawn)
+
+
+def _of_volume(
+    plan: Plan, lamps: Sequence[Lamp], places: Sequence[int], calendars: Collection[str]
+) -> Iterator[Finding]:
+    """Lamps that keep the full class although a program has a class by volume."""
+    concerned = [
+        lamp
+        for lamp, line in zip(lamps, places, strict=True)
+        if line != NOBODY and plan.assignments[line].calendar in calendars
+    ]
+    for number, german, english in (
+        (
+            sum(lamp.installed_class not in CLASSES for lamp in concerned),
+            "Klasse nach Verkehr: die Klasse dieser Leuchten (lightingClass) ist nicht bekannt; "
+            "sie bleiben beim Programm.",
+            "Class by traffic: the class of these lamps (lightingClass) is not known; they keep to the program.",
+        ),
+        (
+            sum(lamp.gateway is not None or lamp.multicast is not None for lamp in concerned),
+            "Klasse nach Verkehr: TALQ-Gateways und LoRaWAN-Gruppen hören keine Zählung; diese Leuchten behalten die "
+            "volle Klasse.",
+            "Class by traffic: TALQ gateways and LoRaWAN groups hear no counts; these lamps keep the full class.",
+        ),
+    ):
+        if number:
+            yield Finding(noted("", german, english), "lamps", lamps=number)
 
 
 def _of_lamps(plan: Plan, lamps: Sequence[Lamp], counted: Mapping[int, int]) -> Iterator[Finding]:
@@ -204,6 +256,10 @@ class _Nights:
             if program in self._programs and (day % _EVERY == 0 or program not in seen):
                 seen.add(program)
                 yield program, night
+
+    def volume(self, program: str) -> ByVolume | None:
+        """Its class by volume."""
+        return self._programs[program].volume
 
     def drawn(self, program: str, night: date) -> tuple[Curve, Dark]:
         """Its curve, and when it is dark."""

@@ -81,12 +81,9 @@ class Keeper:
         """Compute, tell what is new, see what became of what was told; seconds until the next round."""
         city = self._city
         now = city.clock.now()
-        if (
-            self._night is None
-            or await citynight.mark(city.db.pool) != self._night.mark
-            or self._night.old(now)
-        ):
-            self._night, self._next = await citynight.read(city), now
+        night = await citynight.renewed(city, self._night)
+        if night is not self._night:
+            self._night, self._next = night, now
         if self._night is None:
             return _LOOK_EVERY
         fresh = 0

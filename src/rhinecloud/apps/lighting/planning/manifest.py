@@ -17,7 +17,9 @@ from . import (
     pages_plan,
     pages_programs,
     pages_rules,
+    pages_traffic,
     settling,
+    traffic,
 )
 
 _SEE: Final = "lighting.see"
@@ -55,6 +57,9 @@ PAGES: Final = (
     Page("/rules", pages_rules.listed, _SEE),
     Page("/rules", pages_rules.write, _CONFIGURE, "POST"),
     Page("/rules/{id}/remove", pages_rules.remove, _CONFIGURE, "POST"),
+    Page("/traffic", pages_traffic.listed, _SEE),
+    Page("/traffic", pages_traffic.add, _CONFIGURE, "POST"),
+    Page("/traffic/{number:int}/remove", pages_traffic.remove, _CONFIGURE, "POST"),
 )
 
 VIEWS: Final = (View(keeping.VIEW, pages_plan.progress, _SEE, every=5.0),)
@@ -70,6 +75,7 @@ JOBS: Final = (
 TASKS: Final = (
     Task("planning", keeping.keep),
     Task("planning-reports", settling.follow_reports),
+    Task("planning-traffic", traffic.follow),
 )
 
 _ON_RECORD: Final = Keep(
@@ -98,6 +104,15 @@ HOLDINGS: Final = (
     _part("calendar", "Kalender der Beleuchtung", "calendars of lighting"),
     _part("lamp_group", "Gruppen von Leuchten", "groups of lamps"),
     _part("law_rule", "Regeln der Beleuchtung", "rules of lighting"),
+    Table(
+        "traffic_counter",
+        text=("Zählstellen der Beleuchtung", "counters of lighting"),
+        columns=(Column("changed_by", ("zuletzt geändert von", "last changed by")),),
+        impersonal=("number", "what", "subject", "entity", "minutes", "changed_at"),
+        found={"actor": "changed_by"},
+        retention=_LIVES,
+        erasure=_ON_RECORD,
+    ),
     Table(
         "assignment",
         text=("Zuordnung von Kalendern", "assignment of calendars"),
@@ -131,4 +146,9 @@ HOLDINGS: Final = (
     ),
 )
 
-IMPERSONAL: Final = {"target": ("*",), "planning_mark": ("*",)}
+IMPERSONAL: Final = {
+    "target": ("*",),
+    "planning_mark": ("*",),
+    "traffic_standing": ("*",),
+    "traffic_mark": ("*",),
+}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -13,10 +14,13 @@ from starlette.responses import Response
 from rhinecloud.city import City, Sight
 
 from ..cadastre.lamps import lamps
+from ..control.clocks import bounds
 from ..control.problems import Problem, refused
+from ..control.targets import Target
 from ..talq import devices as talq_devices
-from . import assigning, overrides, showing, store
-from .asking import night_of_lamp, words
+from . import assigning, overrides, showing, store, traffic
+from .asking import Asks, night_of_lamp, words
+from .counting import hours, placing
 from .drawing import Drawing, draw
 from .judging import judge
 from .plan import Assignment, Plan, digest
@@ -166,17 +170,26 @@ async def night(city: City, request: Request) -> Response:
     lamp = await showing.lamp_of(city, text)
     evening = showing.evening_of(city, request)
     shown: dict[str, Any] = {"draft": None, "applied": None, "version": 0, "same": True}
+    shown |= {"by_volume": False, "place": "", "vehicles": "", "wrong": False}
     if lamp is not None:
         pool = city.db.pool
         plan, applied = await store.draft(pool), await store.applied(pool)
         now = Plan() if applied is None else applied.plan
         zone = city.clock.zone
-        old = night_of_lamp(now, lamp, evening, zone)
-        begin, end = (showing.instant(one) for one in (old.targets[0].since, old.targets[-1].until))
+        begin, end = (showing.instant(one) for one in bounds(evening, zone))
         rows = await overrides.of_lamp(pool, lamp.id, begin, end)
         reasons = {str(row.number): row.reason for row in rows}
         over = [row.control() for row in rows]
-        old, new = (night_of_lamp(one, lamp, evening, zone, over) for one in (now, plan))
+        those = await traffic.counters(pool)
+        spot = placing(those, plan.groups)(lamp)
+        place = "" if spot is None else spot.counted
+        vehicles = request.query_params.get("vehicles", "").strip()
+        if vehicles == "week":
+            some = await traffic.typical_day(city, [one for one in those if one.place == place], zone)
+            vehicles = " ".join("?" if math.isnan(one) else f"{one:.0f}" for one in some)
+        assumed = hours(vehicles) if vehicles else None
+        asks = Asks(those, await traffic.asked(pool), assumed)
+        old, new = (night_of_lamp(one, lamp, evening, zone, over, asks) for one in (now, plan))
 
         def picture(one: Any, of: Plan, before: Any = None) -> Drawing:
             drawn = () if before is None else before.targets
@@ -190,6 +203,10 @@ async def night(city: City, request: Request) -> Response:
             "version": 0 if applied is None else applied.version,
             "same": [(one.level, one.since) for one in old.targets]
             == [(one.level, one.since) for one in new.targets],
+            "by_volume": any(_by_volume(one) for night in (old, new) for one in night.targets),
+            "place": place,
+            "vehicles": vehicles,
+            "wrong": bool(vehicles) and assumed is None,
         }
     return city.render(
         request,
@@ -197,6 +214,10 @@ async def night(city: City, request: Request) -> Response:
         200 if lamp is not None or not text else 404,
         **showing.values(request, asked=text, lamp=lamp, evening=evening, may=_may(city, request), **shown),
     )
+
+
+def _by_volume(target: Target) -> bool:
+    return any(reason.kind == "volume" for reason in target.why)
 
 
 async def targets(city: City, request: Request) -> Response:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from ..control.problems import Problem, refused
-from ..control.programs import AstroStep, Dynamic, Period, Program, Step
+from ..control.programs import AstroStep, ByVolume, Dynamic, Period, Program, Step
 from .wording import split_error
 
 Given = Mapping[str, str]
@@ -23,6 +23,7 @@ PARTS: Final[dict[str, tuple[str, ...]]] = {
     "astro": ("event", "offset", "operation", "level", "ramp"),
     "dynamic": ("sensor", "operation", "level", "hold", "ramp", "ramp_back", "start", "end"),
 }
+VOLUME: Final = ByVolume.__struct_fields__
 _OF_KIND: Final = {
     "absolute": ("start", "end"),
     "astro": ("sunset_offset", "sunrise_offset", "event"),
@@ -63,7 +64,10 @@ def fields_of(program: Program) -> dict[str, str]:
                 known["kind"] = one.__struct_config__.tag
             for name, value in known.items():
                 found[f"{part}-{index}-{name}"] = _shown(value)
-    return found
+    if program.volume is not None:
+        found["volume"] = "on"
+    volume = program.volume or ByVolume()
+    return found | {f"volume_{name}": _shown(getattr(volume, name)) for name in VOLUME}
 
 
 def _shown(value: Any) -> str:
@@ -109,6 +113,8 @@ def program_of(given: Given, one: str) -> tuple[Program | None, list[Problem]]:
     }
     for part in PARTS:
         document[part] = [_member(part, index, row, wrong) for index, row in enumerate(rows(given, part))]
+    if given.get("volume"):
+        document["volume"] = _volume(given, wrong)
     if wrong:
         return None, wrong
     try:
@@ -137,6 +143,18 @@ def _member(part: str, index: int, row: Mapping[str, str], wrong: list[Problem])
                 found[name] = number
         else:
             found[name] = text
+    return found
+
+
+def _volume(given: Given, wrong: list[Problem]) -> dict[str, Any]:
+    found = {}
+    for name in VOLUME:
+        text = given.get(f"volume_{name}", "").strip()
+        if not text:
+            continue
+        found[name] = _number(text)
+        if found[name] is None:
+            wrong.append(refused(f"volume.{name}", f"Keine Zahl: {text!r}.", f"No number: {text!r}."))
     return found
 
 

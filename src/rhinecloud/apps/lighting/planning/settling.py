@@ -125,7 +125,7 @@ def reports(changes: Iterable[Change]) -> Mapping[str, tuple[float, datetime]]:
 
 
 def level_of(attributes: Mapping[str, Any]) -> tuple[float, datetime] | None:
-    """The level in percent that a lamp says it has, and when; a lamp that says that it is off is at 0 whatever its level is set to."""
+    """The level in percent that a lamp says it has, and when; one that says it is off is at 0 whatever it is set to."""
     instances = [next(iter(attributes.get(name, ())), None) or {} for name in (_POWER, _LEVEL)]
     power: Mapping[str, Any] = instances[0]
     level: Mapping[str, Any] = instances[1]

@@ -24,6 +24,7 @@ _PARTS: Final[dict[str, Text]] = {
     "fixed": ("Schaltzeit", "step"),
     "astro": ("Sonnenschaltung", "solar step"),
     "dynamic": ("Sensorsteuerung", "sensor control"),
+    "volume": ("Klasse nach Verkehr", "class by traffic"),
     "rules": ("Regel", "rule"),
     "assignments": ("Zeile", "line"),
     "name": ("Name", "name"),
