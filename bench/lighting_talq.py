@@ -47,6 +47,7 @@ def table(result: Distribution) -> str:
 def run(gateways: int, lamps: int, say: Callable[[str], None]) -> Distribution:
     """Introduce reference gateways to a fresh city, and give them two plans. Raises TimeoutError."""
     os.environ["RHINECLOUD_OUTBOUND_ALLOW"] = "127.0.0.0/8"
+    os.environ["RHINECLOUD_WORKERS"] = "2"  # one tells the gateways, both take what their lamps report
     names = [f"g{number}" for number in range(gateways)]
     assets = {name: [f"{name}-{number}" for number in range(lamps)] for name in names}
     with (

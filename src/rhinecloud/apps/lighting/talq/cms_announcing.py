@@ -12,11 +12,14 @@ from . import devices, gateways, judging, plan_rows, readings
 from .base import Document, TALQErrorMessage
 from .cms import _METER, Call, Operation, ok
 from .errors import TalqError, all_of, decoded, not_found, payload, refused
+from .flood import Full, Turns
 from .messages import DeviceClass, LogReport, Service
 from .taking import take
 from .wire import body_of
 
 _MOST_ENTRIES: Final = 50_000  # in one report
+_READING: Final = Turns(at_once=2, most_waiting=8)  # reports, in this worker
+_LATER: Final = 5  # seconds, and up to twice as many
 
 
 async def add_classes(call: Call) -> Response:
@@ -102,7 +105,19 @@ async def announce_services(call: Call) -> Response:
 
 async def take_report(call: Call) -> Response:
     """POST /log-reports: what a logger recorded. What cannot be true is set aside, the rest is taken: one lamp's
-    nonsense shall not hold up what the others say, and a refused report would come again for ever."""
+    nonsense shall not hold up what the others say, and a refused report would come again for ever.
+
+    After a new plan all lamps of a city report. What gateways are told must not wait for that, and a gateway keeps what
+    it could not report: so few are read at once, and who finds too many waiting comes again later."""
+    try:
+        async with _READING.turn():
+            return await _take_report(call)
+    except Full:
+        error = TALQErrorMessage(key="genericError", description="too many reports at once")
+        raise TalqError(429, error, retry_after=_LATER + call.gateway.number % _LATER) from None
+
+
+async def _take_report(call: Call) -> Response:
     report: LogReport = decoded(await body_of(call.request), LogReport)
     number = len(report.entries)
     if number > _MOST_ENTRIES:

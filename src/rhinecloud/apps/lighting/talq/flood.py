@@ -1,9 +1,12 @@
-"""How much a gateway may send: a bucket for each, in the memory of this worker."""
+"""How much a gateway may send: a bucket for each, in this worker's memory; and how many reports are read at once."""
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Final
 
 _RATE: Final = 20.0  # requests a second in the long run
@@ -46,3 +49,31 @@ class Meter:
     def take_entries(self, gateway: int, number: int) -> int:
         """Entries of a report; 0, or seconds to wait."""
         return self._entries.take(gateway, number, time.monotonic())
+
+
+class Full(Exception):
+    """As many as may wait are waiting."""
+
+
+class Turns:
+    """So many at once, and so many that wait for them."""
+
+    def __init__(self, at_once: int, most_waiting: int) -> None:
+        self._free = asyncio.Semaphore(at_once)
+        self._most_waiting = most_waiting
+        self._waiting = 0
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Have a turn as soon as there is one. Raises Full."""
+        if self._free.locked() and self._waiting >= self._most_waiting:
+            raise Full
+        self._waiting += 1
+        try:
+            await self._free.acquire()
+        finally:
+            self._waiting -= 1
+        try:
+            yield
+        finally:
+            self._free.release()

@@ -226,9 +226,9 @@ def calendar_of(reading: Reading) -> str | None:
     return reading.value if reading.name == "calendarID" and isinstance(reading.value, str) else None
 
 
-def delivery(gateway: UUID, readings: Sequence[Reading]) -> str:
-    """The name of what was told, the same however often it comes: its content, not the request that brought it."""
-    said = sorted(
-        (str(one.device), one.function, one.name, one.at.isoformat(), repr(one.value)) for one in readings
-    )
-    return f"talq:{gateway}:{hashlib.sha256(repr(said).encode()).hexdigest()[:24]}"
+def delivery(gateway: UUID, device: UUID, at: datetime, readings: Sequence[Reading]) -> str:
+    """The name of what a device told of a moment, the same however often it comes: its content, not the request that
+    brought it."""
+    said = sorted((one.function, one.name, repr(one.value)) for one in readings)
+    content = f"{device.int:x} {at.timestamp()!r} {said!r}"
+    return f"talq:{gateway}:{hashlib.sha256(content.encode()).hexdigest()[:24]}"

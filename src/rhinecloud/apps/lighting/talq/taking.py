@@ -59,7 +59,7 @@ async def _into_graph(city: City, gateway: Gateway, believed: Sequence[Reading])
             told = [one for one in told if not functions.is_trace(one.function, one.name)]
         attributes = _attributes(told, at) if device in lamps else {}
         if attributes:
-            name = readings.delivery(gateway.address or NIL, told)
+            name = readings.delivery(gateway.address or NIL, device, at, told)
             operations.append(
                 Operation("measure", lamps[device], (_STREETLIGHT,), attributes=attributes, delivery=name)
             )
