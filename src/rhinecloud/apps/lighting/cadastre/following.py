@@ -20,7 +20,7 @@ from rhinecloud.model import CORE
 
 from ..faults import alarms
 from .fleet import STATE, Fleet, Told, Trouble, told
-from .lamps import IRIS, TYPE, plain, streamed
+from .lamps import IRIS, TYPE, Lamp, plain, streamed
 
 FAULTS: Final = "lamps.faults"  # which faults are open has changed
 _SUBJECT: Final = "lamps"
@@ -84,6 +84,19 @@ async def fleet(city: City, sight: Sight) -> Fleet:
         await asyncio.shield(one.again)
     assert one.fleet is not None
     return one.fleet  # that of before, while it is read anew: what lamps say is new in it
+
+
+async def known(city: City) -> list[Lamp]:
+    """All lamps in the order of their ids, as this worker knows them: what was told of them is awaited, what was not
+    told yet is not. For pages that only show; who writes what follows from lamps reads them (`lamps`)."""
+    found = await fleet(city, EVERYTHING)
+    one = _kept[city][EVERYTHING.key]
+    if one.stale and (one.again is None or one.again.done()):
+        one.again = asyncio.create_task(_read(city, EVERYTHING, one))
+    if one.again is not None and not one.again.done():
+        await asyncio.shield(one.again)
+        found = one.fleet or found
+    return found.lamps
 
 
 async def _read(city: City, sight: Sight, one: _Kept) -> None:

@@ -281,16 +281,17 @@ def _changes(
         number = sum(line != NOBODY for line in places)
         return number, number
     before, after = fingerprints(applied), fingerprints(plan)
+    same = (applied.groups, applied.assignments) == (plan.groups, plan.assignments)
+    held: dict[tuple[str, bool], bool] = {}  # what rules ask of a lamp, and whether they ask something else
     other = changed = 0
-    for lamp, line, old in zip(lamps, places, lines(applied, lamps), strict=True):
+    for lamp, line, old in zip(lamps, places, places if same else lines(applied, lamps), strict=True):
         had = None if old == NOBODY else applied.assignments[old].calendar
         has = None if line == NOBODY else plan.assignments[line].calendar
+        facts = (lamp.category, lamp.sign_394)
+        if facts not in held:
+            held[facts] = rules.floors(lamp, applied.rules) != rules.floors(lamp, plan.rules)
         other += had != has
-        changed += (
-            had != has
-            or (has is not None and before.get(has) != after.get(has))
-            or rules.floors(lamp, applied.rules) != rules.floors(lamp, plan.rules)
-        )
+        changed += had != has or (has is not None and before.get(has) != after.get(has)) or held[facts]
     return other, changed
 
 

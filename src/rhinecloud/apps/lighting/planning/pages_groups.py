@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from rhinecloud.city import City
 
+from ..cadastre.following import known
 from ..cadastre.lamps import Lamp, lamps
 from ..control.problems import Problem, noted, refused
 from . import groups, showing, store
@@ -25,7 +26,7 @@ _SHOWN: Final = 200  # lamps of a group on its page
 
 async def listed(city: City, request: Request) -> Response:
     """All groups."""
-    every = await lamps(city)
+    every = await known(city)
     kept = await store.GROUPS.every(city.db.pool)
     return city.render(
         request,
@@ -45,13 +46,13 @@ async def new(city: City, request: Request) -> Response:
     kind = request.query_params.get("kind", KINDS[0])
     if kind not in KINDS:
         raise HTTPException(404)
-    return await _form(city, request, {"kind": kind}, None, [], await lamps(city))
+    return await _form(city, request, {"kind": kind}, None, [], await known(city))
 
 
 async def one(city: City, request: Request) -> Response:
     """A group, its lamps, and the form."""
     kept = await _found(city, request)
-    every = await lamps(city)
+    every = await known(city)
     found = _nobody(kept.one, every)
     return await _form(city, request, fields_of(kept.one), kept, found, every, shown=kept.one)
 
@@ -89,7 +90,7 @@ async def remove(city: City, request: Request) -> Response:
                 "", f"Ihr ist noch ein Kalender zugeordnet: {users}.", f"It still has a calendar: {users}."
             )
         ]
-        return await _form(city, request, fields_of(kept.one), kept, wrong, await lamps(city), 409)
+        return await _form(city, request, fields_of(kept.one), kept, wrong, await known(city), 409)
     return showing.back(city, "/groups", "removed")
 
 

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from rhinecloud.city import City, Sight
 
+from ..cadastre.following import known
 from ..cadastre.lamps import lamps
 from ..control.clocks import bounds
 from ..control.problems import Problem, refused
@@ -38,7 +39,7 @@ async def page(city: City, request: Request) -> Response:
 async def _page(city: City, request: Request, wrong: Sequence[Problem], status: int = 200) -> Response:
     pool = city.db.pool
     lines = await store.assignments(pool)
-    plan, applied, every = await store.draft(pool), await store.applied(pool), await lamps(city)
+    plan, applied, every = await store.draft(pool), await store.applied(pool), await known(city)
     before = None if applied is None else applied.plan
     judged = await asyncio.to_thread(judge, plan, before, every, city.clock.today(), city.clock.zone)
     return city.render(

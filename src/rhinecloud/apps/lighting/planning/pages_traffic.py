@@ -33,7 +33,6 @@ async def add(city: City, request: Request) -> Response:
     if counter is None or wrong:
         return await _page(city, request, given, wrong, 422)
     await traffic.put(city, city.people.who(request), counter)
-    await traffic.look(city)
     return showing.back(city, "/traffic", "kept")
 
 
@@ -41,7 +40,6 @@ async def remove(city: City, request: Request) -> Response:
     """Take one away."""
     if not await traffic.remove(city, city.people.who(request), request.path_params["number"]):
         raise HTTPException(404)
-    await traffic.look(city)
     return showing.back(city, "/traffic", "removed")
 
 

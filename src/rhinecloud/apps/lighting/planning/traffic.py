@@ -21,6 +21,7 @@ from . import store
 from .counting import INTENSITY, TYPE, Counter, added, count_of, typical
 from .overrides import WAKE
 
+_COUNTERS: Final = "traffic"  # told when counters are others
 _LOOK: Final = 60.0  # seconds until counts are looked at without a change: they grow old
 _PORTION: Final = 500  # entities at once
 _WEEK: Final = timedelta(days=7)
@@ -58,7 +59,7 @@ async def put(city: City, actor: Actor, counter: Counter) -> None:
         await _changed(transaction.connection)
         detail = {"entity": counter.entity, "minutes": counter.minutes}
         await transaction.audit(actor.id, "lighting.traffic.counter", counter.subject, detail)
-    await city.bus.tell(WAKE)
+    await _tell(city)
 
 
 async def remove(city: City, actor: Actor, number: int) -> bool:
@@ -70,13 +71,18 @@ async def remove(city: City, actor: Actor, number: int) -> bool:
         if subject is not None:
             await _changed(transaction.connection)
             await transaction.audit(actor.id, "lighting.traffic.counter.remove", subject)
-    await city.bus.tell(WAKE)
+    await _tell(city)
     return subject is not None
 
 
 async def _changed(connection: asyncpg.Connection) -> None:
     await store.touch(connection)
     await connection.execute("UPDATE traffic_mark SET revision = revision + 1")
+
+
+async def _tell(city: City) -> None:
+    await city.bus.tell(_COUNTERS)
+    await city.bus.tell(WAKE)
 
 
 async def mark(connection: store.Connection) -> int:
@@ -157,6 +163,10 @@ async def follow(city: City) -> None:
         async for _ in city.watch("planning-traffic", TYPE):
             changed.set()
 
+    async def hear(payload: bytes) -> None:
+        changed.set()
+
+    await city.bus.hear(_COUNTERS, hear)
     async with asyncio.TaskGroup() as group:
         group.create_task(listen())
         while True:
@@ -182,6 +192,7 @@ async def look(city: City) -> None:
     if after == before:
         return
     async with city.db.transaction() as connection:
+        await connection.execute("LOCK TABLE traffic_standing IN SHARE ROW EXCLUSIVE MODE")
         await connection.execute("DELETE FROM traffic_standing")
         await connection.executemany(
             "INSERT INTO traffic_standing (place, program, down, since, begins, until, vehicles, threshold) "
