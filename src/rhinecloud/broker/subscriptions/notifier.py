@@ -199,7 +199,8 @@ class Reign:
                 if revision != known:
                     changed, numbers = await subscriptions.changed_since(connection, known)
             if revision == known:
-                return await self._silence()
+                await self._silence()
+                return
             # Together: an @context that is gone, and whose server is slow, keeps everybody waiting for itself only.
             read = await asyncio.gather(*(self._read(stored) for stored, _ in changed))
             for watched, (_, telling) in zip(read, changed, strict=True):
