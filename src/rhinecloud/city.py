@@ -254,8 +254,8 @@ class City:
 
     `broker` (the graph: read, write), `watch` and `values` (much of it), `db` (its own schema), `transaction()` (both,
     committed together), `bus` (messages between its workers), `devices` (wanted states, alarms), `jobs`, `mail`,
-    `files`, `people` (who asks, organisations), `client` (calls to others), `clock`, `settings` (the app's own), `name` (of the city),
-    `render`, `part`, `refresh` (pages of its templates in the shell).
+    `files`, `people` (who asks, organisations), `client` (calls to others), `clock`, `settings` (the app's own),
+    `name` (of the city), `render`, `part`, `refresh` (pages of its templates in the shell).
     """
 
     def __init__(
