@@ -2,15 +2,17 @@
 
 uvicorn hands a request on when its head is complete. Until then nothing limits how long that head is or how long it
 takes, nor does anything limit how slowly a body drips. Here both have an end, and whoever cannot go on is told so by
-problem details (RFC 9457).
+problem details (RFC 9457). A certificate that a client showed stands in the scope, as ASGI's extension `tls` has it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ssl
 from typing import Any, Final
 
 import msgspec
+from cryptography import x509
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 LARGEST_HEAD: Final = 64 * 1024
@@ -31,6 +33,21 @@ class _Refused(Exception):
     pass
 
 
+def _shown(connection: ssl.SSLObject | None) -> dict[object, object] | None:
+    """ASGI's extension `tls` for a client that showed a certificate: `client_cert_chain` is the certificate alone."""
+    der = connection.getpeercert(binary_form=True) if connection is not None else None
+    if der is None:
+        return None
+    return {
+        "server_cert": None,
+        "client_cert_chain": [ssl.DER_cert_to_PEM_cert(der)],
+        "client_cert_name": x509.load_der_x509_certificate(der).subject.rfc4514_string(),
+        "client_cert_error": None,
+        "tls_version": None,
+        "cipher_suite": None,
+    }
+
+
 class BoundedProtocol(HttpToolsProtocol):
     """For `uvicorn.Config(http=BoundedProtocol)`."""
 
@@ -43,9 +60,11 @@ class BoundedProtocol(HttpToolsProtocol):
         self._clock: asyncio.TimerHandle | None = None
         self._refusal = (400, "Bad request", "this is no HTTP request")
         self._over = False
+        self._shown: dict[object, object] | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._shown = _shown(transport.get_extra_info("ssl_object"))
         self._clock = self.loop.call_later(HEAD_PATIENCE, self._head_is_late)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -84,6 +103,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._within = _HEAD
         self._arrived = 0
         super().on_message_begin()
+        if self._shown is not None:
+            self.scope["extensions"] = {"tls": self._shown}
 
     def on_headers_complete(self) -> None:
         if self._unchecked:

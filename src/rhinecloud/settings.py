@@ -83,6 +83,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Path | None, Meta(description="Certificate chain (PEM) to serve HTTPS; needs tls-key too.")
     ] = None
     tls_key: Annotated[Path | None, Meta(description="Private key (PEM) of the certificate.")] = None
+    tls_client_authority: Annotated[
+        Path | None,
+        Meta(
+            description="Certificates (PEM) of those who sign client certificates; clients may show one, and apps may "
+            "ask for it. Needs a certificate of the city's own."
+        ),
+    ] = None
     acme_domain: Annotated[
         str,
         Meta(
@@ -420,6 +427,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """Raise SettingsError for combinations that make no sense."""
         if (self.tls_cert is None) != (self.tls_key is None):
             raise SettingsError("tls_cert and tls_key belong together: set both, or neither.")
+        if self.tls_client_authority is not None and self.tls_cert is None and not self.acme_names:
+            raise SettingsError("tls_client_authority needs HTTPS: set tls_cert and tls_key, or acme_domain.")
         if self.acme_names and self.tls_cert is not None:
             raise SettingsError("acme_domain and tls_cert are two ways to a certificate: set one of them.")
         for name in self.acme_names:

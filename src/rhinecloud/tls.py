@@ -12,10 +12,12 @@ _log = logging.getLogger(__name__)
 class Tls:
     """`context` is what one listens with; after `reload` new connections get the new certificate, others go on."""
 
-    def __init__(self, chain: Path, key: Path) -> None:
-        """Raises OSError and ssl.SSLError for files that make no certificate."""
+    def __init__(self, chain: Path, key: Path, client_authority: Path | None = None) -> None:
+        """Clients may show a certificate that `client_authority` signed; a wrong one ends the connection. Raises
+        OSError and ssl.SSLError for files that make no certificate."""
         self._chain = chain
         self._key = key
+        self._client_authority = client_authority
         self._current = self._read()
         self.context = self._read()
         self.context.sni_callback = self._choose
@@ -38,4 +40,7 @@ class Tls:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.load_cert_chain(self._chain, self._key)
+        if self._client_authority is not None:
+            context.load_verify_locations(self._client_authority)
+            context.verify_mode = ssl.CERT_OPTIONAL
         return context

@@ -234,7 +234,9 @@ async def serve(handover: WorkerHandover) -> None:
     pages = _pages(city, apps)
     await apps.open()
     services = Services(broker, gateways.devices, gateways.profiles, gateways.unmapped, gateways.push)
-    tls = Tls(settings.tls_cert, settings.tls_key) if settings.tls_cert and settings.tls_key else None
+    tls = None
+    if settings.tls_cert and settings.tls_key:
+        tls = Tls(settings.tls_cert, settings.tls_key, settings.tls_client_authority)
     if tls is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, tls.reload)
     apis = apps.apis()

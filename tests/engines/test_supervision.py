@@ -235,6 +235,7 @@ def test_external_engines_are_used_and_nothing_is_started(serve: Serve, database
         (["--host=0.0.0.0"], "on a loopback address only"),
         (["--workers=0"], "--workers=0: Expected `int` >= 1"),
         (["--tls-cert=/tmp/x"], "tls_cert and tls_key belong together"),
+        (["--tls-client-authority=/tmp/x"], "tls_client_authority needs HTTPS"),
         (["--no-open", "--host=0.0.0.0"], "could be overheard"),
     ],
 )

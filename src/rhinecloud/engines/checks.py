@@ -181,6 +181,11 @@ def check_certificate(settings: Settings) -> Iterator[Finding]:
         return
     level = {"good": good, "soon": note}.get(expiry.urgency(), wrong)
     yield level(expiry.sentence())
+    if settings.tls_client_authority is not None:
+        try:
+            ssl.create_default_context(cafile=settings.tls_client_authority)
+        except (OSError, ssl.SSLError) as error:
+            yield wrong(f"{settings.tls_client_authority} has no certificates: {error}")
 
 
 def check_postgresql(settings: Settings, folder: DataFolder | None, serving: int | None) -> Iterator[Finding]:

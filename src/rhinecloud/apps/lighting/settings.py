@@ -9,7 +9,8 @@ import msgspec
 
 class Settings(msgspec.Struct, frozen=True):
     """Files are PEM. `talq_certificate` and `talq_key` are shown to gateways that ask for a certificate;
-    `talq_authority` are those who sign the certificates of gateways, in place of those that the system trusts. A
+    `talq_authority` are those who sign the certificates of gateways, in place of those that the system trusts. With
+    `talq_client_certificates` a gateway that calls has to show one that `tls_client_authority` signed for its name. A
     gateway that is not heard for `talq_silent_minutes` raises an alarm.
 
     In the accounts a measured power holds for `accounts_power_minutes` at the most, and a level that a lamp told for
@@ -23,6 +24,7 @@ class Settings(msgspec.Struct, frozen=True):
     talq_certificate: str | None = None
     talq_key: str | None = None
     talq_authority: str | None = None
+    talq_client_certificates: bool = False
     talq_silent_minutes: Annotated[int, msgspec.Meta(ge=1)] = 60
     accounts_power_minutes: Annotated[int, msgspec.Meta(ge=1)] = 30
     accounts_level_hours: Annotated[int, msgspec.Meta(ge=1)] = 18

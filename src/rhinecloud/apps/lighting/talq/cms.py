@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Final
 
 import msgspec
+from cryptography import x509
+from cryptography.x509.oid import NameOID
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -95,7 +98,28 @@ async def _authenticated(city: City, request: Request) -> Gateway:
         raise TalqError(
             401, TALQErrorMessage(key="genericError", description="no key of a gateway was shown")
         )
+    if city.settings.talq_client_certificates and found.name not in certified_names(request):
+        raise TalqError(
+            401,
+            TALQErrorMessage(
+                key="genericError", description=f"no client certificate of {found.name!r} was shown"
+            ),
+        )
     city.people.recognise(request)
+    return found
+
+
+def certified_names(request: Request) -> set[str]:
+    """The names for which the client's certificate was made, which the city's authority signed: the common name, and
+    names of hosts (RFC 5280, 4.2.1.6). Empty if none was shown."""
+    chain = request.scope.get("extensions", {}).get("tls", {}).get("client_cert_chain") or ()
+    if not chain:
+        return set()
+    certificate = x509.load_pem_x509_certificate(chain[0].encode())
+    found = {str(one.value) for one in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)}
+    with suppress(x509.ExtensionNotFound):
+        alternative = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        found |= set(alternative.get_values_for_type(x509.DNSName))
     return found
 
 
