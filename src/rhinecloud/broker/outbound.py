@@ -7,6 +7,7 @@ differently a moment later (DNS rebinding) gains nothing. Redirects pass the sam
 from __future__ import annotations
 
 import asyncio
+import functools
 import ipaddress
 import socket
 import ssl
@@ -134,11 +135,19 @@ def client(allowed: Allowed, tls: ssl.SSLContext | None = None) -> httpx.AsyncCl
 
     `tls` says who is trusted and what certificate is shown, where that is not the usual.
     """
-    transport = httpx.AsyncHTTPTransport(retries=0, verify=True if tls is None else tls, trust_env=False)
+    transport = httpx.AsyncHTTPTransport(
+        retries=0, verify=_usual_tls() if tls is None else tls, trust_env=False
+    )
     transport._pool._network_backend = _GuardedBackend(allowed)
     return httpx.AsyncClient(
         transport=transport, timeout=10.0, follow_redirects=True, max_redirects=3, trust_env=False
     )
+
+
+@functools.cache
+def _usual_tls() -> ssl.SSLContext:
+    """Whom everybody trusts; reading that takes tens of milliseconds."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 class Connections:
@@ -150,7 +159,7 @@ class Connections:
 
     def __init__(self, allowed: Allowed, *, keep_alive: float = 60.0, most_idle: int = 200) -> None:
         self._backend = _GuardedBackend(allowed)
-        self._tls = httpx.create_ssl_context(trust_env=False)
+        self._tls = _usual_tls()
         self._keep_alive = keep_alive
         self._most_idle = most_idle
         self._idle: dict[str, list[tuple[float, httpcore.AsyncConnectionPool]]] = {}

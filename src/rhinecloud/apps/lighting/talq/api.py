@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from datetime import datetime
 from typing import Any
 
@@ -57,7 +56,7 @@ def _answer(content: Any, status: int = 200) -> Response:
 async def listed(city: City, request: Request) -> Response:
     """Gateways, and what became of their plans."""
     plans = await plan_rows.states(city.db.pool)
-    behind = Counter(number for number, _ in (await devices.of_lamps(city.db.pool)).values())
+    behind = await devices.lamps_behind(city.db.pool)
     return _answer(
         [
             {
@@ -66,7 +65,7 @@ async def listed(city: City, request: Request) -> Response:
                 "stage": one.stage,
                 "address": one.address,
                 "heardAt": one.heard_at,
-                "lamps": behind[one.number],
+                "lamps": behind.get(one.number, 0),
                 "plan": plans.get(one.number),
             }
             for one in await gateways.every(city.db.pool)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from uuid import UUID
 
 import httpx
@@ -13,10 +14,15 @@ from .client import GatewayClient
 from .gateways import Gateway
 
 
+def own_tls(city: City) -> ssl.SSLContext | None:
+    """With which certificate, and whom we trust; None: as everybody does. Raises OSError, ssl.SSLError."""
+    settings = city.settings
+    return client.tls(settings.talq_certificate, settings.talq_key, settings.talq_authority)
+
+
 def own_http(city: City) -> httpx.AsyncClient:
     """A client for calls to gateways: `async with own_http(city) as http`."""
-    settings = city.settings
-    return city.client(client.tls(settings.talq_certificate, settings.talq_key, settings.talq_authority))
+    return city.client(own_tls(city))
 
 
 def gateway_client(http: httpx.AsyncClient, gateway: Gateway, own: UUID) -> GatewayClient:

@@ -54,6 +54,14 @@ async def count(connection: Connection, gateway: Gateway) -> int:
     )
 
 
+async def lamps_behind(connection: Connection) -> dict[int, int]:
+    """How many lamps are behind each gateway that has any."""
+    records = await connection.fetch(
+        "SELECT gateway, count(*) FROM talq_device WHERE lamp IS NOT NULL GROUP BY gateway"
+    )
+    return {record[0]: record[1] for record in records}
+
+
 async def of_addresses(connection: Connection, addresses: Sequence[UUID]) -> dict[UUID, tuple[int, Device]]:
     """Devices with the numbers of their gateways, whosever they are."""
     records = await connection.fetch(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Coroutine
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -16,7 +17,7 @@ from rhinecloud.app import Attempt
 from rhinecloud.city import City, Unavailable
 
 from . import devices, gateways, overrides, plan_rows, sync
-from .calling import gateway_client, own_http
+from .calling import gateway_client, own_tls
 from .client import Away, Declined, GatewayClient
 from .gateways import Gateway
 from .plan_rows import PlanRow
@@ -41,13 +42,14 @@ async def distribute(city: City) -> None:
 
     await city.bus.hear(plan_rows.WAKE, wake)
     await city.bus.hear(overrides.WAKE, wake)
-    async with own_http(city) as http, asyncio.TaskGroup() as group:
+    tls = own_tls(city)
+    async with city.client(tls) as http, asyncio.TaskGroup() as group:
         own = await gateways.own_address(city.db.pool)
         busy: set[tuple[str, int]] = set()
         while True:
             woken.clear()
             try:
-                await _begin(city, http, own, busy, group)
+                await _begin(city, http, tls, own, busy, group)
             except Unavailable as error:
                 _log.warning("plans of gateways wait: %s", error)
             with suppress(TimeoutError):
@@ -56,7 +58,12 @@ async def distribute(city: City) -> None:
 
 
 async def _begin(
-    city: City, http: httpx.AsyncClient, own: UUID, busy: set[tuple[str, int]], group: asyncio.TaskGroup
+    city: City,
+    http: httpx.AsyncClient,
+    tls: ssl.SSLContext | None,
+    own: UUID,
+    busy: set[tuple[str, int]],
+    group: asyncio.TaskGroup,
 ) -> None:
     """Begin what is due, as far as there is room."""
     while True:
@@ -68,7 +75,7 @@ async def _begin(
                 found.append(("override", number, _send_overrides(city, http, own, number)))
         room = _AT_ONCE - sum(kind == "plan" for kind, _ in busy)
         for number in await plan_rows.claim(pool, now, room) if room > 0 else ():
-            found.append(("plan", number, _bring(city, http, own, number)))
+            found.append(("plan", number, _bring(city, tls, own, number)))
         await overrides.expire(pool, now)
         for kind, number, work in found:
             busy.add((kind, number))
@@ -100,7 +107,13 @@ async def _kept(work: Coroutine[Any, Any, None], kind: str, number: int, busy: s
 # Plans
 
 
-async def _bring(city: City, http: httpx.AsyncClient, own: UUID, number: int) -> None:
+async def _bring(city: City, tls: ssl.SSLContext | None, own: UUID, number: int) -> None:
+    """Over connections of its own: the library looks at all connections of a client for each request."""
+    async with city.client(tls) as http:
+        await _bring_over(city, http, own, number)
+
+
+async def _bring_over(city: City, http: httpx.AsyncClient, own: UUID, number: int) -> None:
     gateway = await gateways.by_number(city.db.pool, number)
     row = await plan_rows.read(city.db.pool, number)
     if gateway is None or row is None or gateway.uri is None:
