@@ -217,6 +217,7 @@ async def test_nobody_is_let_in_by_mistake(house: House, administrator: Person) 
         await stranger.page.get_by_text("Mein Konto löschen …").click()
         await stranger.press("Mein Konto endgültig löschen")
         await stranger.arrives("/account/~gone")
+        assert "account.delete" in await house.audit()
         assert not await stranger.cookie()
         assert len(await stranger.passkeys()) == 1
         await stranger.go("/sign-in?again=1")
@@ -285,6 +286,7 @@ async def test_registering_and_getting_back_in_by_mail(house: House, administrat
             await elsewhere.page.get_by_role("button", name=re.compile("^Entfernen: ")).first.click()
             await expect(elsewhere.page.get_by_role("status")).to_contain_text("entfernt")
             await expect(elsewhere.page.locator("#passkeys-title + ul > li")).to_have_count(1)
+    assert {"account.recover", "passkey.remove"} <= {*await house.audit()}
     # A few letters an hour; then the answer is the same, and nothing is sent.
     sent = len(await house.letters("viele@example.org"))
     named = {"Host": house.url.removeprefix("http://"), "Origin": house.url}
@@ -323,6 +325,7 @@ async def test_passkeys_sessions_and_address_of_ones_own(house: House, administr
         await person.go(link)
         await person.press("Bestätigen")
         await expect(account.locator("#mail-title + p")).to_contain_text("jemand@example.org")
+        assert {"passkey.add", "account.mail"} <= {*await house.audit()}
 
         # Signed in elsewhere too, and signed out there from here.
         (stored,) = await house.query("SELECT id FROM room_people.account WHERE name = 'Jemand'")
@@ -444,11 +447,10 @@ async def test_people_and_organisations(house: House, administrator: Person) -> 
 
     acts = await house.audit()
     for area, verbs in {
-        "account": ("make", "recover", "recovery_link", "block", "unblock", "delete", "mail"),
+        "account": ("make", "recover", "recovery_link", "block", "unblock"),
         "membership": ("accept", "give", "take"),
         "invitation": ("make", "withdraw"),
         "organisation": ("make",),
-        "passkey": ("add", "remove"),
     }.items():
         for verb in verbs:
             assert f"{area}.{verb}" in acts, (area, verb)
