@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from pathlib import Path
+
+from .running import quick
 
 ROOT = Path(__file__).parents[2]
 MEASURED = {
@@ -31,17 +32,8 @@ MEASURED = {
 
 
 def test_the_broker_bench_runs_and_writes_its_figures(tmp_path: Path) -> None:
-    file = tmp_path / "figures.json"
-    done = subprocess.run(
-        [sys.executable, "-m", "bench", "broker", "--quick", "--json", str(file)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "single durable update" in done.stdout
-    figures = json.loads(file.read_text())
+    printed, figures = quick("broker", tmp_path)
+    assert "single durable update" in printed
     assert {one["name"] for one in figures["comparisons"]} == MEASURED
     assert figures["errors"] == 0
     assert figures["one_by_one"]["done"] == 3
@@ -69,15 +61,6 @@ def test_comparisons_can_be_chosen_and_unknown_ones_are_refused() -> None:
 
 
 def test_the_backup_bench_runs_and_nothing_acknowledged_is_missing(tmp_path: Path) -> None:
-    file = tmp_path / "figures.json"
-    done = subprocess.run(
-        [sys.executable, "-m", "bench", "backup", "--quick", "--json", str(file)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=200,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "back in service after" in done.stdout
-    figures = json.loads(file.read_text())
+    printed, figures = quick("backup", tmp_path)
+    assert "back in service after" in printed
     assert figures["missing"] == 0 and figures["writes_meanwhile"] > 0 and figures["values"] == 500 * 744

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
@@ -13,7 +13,7 @@ import pytest
 from playwright.async_api import Page
 
 from tests.conftest import Serve, Server
-from tests.web.conftest import Street, Visiting, axe_and_width, browser, visit
+from tests.web.conftest import Visiting, axe_and_width, browser, visit
 
 from ..faults.city import LAMP, Lamps, until
 
@@ -31,13 +31,6 @@ PATIENCE = 90_000  # milliseconds
 @pytest.fixture(scope="module")
 def server(module_serve: Serve) -> Server:
     return module_serve("--apps=lighting")
-
-
-@pytest.fixture(scope="module")
-def city(server: Server) -> Iterator[Street]:
-    found = Street(server.base_url)
-    yield found
-    found.client.close()
 
 
 @pytest.fixture

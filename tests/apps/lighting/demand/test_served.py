@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,34 +24,13 @@ from rhinecloud.apps.lighting.demand.lighting_up import Lamp, LightingUp
 from rhinecloud.apps.lighting.demand.neighbours import decode
 from rhinecloud.apps.lighting.demand.passing import Placed
 from rhinecloud.apps.lighting.demand.telling import of_count, of_level
-from tests.conftest import Serve, Server
+from tests.conftest import Server
 
 from ....web.conftest import Street, Visiting, axe_and_width, browser, visit  # noqa: F401
 from .field import CABINET, LAMP, NIGHT, Office, roads, until
 
 MARK = 7.6543217  # a speed that nobody has but the travellers of these tests
 T = float(1_800_000_000 // QUARTER * QUARTER)
-
-
-@pytest.fixture(scope="module")
-def server(module_serve: Serve) -> Server:
-    return module_serve()
-
-
-@pytest.fixture(scope="module")
-def office(server: Server) -> Iterator[Office]:
-    found = Office(server)
-    found.set_up()
-    yield found
-    found.http.close()
-
-
-@pytest.fixture(scope="module")
-def city(server: Server, office: Office) -> Iterator[Street]:
-    """What the browser visits."""
-    found = Street(server.base_url)
-    yield found
-    found.client.close()
 
 
 @asynccontextmanager

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterator
 
 import pytest
 
 from rhinecloud.apps.lighting.demand.neighbours import Reacts, Zone, alone, zoned
 from rhinecloud.apps.lighting.demand.showing import raised
-from tests.conftest import Serve, Server
 
-from ....web.conftest import Street, Visiting, assets, axe_and_width, browser, visit
+from ....web.conftest import Visiting, assets, axe_and_width, browser, visit
 from .field import LAMP, Office, detector, until
 from .places import straight
 
@@ -31,27 +29,6 @@ def test_what_is_shown_is_by_direction_and_kind() -> None:
     assert walking["a20"].how == "zone" and (walking["a20"].level, walking["a20"].until) == (50, 90)
     assert walking["a8"].how == "behind" and walking["a12"].how == "ahead"
     assert raised(table, "elsewhere", "vehicle", None, None) == []
-
-
-@pytest.fixture(scope="module")
-def server(module_serve: Serve) -> Server:
-    return module_serve()
-
-
-@pytest.fixture(scope="module")
-def office(server: Server) -> Iterator[Office]:
-    found = Office(server)
-    found.set_up()
-    yield found
-    found.http.close()
-
-
-@pytest.fixture(scope="module")
-def city(server: Server, office: Office) -> Iterator[Street]:
-    """What the browser visits."""
-    found = Street(server.base_url)
-    yield found
-    found.client.close()
 
 
 async def test_an_area_becomes_a_zone_and_the_map_shows_what_rises(visit: Visiting, office: Office) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
@@ -28,21 +27,6 @@ RESTS: dict[str, Any] = {"illuminanceLevel": 0.0, "powerConsumption": 0.2, "powe
 @pytest.fixture(scope="module")
 def server(module_serve: Serve) -> Server:
     return module_serve("--workers=2")
-
-
-@pytest.fixture
-async def rows(server: Server) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(server.database_url)
-    yield connection
-    await connection.close()
-
-
-@pytest.fixture
-async def lamps(server: Server) -> AsyncIterator[Lamps]:
-    found = Lamps(server.base_url)
-    await found.thresholds()
-    yield found
-    await found.http.aclose()
 
 
 async def faults(rows: asyncpg.Connection) -> list[tuple[str, str, str]]:

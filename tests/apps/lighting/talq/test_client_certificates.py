@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,6 +35,7 @@ def folder(authority: trustme.CA) -> Iterator[Path]:
     for file in found.iterdir():
         file.chmod(0o644)
     yield found
+    shutil.rmtree(found, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import asyncpg
@@ -25,28 +24,6 @@ PATIENCE = 60_000  # milliseconds
 @pytest.fixture(scope="module")
 def server(module_serve: Serve) -> Server:
     return module_serve("--apps=lighting")
-
-
-@pytest.fixture(scope="module")
-def city(server: Server) -> Iterator[Street]:
-    found = Street(server.base_url)
-    yield found
-    found.client.close()
-
-
-@pytest.fixture
-async def lamps(server: Server) -> AsyncIterator[Lamps]:
-    found = Lamps(server.base_url)
-    await found.thresholds()
-    yield found
-    await found.http.aclose()
-
-
-@pytest.fixture
-async def rows(server: Server) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(server.database_url)
-    yield connection
-    await connection.close()
 
 
 async def look_at_the_list(page: Page, url: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import uuid
-from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
@@ -12,8 +11,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from tests.conftest import Server
-from tests.web.conftest import Street, Visiting, axe_and_width, browser, visit
+from tests.web.conftest import Visiting, axe_and_width, browser, visit
 
 from ..faults.city import LAMP, OWN, Lamps, until
 
@@ -21,26 +19,6 @@ __all__ = ["browser", "visit"]  # fixtures
 
 BURNS: dict[str, Any] = {"illuminanceLevel": 1.0, "powerConsumption": 58.0, "powerState": "on"}
 RESTS: dict[str, Any] = {"illuminanceLevel": 0.0, "powerConsumption": 0.2, "powerState": "off"}
-
-
-@pytest.fixture(scope="module")
-def city(server: Server) -> Street:
-    return Street(server.base_url)
-
-
-@pytest.fixture
-async def lamps(server: Server) -> AsyncIterator[Lamps]:
-    found = Lamps(server.base_url)
-    await found.thresholds()
-    yield found
-    await found.http.aclose()
-
-
-@pytest.fixture
-async def rows(server: Server) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(server.database_url)
-    yield connection
-    await connection.close()
 
 
 def picture() -> bytes:

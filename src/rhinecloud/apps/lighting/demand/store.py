@@ -83,6 +83,28 @@ async def _all(connection: Connection, kind: type[T], table: str, order: str) ->
     return [kind(*record) for record in await connection.fetch(f"SELECT {names} FROM {table} {order}")]
 
 
+async def _put(
+    city: City,
+    transaction: Transaction,
+    table: str,
+    key: str,
+    body: msgspec.Struct,
+    actor: Actor,
+    *,
+    column: str = "id",
+) -> None:
+    """Write a row of what engineers set up, in place of that with the same key."""
+    await transaction.connection.execute(
+        f"INSERT INTO {table} ({column}, body, changed_at, changed_by) VALUES ($1, $2, $3, $4) "
+        f"ON CONFLICT ({column}) DO UPDATE SET body = excluded.body, changed_at = excluded.changed_at, "
+        "changed_by = excluded.changed_by",
+        key,
+        msgspec.json.encode(body).decode(),
+        city.clock.now(),
+        actor.id,
+    )
+
+
 # What it is set up with ------------------------------------------------------------------------------------
 
 
@@ -153,15 +175,7 @@ async def put_detectors(city: City, actor: Actor, placed: Iterable[Placed]) -> N
     those = list(placed)
     async with city.transaction() as transaction:
         for one in those:
-            await transaction.connection.execute(
-                "INSERT INTO demand_detector (id, body, changed_at, changed_by) VALUES ($1, $2, $3, $4) "
-                "ON CONFLICT (id) DO UPDATE SET body = excluded.body, changed_at = excluded.changed_at, "
-                "changed_by = excluded.changed_by",
-                one.id,
-                msgspec.json.encode(one).decode(),
-                city.clock.now(),
-                actor.id,
-            )
+            await _put(city, transaction, "demand_detector", one.id, one, actor)
             await transaction.audit(actor.id, "lighting.demand.detector", one.id, msgspec.to_builtins(one))
         await transaction.upsert(*(detector_document(one) for one in those))
         await changed(city, transaction)
@@ -207,15 +221,7 @@ async def profiles(connection: Connection) -> dict[Kind, Profile]:
 async def put_profile(city: City, actor: Actor, kind: Kind, profile: Profile) -> None:
     """Set one."""
     async with city.transaction() as transaction:
-        await transaction.connection.execute(
-            "INSERT INTO demand_profile (kind, body, changed_at, changed_by) VALUES ($1, $2, $3, $4) "
-            "ON CONFLICT (kind) DO UPDATE SET body = excluded.body, changed_at = excluded.changed_at, "
-            "changed_by = excluded.changed_by",
-            kind,
-            msgspec.json.encode(profile).decode(),
-            city.clock.now(),
-            actor.id,
-        )
+        await _put(city, transaction, "demand_profile", kind, profile, actor, column="kind")
         await transaction.audit(actor.id, "lighting.demand.profile", kind, msgspec.to_builtins(profile))
         await changed(city, transaction)
 
@@ -230,15 +236,7 @@ async def put_zones(city: City, actor: Actor, zones: Iterable[Planned]) -> None:
     """Write zones, in place of those with the same ids."""
     async with city.transaction() as transaction:
         for zone in zones:
-            await transaction.connection.execute(
-                "INSERT INTO demand_zone (id, body, changed_at, changed_by) VALUES ($1, $2, $3, $4) "
-                "ON CONFLICT (id) DO UPDATE SET body = excluded.body, changed_at = excluded.changed_at, "
-                "changed_by = excluded.changed_by",
-                zone.id,
-                msgspec.json.encode(zone).decode(),
-                city.clock.now(),
-                actor.id,
-            )
+            await _put(city, transaction, "demand_zone", zone.id, zone, actor)
             await transaction.audit(actor.id, "lighting.demand.zone", zone.id, msgspec.to_builtins(zone))
         await changed(city, transaction)
 

@@ -9,18 +9,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 import httpx
 
 from rhinecloud.app import Text
-from rhinecloud.city import City, Unavailable
+from rhinecloud.city import City
 
 from ..cadastre.lamps import Lamp, lamps
 from ..planning import citynight, overrides, store
 from ..planning.groups import selects
+from ..rounds import go_round, woken_by
 from . import members, networks, rows
 from .compiling import NIGHTS, Impossible, schedule_of
 from .networks import Away, Declined, Network
@@ -30,7 +30,6 @@ from .schedule import DAY, decode, same
 VIEW: Final = "/lorawan"
 _LOOK: Final = 15.0  # seconds between looks
 _SOON: Final = 0.2
-_AGAIN: Final = 5.0  # after the database was away
 _COMPILE_EVERY: Final = timedelta(minutes=15)
 _SINGLES: Final = 20  # lamps that are told alone at a time
 _ALONE: Final = 2  # times
@@ -44,30 +43,14 @@ _log = logging.getLogger(__name__)
 
 async def keep(city: City) -> None:
     """For as long as the city is served (a `Task`)."""
-    woken = asyncio.Event()
-
-    async def wake(payload: bytes) -> None:
-        woken.set()
-
-    await city.bus.hear(rows.WAKE, wake)
-    await city.bus.hear(overrides.WAKE, wake)
+    woken = await woken_by(city, rows.WAKE, overrides.WAKE)
     try:
         known = networks.read(city.settings.lorawan_networks)
     except (ValueError, OSError) as error:
         _log.error("network servers of LoRaWAN: %s", error)
         known = {}
     async with city.client() as http:
-        keeper = Keeper(city, known, http)
-        while True:
-            woken.clear()
-            try:
-                pause = await keeper.round()
-            except Unavailable as error:
-                _log.warning("schedules of LoRaWAN groups wait: %s", error)
-                pause = _AGAIN
-            with suppress(TimeoutError):
-                async with asyncio.timeout(pause):
-                    await woken.wait()
+        await go_round(woken, Keeper(city, known, http).round, "schedules of LoRaWAN groups wait")
 
 
 class Keeper:

@@ -8,18 +8,17 @@ half told, and no lamp gets an older target after a newer one, even while two wo
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 import asyncpg
 import msgspec
 
-from rhinecloud.city import City, Transaction, Unavailable
+from rhinecloud.city import City, Transaction
 from rhinecloud.model import BadRequestData, ResourceNotFound
 
+from ..rounds import go_round, woken_by
 from . import citynight, settling
 from .citynight import CityNight, Row
 from .overrides import WAKE
@@ -29,13 +28,11 @@ LEVEL: Final = "illuminanceLevel"  # of the Smart Data Models: 0 … 1
 VIEW: Final = "/plan/progress"
 _LOOK_EVERY: Final = 15.0  # seconds, if nothing wakes it
 _LOOK_SOON: Final = 1.0  # while lamps are about to confirm
-_AGAIN: Final = 5.0  # after the database was away
 _PORTION: Final = 100  # lamps that are told in one transaction
 _QUIET_PORTION: Final = 5_000  # that are only noted
 _LEAST: Final = 60.0  # seconds for which a device may take its time
 _MOST: Final = 86_400.0
 _PAUSE: Final = 1.0  # at dusk lamps change in many small groups: those of a second go together
-_log = logging.getLogger(__name__)
 
 
 class Wish(NamedTuple):
@@ -50,23 +47,8 @@ class Wish(NamedTuple):
 
 async def keep(city: City) -> None:
     """For as long as the city is served (a `Task`)."""
-    woken = asyncio.Event()
-
-    async def wake(payload: bytes) -> None:
-        woken.set()
-
-    await city.bus.hear(WAKE, wake)
-    keeper = Keeper(city)
-    while True:
-        woken.clear()
-        try:
-            pause = await keeper.round()
-        except Unavailable as error:
-            _log.warning("targets of lamps: %s", error)
-            pause = _AGAIN
-        with suppress(TimeoutError):
-            async with asyncio.timeout(pause):
-                await woken.wait()
+    woken = await woken_by(city, WAKE)
+    await go_round(woken, Keeper(city).round, "targets of lamps")
 
 
 class Keeper:

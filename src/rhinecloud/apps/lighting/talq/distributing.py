@@ -14,8 +14,9 @@ from uuid import UUID
 import httpx
 
 from rhinecloud.app import Attempt
-from rhinecloud.city import City, Unavailable
+from rhinecloud.city import City
 
+from ..rounds import go_round, woken_by
 from . import devices, gateways, overrides, plan_rows, sync
 from .calling import gateway_client, own_tls
 from .client import Away, Declined, GatewayClient
@@ -35,26 +36,17 @@ _CHECK: Final = timedelta(hours=6)  # a confirmed plan is compared again
 
 async def distribute(city: City) -> None:
     """The app's task: go on for as long as the city is served."""
-    woken = asyncio.Event()
-
-    async def wake(_: bytes) -> None:
-        woken.set()
-
-    await city.bus.hear(plan_rows.WAKE, wake)
-    await city.bus.hear(overrides.WAKE, wake)
+    woken = await woken_by(city, plan_rows.WAKE, overrides.WAKE)
     tls = own_tls(city)
     async with city.client(tls) as http, asyncio.TaskGroup() as group:
         own = await gateways.own_address(city.db.pool)
         busy: set[tuple[str, int]] = set()
-        while True:
-            woken.clear()
-            try:
-                await _begin(city, http, tls, own, busy, group)
-            except Unavailable as error:
-                _log.warning("plans of gateways wait: %s", error)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_LOOK):
-                    await woken.wait()
+
+        async def begin() -> float:
+            await _begin(city, http, tls, own, busy, group)
+            return _LOOK
+
+        await go_round(woken, begin, "plans of gateways wait", again=_LOOK)
 
 
 async def _begin(
