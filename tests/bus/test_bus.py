@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
 from nats.js.api import AckPolicy, ConsumerConfig, StreamConfig
 
 from rhinecloud.bus import Bus, BusUnavailable, Pull
+from rhinecloud.engines.nats import Nats
 from rhinecloud.tasks import stop
 
 from ..conftest import EXTERNAL_NATS, NatsServer
@@ -31,6 +33,18 @@ async def publish_again(bus: Bus, payload: bytes, msg_id: str) -> None:
                 return await bus.publish("changes.city", payload, msg_id)
             except BusUnavailable:
                 await asyncio.sleep(0.1)
+
+
+async def hold(child: Nats) -> None:
+    """Stop a process where it is. The signal is not enough: until the system gets round to it, its threads go on."""
+    child.send(signal.SIGSTOP)
+    assert child.process is not None
+    threads = Path(f"/proc/{child.process.pid}/task")
+    await eventually(
+        lambda: all(
+            (one / "stat").read_text().rpartition(")")[2].split()[0] == "T" for one in threads.iterdir()
+        )
+    )
 
 
 async def test_a_message_id_is_stored_once(bus: Bus) -> None:
@@ -96,7 +110,7 @@ async def test_nobody_waits_for_an_answer_that_broke_with_the_connection(nats: N
     bus = await Bus.connect(nats.url, patience=10, **nats.credentials.options())
     bus.streams = bus.client.jetstream(timeout=3_600)
     await bus.ensure_changes("city", 1)
-    nats.child.send(signal.SIGSTOP)
+    await hold(nats.child)
     asked = [asyncio.create_task(bus.publish("changes.city", b"x", str(n))) for n in range(3)]
     await asyncio.sleep(0.05)
     await asyncio.to_thread(nats.restart)
