@@ -163,13 +163,13 @@ async def test_migrations_are_applied_once_in_order_and_wait_for_locks_only_shor
     assert await own.fetchval("SELECT count(*) FROM note") == 1
     assert await rooms.migrate(room, [NOTES, more]) == []
 
-    for text, told in (
-        ("INSERT INTO note (text) VALUES ('y'); SELECT 1 / 0", "0003.sql: division by zero"),
-        ("SELECT * FROM tenant_city.entity", "0003.sql: permission denied for schema tenant_city"),
-        ("SELECT pg_sleep(60)", "0003.sql: it takes too long"),
+    for text, seconds, told in (
+        ("INSERT INTO note (text) VALUES ('y'); SELECT 1 / 0", 60, "0003.sql: division by zero"),
+        ("SELECT * FROM tenant_city.entity", 60, "0003.sql: permission denied for schema tenant_city"),
+        ("SELECT pg_sleep(600)", 1, "0003.sql: it takes too long"),
     ):
         with pytest.raises(NotMigrated, match=told):
-            await rooms.migrate(room, [NOTES, more, ("0003.sql", text)], statement_seconds=0.2)
+            await rooms.migrate(room, [NOTES, more, ("0003.sql", text)], statement_seconds=seconds)
     await reader_holds(own)
     monkeypatch.setattr(migrations, "_TRIES", 2)
     with pytest.raises(NotMigrated, match=r"0003.sql: others held what it has to lock, 2 times"):

@@ -139,7 +139,8 @@ async def _write(call: Call, given: Sequence[Device], *, new: bool, alone: bool 
         known = await devices.of_addresses(transaction.connection, addresses)
         await _refuse_foreign(call, addresses, known)
         all_of(judging.of_owners(gateway, addresses, known, new=new))
-        if new and await devices.count(transaction.connection, gateway) + len(given) > devices.MOST:
+        more = len(set(addresses) - known.keys())
+        if new and await devices.count(transaction.connection, gateway) + more > devices.MOST:
             raise refused(422, "serviceConstraintExceeded", f"a gateway has {devices.MOST} devices at most")
         try:
             await devices.write(transaction.connection, gateway, given)

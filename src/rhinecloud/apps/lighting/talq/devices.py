@@ -135,6 +135,16 @@ async def told_calendars(connection: Connection, calendars: Mapping[UUID, str]) 
     )
 
 
+async def calendars(connection: Connection, gateway: Gateway) -> dict[UUID, str]:
+    """Which calendar the devices of a gateway said last that they have."""
+    records = await connection.fetch(
+        "SELECT address, coalesce(calendar, '') FROM talq_device WHERE gateway = $1 AND address <> $2",
+        gateway.number,
+        gateway.address,
+    )
+    return {record[0]: record[1] for record in records}
+
+
 async def lamps_of(connection: Connection, addresses: Sequence[UUID]) -> dict[UUID, str]:
     """In which lamps these devices are."""
     records = await connection.fetch(
@@ -168,20 +178,19 @@ async def without_lamp(connection: Connection, gateway: Gateway) -> list[tuple[U
 
 
 async def put_into(connection: asyncpg.Connection, gateway: Gateway, lamps: Mapping[UUID, str]) -> list[str]:
-    """Note in which lamps devices are; returns the lamps that are another device's already, which they stay."""
-    taken = []
-    for address, lamp in sorted(lamps.items(), key=lambda pair: pair[1]):
-        done = await connection.fetchval(
-            "UPDATE talq_device SET lamp = $3 WHERE address = $1 AND gateway = $2 "
-            "AND NOT EXISTS (SELECT FROM talq_device AS other WHERE other.lamp = $3 AND other.address <> $1) "
-            "RETURNING true",
-            address,
-            gateway.number,
-            lamp,
-        )
-        if done is None:
-            taken.append(lamp)
-    return taken
+    """Note in which lamps devices are, each in another; returns the lamps that another device is in already, which
+    it stays."""
+    records = await connection.fetch(
+        "WITH held AS MATERIALIZED (SELECT address FROM talq_device WHERE address = ANY($1::uuid[]) AND gateway = $3 "
+        "ORDER BY address FOR UPDATE) UPDATE talq_device AS device SET lamp = found.lamp "
+        "FROM held JOIN unnest($1::uuid[], $2::text[]) AS found (address, lamp) USING (address) "
+        "WHERE device.address = held.address AND NOT EXISTS (SELECT FROM talq_device AS other "
+        "WHERE other.lamp = found.lamp AND other.address <> held.address) RETURNING found.lamp",
+        list(lamps),
+        list(lamps.values()),
+        gateway.number,
+    )
+    return sorted(set(lamps.values()) - {record[0] for record in records})
 
 
 # Classes

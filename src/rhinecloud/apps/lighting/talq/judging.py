@@ -74,10 +74,11 @@ def of_devices(given: Sequence[Device], classes: Mapping[str, DeviceClass]) -> I
 def of_owners(
     gateway: Gateway, addresses: Sequence[UUID], found: Mapping[UUID, tuple[int, Device]], *, new: bool
 ) -> Iterator[Problem]:
-    """Whose devices these are. What is another gateway's is to this one as if it were not there."""
+    """Whose devices these are. What is another gateway's is to this one as if it were not there. A `new` one may be
+    known as its own: it was read from the gateway before the gateway told of it, or the answer got lost."""
     for address in addresses:
         owner = found.get(address, (None, None))[0]
-        if new and owner is not None:
+        if new and owner not in (None, gateway.number):
             yield 409, "resourceConflict", f"there is a device {address}"
         elif not new and owner != gateway.number:
             yield 404, "resourceNotFound", f"there is no device {address}"

@@ -239,13 +239,13 @@ def _threshold(name: str) -> int | None:
     return _EVERY if name in ("activePower", "totalPower", "supplyVoltage", "temperature") else None
 
 
-def groups(plan: Plan, owner: UUID, service: Service | None) -> dict[str, Group]:
-    """calendar id → a group of its devices, where the gateway has groups and they are large enough; else none."""
+def groups(plan: Plan, owner: UUID, service: Service | None, least: int) -> dict[str, Group]:
+    """calendar id → a group of its devices, where these are so many, and the gateway has groups that hold them."""
     if service is None or len(plan.assignments) > (service.maximum_number_of_groups or len(plan.assignments)):
         return {}
     found = {}
     for calendar, those in plan.assignments.items():
-        if those and len(those) <= (service.maximum_group_size or len(those)):
+        if least <= len(those) <= (service.maximum_group_size or len(those)):
             said = f"{calendar} {' '.join(map(str, those))}"
             found[calendar] = Group(
                 address=str(uuid5(_GROUPS, said)),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 
-from . import functions, plan_rows, plans
+from . import functions, plans
 from .base import AssignCommand, Document, Group, ResourceReference
 from .client import Declined, GatewayClient
 from .messages import Device, LoggerConfig, Service
@@ -31,7 +31,7 @@ async def prepare(client: GatewayClient, plan: Plan, own: UUID, grouping: Servic
             await client.send("POST", "logger-configs", logger)
         elif present != logger:
             await client.send("PUT", f"logger-configs/{logger.address}", logger)
-    groups = plans.groups(plan, own, grouping)
+    groups = plans.groups(plan, own, grouping, least=_ADDRESSES + 1)
     for group in groups.values():
         if await client.has(f"groups/{group.address}", Group) is None:
             await client.send("POST", "groups", [group])
@@ -56,11 +56,15 @@ def _same(document: Document, wanted: Any, kind: type[Any]) -> bool:
 
 
 async def assign(
-    client: GatewayClient, plan: Plan, present: dict[UUID, str], groups: dict[str, Group], version: int
-) -> bool:
-    """Give devices their calendars; false if the gateway says that it will take time (202). Raises Away, Declined."""
-    done = True
-    for calendar, those in plan_rows.missing(plan, present).items():
+    client: GatewayClient,
+    plan: Plan,
+    lacking: Mapping[str, Sequence[UUID]],
+    groups: Mapping[str, Group],
+    version: int,
+) -> None:
+    """Give devices the calendars that they lack (calendar id → devices). The gateway may take its time (202). Raises
+    Away, Declined."""
+    for calendar, those in lacking.items():
         addresses = [ResourceReference(resource="devices", address=str(device)) for device in those]
         if calendar in groups and len(those) == len(plan.assignments[calendar]):
             addresses = [ResourceReference(resource="groups", address=groups[calendar].address)]
@@ -70,8 +74,7 @@ async def assign(
                 entity=ResourceReference(resource="calendars", address=calendar),
                 cms_ref_id=str(version),
             )
-            done = await client.send("POST", "assign-commands", command) != 202 and done
-    return done
+            await client.send("POST", "assign-commands", command)
 
 
 async def devices_of(client: GatewayClient, configuration: Service | None) -> list[Device]:

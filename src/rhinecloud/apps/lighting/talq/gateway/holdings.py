@@ -38,6 +38,29 @@ _SPACE: Final = UUID("6f1c0d0a-90a3-4f0f-9d6c-1f6f6a3f0f11")
 _MOST_KEPT: Final = 100_000  # entries that wait to be reported; the oldest go first
 MOST_CALENDARS: Final = 100
 MOST_PROGRAMS: Final = 300
+_RECORDED: Final = tuple(
+    (identifier, kind, name)
+    for identifier, kind, names in (
+        (
+            "lamp",
+            functions.ACTUATOR,
+            (
+                "actualLightState",
+                "feedbackLightCommand",
+                "targetLightCommand",
+                "calendarID",
+                "defaultLightState",
+            ),
+        ),
+        (
+            "monitor",
+            functions.MONITOR,
+            ("activePower", "activeEnergy", "operatingHours", "supplyVoltage", "temperature", "lampFailure"),
+        ),
+        ("communication", COMMUNICATION, ("communicationFailure",)),
+    )
+    for name in names
+)
 
 
 class Lamp(msgspec.Struct, frozen=True):
@@ -93,6 +116,9 @@ class Holdings:
         self.groups: dict[str, Group] = {}
         self.loggers: dict[str, LoggerConfig] = {}
         self.waiting: dict[str, deque[LogEntry]] = {}
+        self._kept: dict[
+            tuple[str, UUID, str], Any
+        ] = {}  # by logger, luminaire and attribute: the last value
 
     # What it says of itself
 
@@ -186,7 +212,15 @@ class Holdings:
     def forget(self) -> None:
         """Everything that the CMS gave it (5.1, resynchronizing)."""
         self.address = self.cms = NIL
-        for given in (self.programs, self.calendars, self.groups, self.loggers, self.waiting, self.added):
+        for given in (
+            self.programs,
+            self.calendars,
+            self.groups,
+            self.loggers,
+            self.waiting,
+            self.added,
+            self._kept,
+        ):
             given.clear()
         for luminaire in self.luminaires.values():
             luminaire.calendar, luminaire.override = "", None
@@ -224,6 +258,7 @@ class Holdings:
                 if f"{one.address}/{sensing.FUNCTION}" in addresses
             )
 
+        changed = []
         for luminaire in self.luminaires.values():
             calendar = self.calendars.get(luminaire.calendar)
             scheduled, raised = None, False
@@ -236,12 +271,12 @@ class Holdings:
                     levels[key] = (level, level != plain)
                 scheduled, raised = levels[key]
             if luminaire.follow(scheduled, now, sensed=raised):
-                self._record(luminaire, now)
+                changed.append(luminaire)
+        self._record(changed, now)
 
     def record_all(self) -> None:
         """Record the state of every lamp, whether it changed or not."""
-        for luminaire in self.luminaires.values():
-            self._record(luminaire, self.now())
+        self._record(list(self.luminaires.values()), self.now(), everything=True)
 
     def event(self, luminaire: Luminaire, kind: str, *, begins: bool) -> None:
         """Something began or ended."""
@@ -265,30 +300,21 @@ class Holdings:
                 if listed and kind not in (names.black_list or ()):
                     self._keep(logger.address, LogEntry(data=data))
 
-    def _record(self, luminaire: Luminaire, now: datetime) -> None:
-        if "silent" in luminaire.faults:
-            return
-        told = luminaire.told(now)
+    def _record(self, luminaires: Sequence[Luminaire], now: datetime, *, everything: bool = False) -> None:
+        """Keep for each logger what it wants of these: what changed since it was kept last, or all."""
+        told = [(one, one.told(now)) for one in luminaires if "silent" not in one.faults]
         for logger in self.loggers.values():
-            mode = logger.recording_mode
-            if not isinstance(mode, VendorRecordingMode) or not self._logged(logger, luminaire.address):
+            if not isinstance(logger.recording_mode, VendorRecordingMode):
                 continue
-            wanted = (
-                None
-                if mode.content is None
-                else {
-                    (one.function.function_type, attribute.name)
-                    for one in mode.content
-                    for attribute in one.function.attributes
-                }
-            )
-            for identifier, kind in (
-                ("lamp", functions.ACTUATOR),
-                ("monitor", functions.MONITOR),
-                ("communication", COMMUNICATION),
-            ):
-                for name, value in told[identifier].items():
-                    if wanted is None or (kind, name) in wanted:
+            wanted = _wanted(logger.recording_mode)
+            for luminaire, said in told:
+                if not self._logged(logger, luminaire.address):
+                    continue
+                for identifier, kind, name in wanted:
+                    value = said[identifier][name]
+                    key = (logger.address, luminaire.address, name)
+                    if everything or _differs(self._kept.get(key), value, wanted[identifier, kind, name]):
+                        self._kept[key] = value
                         self._keep(logger.address, _entry(luminaire, identifier, kind, name, value, now))
 
     def _logged(self, logger: LoggerConfig, device: UUID) -> bool:
@@ -322,6 +348,28 @@ class Holdings:
         for _ in report.entries if entries else ():
             if entries:
                 entries.popleft()
+
+
+def _wanted(mode: VendorRecordingMode) -> dict[tuple[str, str, str], float]:
+    """What a logger wants of luminaires: function's id and type, attribute → percent of change that are worth it."""
+    if mode.content is None:
+        return dict.fromkeys(_RECORDED, 0.0)
+    thresholds = {
+        (one.function.function_type, attribute.name): float(attribute.on_change_threshold or 0)
+        for one in mode.content
+        for attribute in one.function.attributes
+    }
+    return {
+        (identifier, kind, name): thresholds[kind, name]
+        for identifier, kind, name in _RECORDED
+        if (kind, name) in thresholds
+    }
+
+
+def _differs(before: Any, value: Any, percent: float) -> bool:
+    if before is None or not isinstance(value, float):
+        return bool(before != value)
+    return bool(abs(value - before) > abs(before) * percent / 100)
 
 
 def _entry(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -40,25 +41,51 @@ class Speaker:
         self.holdings = holdings
         self._http = http
         self._key = key
+        self._to_say: deque[tuple[str, str, Any]] = deque()  # of the introduction
+        self._unanswered: tuple[str, str, Any] | None = None
         holdings.cms_uri = cms_uri.rstrip("/") + "/"
         holdings.uri = own_uri.rstrip("/") + "/"
 
     async def introduce(self) -> None:
-        """The bootstrap (5.1), and all devices. Raises Refused, httpx.HTTPError."""
+        """The bootstrap (5.1), and all devices; where it broke off before, it goes on. Raises Refused,
+        httpx.HTTPError."""
         holdings = self.holdings
-        holdings.forget()
-        (itself,) = msgspec.json.decode(
-            await self._send("POST", "devices", [holdings.itself()], announcing=True), type=list[Device]
-        )
-        holdings.cms = UUID(functions.value_of(itself.functions, functions.GATEWAY, "cmsAddress"))
-        holdings.address = itself.address
-        await self._send("POST", "device-classes", [holdings.gateway_class()])
-        await self._send("PATCH", f"devices/{holdings.address}", holdings.itself())
-        await self._send("POST", "services", holdings.services())
-        await self._send("POST", "device-classes", holdings.classes()[1:])
+        if holdings.address == NIL:
+            holdings.forget()
+            (itself,) = msgspec.json.decode(
+                await self._send("POST", "devices", [holdings.itself()], announcing=True), type=list[Device]
+            )
+            holdings.cms = UUID(functions.value_of(itself.functions, functions.GATEWAY, "cmsAddress"))
+            holdings.address = itself.address
+            self._to_say = deque(self._steps())
+        while self._to_say:
+            method, path, content = self._to_say[0]
+            try:
+                await self._send(method, path, content)
+            except httpx.HTTPError:
+                self._unanswered = self._to_say[0]
+                raise
+            except Refused as error:
+                # 409: it is there, for only the answer got lost before.
+                if error.status != 409 or self._unanswered is not self._to_say[0]:
+                    raise
+            self._to_say.popleft()
+
+    def _steps(self) -> Iterator[tuple[str, str, Any]]:
+        """What it says after the announcement: method, path and content of each request."""
+        holdings = self.holdings
+        yield "POST", "device-classes", [holdings.gateway_class()]
+        yield "PATCH", f"devices/{holdings.address}", holdings.itself()
+        yield "POST", "services", holdings.services()
+        yield "POST", "device-classes", holdings.classes()[1:]
         devices = [one for one in holdings.devices() if one.address != holdings.address]
         for start in range(0, len(devices), _AT_ONCE):
-            await self._send("POST", "devices", devices[start : start + _AT_ONCE])
+            yield "POST", "devices", devices[start : start + _AT_ONCE]
+
+    @property
+    def introduced(self) -> bool:
+        """Whether the CMS knows it and all its devices."""
+        return self.holdings.address != NIL and not self._to_say
 
     async def report(self) -> int:
         """Report what waits; returns how many entries the CMS took. Raises Refused, httpx.HTTPError."""
@@ -75,7 +102,7 @@ class Speaker:
         pause, sampled = _PAUSE, 0.0
         while True:
             try:
-                if self.holdings.address == NIL:
+                if not self.introduced:
                     await self.introduce()
                     _log.info("%s is introduced as %s", self.holdings.name, self.holdings.address)
                 self.holdings.step()
