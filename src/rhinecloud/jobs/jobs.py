@@ -118,7 +118,8 @@ class Jobs:
         """Queue a job in the transaction of `connection`: it exists if and when that commits. Returns its id.
 
         It is due at once, or not before `at`. With a `key`, no second job of the same name and key is queued while
-        one waits or runs; then None is returned. `payload` is anything that msgspec encodes as JSON.
+        one waits or runs; then None is returned. One that runs may have read already what this one is to act upon: who
+        brings news queues without a key. `payload` is anything that msgspec encodes as JSON.
         """
         (job,) = await self.enqueue_many(connection, name, [payload], at=at, keys=[key])
         return job
