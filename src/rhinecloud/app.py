@@ -59,13 +59,15 @@ class Endpoint(msgspec.Struct, frozen=True):
 
 class Place(msgspec.Struct, frozen=True):
     """An entry of the navigation. `path` as of a page; `group`: where it stands (apps, data, operations,
-    administration, or "" for the first row), `order` among the others there."""
+    administration, or "" for the first row), `order` among the others there. `also`: paths of other pages that are a
+    part of it, with what lies below them."""
 
     label: Text
     permission: str
     path: str = ""
     group: str = "apps"
     order: int = 50
+    also: tuple[str, ...] = ()
 
 
 class Job(msgspec.Struct, frozen=True):

@@ -75,6 +75,21 @@ def test_an_app_with_several_places_is_one_of_its_group_and_has_a_row_of_its_own
     assert apps(NOBODY, "/light/map") == [("Lighting map", "page", []), ("Notices", "", [])]
 
 
+def test_pages_beside_a_place_belong_to_it() -> None:
+    navigation = Navigation()
+    plan = Entry("/light/plan", ("Plan", "Plan"), "public", "apps", also=("/light/programs", "/light/map/of"))
+    navigation.add(Entry("/light/map", ("Karte", "Map"), "public", "apps"), plan)
+
+    def current(path: str) -> list[str]:
+        (group,) = (item for item in navigation.of(OPEN, path) if item.key == "apps")
+        return [item.path for item in group.items if item.current]
+
+    assert current("/light/programs/7") == ["/light/plan"]
+    assert current("/light/map/of/7") == ["/light/plan"]
+    assert current("/light/map/7") == ["/light/map"]
+    assert current("/light/programsx") == []
+
+
 async def test_the_menu_of_a_phone(visit: Visiting) -> None:
     async with visit(width=390, height=844) as visited:
         page = visited.page

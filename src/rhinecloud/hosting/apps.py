@@ -214,6 +214,7 @@ class Apps:
                             place.group,
                             place.order,
                             hosted.app.title,
+                            tuple(f"/{name}{path}" for path in place.also),
                         )
                         for place in hosted.app.places
                     )

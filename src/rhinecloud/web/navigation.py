@@ -18,7 +18,8 @@ Label = tuple[str, str]  # German, English
 
 class Entry(msgspec.Struct, frozen=True):
     """A place: its path, its name, the permission of its page, and where it stands: in which group ("" for none), and
-    after which others (`order`, smallest first). `app`: the title of the app that it belongs to."""
+    after which others (`order`, smallest first). `app`: the title of the app that it belongs to. `also`: other paths
+    that are a part of it."""
 
     path: str
     label: Label
@@ -26,6 +27,11 @@ class Entry(msgspec.Struct, frozen=True):
     group: str = ""
     order: int = 50
     app: Label | None = None
+    also: tuple[str, ...] = ()
+
+    def holds(self, path: str) -> int:
+        """How much of an address is that of the place: the nearest place holds the most, others nothing."""
+        return max((len(one) for one in (self.path, *self.also) if _holds(one, path)), default=0)
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -112,9 +118,10 @@ class Navigation:
     def of(self, actor: Actor, path: str) -> tuple[Item, ...]:
         """What somebody is shown who looks at an address, in order."""
         seen = [entry for entry in self._entries.values() if actor.may(entry.permission)]
-        here = max(
-            (entry.path for entry in seen if _holds(entry.path, path)), key=len, default=None
+        nearest = max(
+            seen, key=lambda entry: entry.holds(path), default=None
         )  # of /a and /a/b the nearer one
+        here = nearest.path if nearest is not None and nearest.holds(path) else None
         placed: list[tuple[int, str, Item]] = []
         for entry in seen:
             if not entry.group:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence, Set
 from types import ModuleType
 from typing import Any, Final
 
-from rhinecloud.app import App, Permission, PersonalData
+import msgspec
+
+from rhinecloud.app import App, Permission, PersonalData, Place
 from rhinecloud.people.register import Activity
 
 from .accounts import manifest as accounts
@@ -60,6 +63,29 @@ def _all(name: str) -> tuple[Any, ...]:
 
 sections.declare(_all("SECTIONS"))
 
+# What lamps are connected by, each an area of its own: one entry, so that the row is one line on a usual screen.
+_CONNECTING: Final = (talq, lorawan)
+_CONNECTIONS: Final = ("Anbindung", "Connections")
+
+
+def _places() -> tuple[Place, ...]:
+    """Those of the areas. All other pages of an area belong to its last place."""
+    known = {place.path for place in _all("PLACES")}
+    first = msgspec.structs.replace(_CONNECTING[0].PLACES[0], label=_CONNECTIONS)
+    connecting = _holding((first,), _CONNECTING, known - {place.path for place in lorawan.PLACES})
+    areas = (
+        _holding(manifest.PLACES, (manifest,), known)
+        for manifest in _MANIFESTS
+        if manifest not in _CONNECTING
+    )
+    return tuple(place for places in (*areas, connecting) for place in places)
+
+
+def _holding(places: Sequence[Place], manifests: Sequence[ModuleType], known: Set[str]) -> tuple[Place, ...]:
+    paths = {page.path for manifest in manifests for page in manifest.PAGES}
+    others = {"/" + path.split("/")[1] for path in paths if path} - known
+    return (*places[:-1], msgspec.structs.replace(places[-1], also=tuple(sorted(others))))
+
 
 def _personal_data() -> PersonalData:
     """What is kept of staff and of those whose things hang on a post. No area keeps anything of who passes a lamp."""
@@ -102,7 +128,7 @@ app: Final = App(
     },
     pages=_all("PAGES"),
     endpoints=_all("ENDPOINTS"),
-    places=_all("PLACES"),
+    places=_places(),
     jobs=_all("JOBS"),
     tasks=_all("TASKS"),
     views=_all("VIEWS"),

@@ -17,7 +17,7 @@ PAGES: Final = (
     Page("/faults/{number:int}", pages.one, "lighting.see"),
 )
 
-PLACES: Final = (Place(("Störungen (Licht)", "Faults (light)"), "lighting.see", "/faults", order=54),)
+PLACES: Final = (Place(("Störungen", "Faults"), "lighting.see", "/faults", order=54),)
 
 TASKS: Final = (Task("faults", watching.watch),)
 
