@@ -126,3 +126,17 @@ async def test_pages_can_be_used_by_everybody(visit: Visiting, office: Office, t
     await axe_and_width(
         visit, ["/lighting/demand/map?detector=d0", "/lighting/demand/zones/new?text=b1"], theme
     )
+
+
+@pytest.mark.parametrize("width", [320, 390, 1280])
+async def test_what_fields_have_in_common_stands_above_them(
+    visit: Visiting, office: Office, width: int
+) -> None:
+    async with visit(width=width) as visited:
+        await visited.go("/lighting/demand/zones/new?text=b1&lang=de")
+        groups = visited.page.locator("main fieldset")
+        assert await groups.count() == 4
+        for group in await groups.all():
+            legend = await group.locator("legend").bounding_box()
+            first = await group.locator("input").first.bounding_box()
+            assert legend and first and legend["y"] + legend["height"] <= first["y"]
