@@ -30,6 +30,7 @@ _WINDOW = 512  # publications that may wait for their acknowledgement at once
 _PENDING_BYTES = 16 * 1024**2  # what may wait in memory while the connection is away
 _RETRY = 0.5  # seconds between attempts to connect
 _LEAVING = 5.0  # seconds
+_SUBSCRIBING = 2  # seconds
 _WORTH_TELLING = 2.0  # seconds without NATS that are worth a warning; its first start takes less
 
 _log = logging.getLogger(__name__)
@@ -202,7 +203,7 @@ class Bus:
         async def on_message(message: Msg) -> None:
             await callback(message.data)
 
-        return await self.client.subscribe(subject, cb=on_message)
+        return await self._subscribed(await self.client.subscribe(subject, cb=on_message))
 
     async def listen(
         self, subject: str, callback: Callable[[Message], None], *, queue: str = ""
@@ -212,7 +213,14 @@ class Bus:
         async def on_message(message: Msg) -> None:
             callback(Message(message.subject, message.data, message.headers or {}))
 
-        return await self.client.subscribe(subject, queue=queue, cb=on_message)
+        return await self._subscribed(await self.client.subscribe(subject, queue=queue, cb=on_message))
+
+    async def _subscribed(self, subscription: Subscription) -> Subscription:
+        """When the server knows of it: who reads something after that misses no word of a change. While the server is
+        away it is told when it is back."""
+        with contextlib.suppress(NatsError, OSError, TimeoutError):
+            await self.client.flush(_SUBSCRIBING)
+        return subscription
 
     async def tell(self, subject: str, payload: bytes) -> None:
         """Say it to whoever listens now; it may be lost."""

@@ -74,18 +74,19 @@ class Watching:
         self._facts_at = -1e18
 
     async def begin(self) -> None:
-        """Read what is known."""
-        pool = self._city.db.pool
-        self._open = {fault.key: fault for fault in await alarms.open_faults(pool)}
-        self._signs = {(sign.lamp, sign.kind): sign for sign in await alarms.signs(pool)}
-        await self._read_thresholds()
-        self._relating = Relating(self._relating.limits, self._open)
-        await self._supplies.read(self._city)
-        await self._read_facts()
-        for lamp, kind in self._signs:
-            if lamp in self._rows:
-                self._detectors.remember(self._rows[lamp], kind)
-        await self._city.bus.hear(WAKE, self._look_again)
+        """Read what is known. Who changes thresholds meanwhile is heard, and read after it."""
+        async with self._lock:
+            await self._city.bus.hear(WAKE, self._look_again)
+            pool = self._city.db.pool
+            self._open = {fault.key: fault for fault in await alarms.open_faults(pool)}
+            self._signs = {(sign.lamp, sign.kind): sign for sign in await alarms.signs(pool)}
+            await self._read_thresholds()
+            self._relating = Relating(self._relating.limits, self._open)
+            await self._supplies.read(self._city)
+            await self._read_facts()
+            for lamp, kind in self._signs:
+                if lamp in self._rows:
+                    self._detectors.remember(self._rows[lamp], kind)
 
     async def _look_again(self, _: bytes) -> None:
         async with self._lock:
@@ -182,6 +183,7 @@ class Watching:
         async with self._lock:
             now = self._city.clock.now().timestamp()
             if now - self._facts_at > _FACTS:
+                await self._read_thresholds()  # a word of the bus may be lost
                 await self._read_facts()
             powered = self._supplies.powered_since(self._facts, now)
             await self._settle(self._detectors.sweep(now, powered), now)

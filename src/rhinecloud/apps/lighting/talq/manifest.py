@@ -90,7 +90,7 @@ HOLDINGS: Final = (
         "talq_override",
         text=("Übersteuerungen von Leuchten", "overrides of lamps"),
         columns=(_ACTOR,),
-        impersonal=("device", "gateway", "level", "ends", *_WISH),
+        impersonal=("device", "gateway", "level", "ends", "automatic", *_WISH),
         found={"actor": "actor"},
         retention=_LIVES,
         erasure=_ON_RECORD,

@@ -98,6 +98,7 @@ async def _ask(
         "(device, gateway, version, level, ends, state, actor, asked_at, due_at, next_at) "
         "VALUES ($1, $2, 1, $3, $4, 'asked', $5, $6, $7, $6) ON CONFLICT (device) DO UPDATE SET "
         "gateway = excluded.gateway, version = old.version + 1, level = excluded.level, ends = excluded.ends, "
+        "automatic = false, "
         "state = 'asked', actor = excluded.actor, asked_at = excluded.asked_at, due_at = excluded.due_at, "
         "next_at = excluded.next_at, attempts = 0, sent_at = NULL, settled_at = NULL, trouble = NULL",
         rows,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 from uuid import UUID
@@ -24,6 +23,10 @@ _PAUSE: Final = 2.0  # seconds before it is tried again, at first
 _LONGEST: Final = 60.0
 
 
+Step = tuple[str, str, Any]
+"""A request: method, path, content."""
+
+
 class Refused(Exception):  # noqa: N818  # says what became of the request
     """The CMS will not."""
 
@@ -41,8 +44,9 @@ class Speaker:
         self.holdings = holdings
         self._http = http
         self._key = key
-        self._to_say: deque[tuple[str, str, Any]] = deque()  # of the introduction
-        self._unanswered: tuple[str, str, Any] | None = None
+        self._steps: Iterator[Step] = iter(())  # of the introduction
+        self._step: Step | None = None
+        self._unanswered: Step | None = None
         holdings.cms_uri = cms_uri.rstrip("/") + "/"
         holdings.uri = own_uri.rstrip("/") + "/"
 
@@ -57,22 +61,22 @@ class Speaker:
             )
             holdings.cms = UUID(functions.value_of(itself.functions, functions.GATEWAY, "cmsAddress"))
             holdings.address = itself.address
-            self._to_say = deque(self._steps())
-        while self._to_say:
-            method, path, content = self._to_say[0]
+            self._steps = self._bootstrap()
+            self._step = next(self._steps, None)
+        while self._step is not None:
             try:
-                await self._send(method, path, content)
+                await self._send(*self._step)
             except httpx.HTTPError:
-                self._unanswered = self._to_say[0]
+                self._unanswered = self._step
                 raise
             except Refused as error:
                 # 409: it is there, for only the answer got lost before.
-                if error.status != 409 or self._unanswered is not self._to_say[0]:
+                if error.status != 409 or self._unanswered is not self._step:
                     raise
-            self._to_say.popleft()
+            self._step = next(self._steps, None)
 
-    def _steps(self) -> Iterator[tuple[str, str, Any]]:
-        """What it says after the announcement: method, path and content of each request."""
+    def _bootstrap(self) -> Iterator[Step]:
+        """What it says after the announcement."""
         holdings = self.holdings
         yield "POST", "device-classes", [holdings.gateway_class()]
         yield "PATCH", f"devices/{holdings.address}", holdings.itself()
@@ -85,7 +89,7 @@ class Speaker:
     @property
     def introduced(self) -> bool:
         """Whether the CMS knows it and all its devices."""
-        return self.holdings.address != NIL and not self._to_say
+        return self.holdings.address != NIL and self._step is None
 
     async def report(self) -> int:
         """Report what waits; returns how many entries the CMS took. Raises Refused, httpx.HTTPError."""
