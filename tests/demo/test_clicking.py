@@ -147,3 +147,18 @@ async def test_a_fault_is_found_ordered_repaired_and_verified_by_clicking(page: 
     await page.get_by_role("link", name="Map", exact=True).last.click()
     await page.wait_for_selector("#map[data-ready]")
     await counts(page, "Dark", 0)
+
+
+async def test_somebody_passes_and_lamps_rise_by_clicking(page: Page) -> None:
+    await page.goto("/lighting/demand")
+    await shows(page, "up to date")
+    await page.get_by_role("link", name="Map of the detectors").click()
+    await page.wait_for_selector("#map[data-ready]")
+    await counts(page, "detector", 2)
+    await page.get_by_label("Detector", exact=True).select_option(label="Friedrich-Ebert-Straße, Detektor 1")
+    await page.get_by_label("Travellers").select_option("pedestrian")
+    await page.get_by_label("Direction").select_option("forward")
+    await page.get_by_role("button", name="Show").click()
+    risen = page.locator("#table tbody tr")
+    await expect(risen).to_have_count(7, timeout=PATIENCE)
+    await expect(risen.first).to_contain_text("the platform")

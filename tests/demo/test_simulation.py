@@ -15,6 +15,7 @@ from rhinecloud.demo.fleet import CABINETS, LAMPS, Fleet, devices, lamps, order
 from rhinecloud.demo.inventory import inventory
 from rhinecloud.demo.luminaires import EVERY, RATED, STANDBY, UNTOLD, Luminaires, power
 from rhinecloud.demo.mqtt import address
+from rhinecloud.demo.roads import detectors, roads
 from rhinecloud.demo.stations import STATIONS, report
 from rhinecloud.demo.streets import DISTRICTS, FEEDERS, city
 from rhinecloud.demo.traffic import Report, Traffic
@@ -39,6 +40,28 @@ def test_every_lamp_stands_in_duisburg_and_has_its_own_name(lamps: int) -> None:
 def test_a_restart_finds_the_same_streets_and_more_lamps_keep_the_old_ones() -> None:
     assert city(500) == city(500)
     assert city(720)[:10] == city(2_000)[:10]
+
+
+def test_streets_with_detectors_cross() -> None:
+    streets = city(2_000)
+    put_up = detectors(streets)
+    lines = {
+        one["properties"]["name"]: {tuple(point) for point in one["geometry"]["coordinates"]}
+        for one in roads(streets)["features"]
+    }
+    assert len(lines) == len(streets)
+    one, other = {detector["street"] for detector in put_up}
+    assert len(lines[one] & lines[other]) == 1
+    for detector in put_up:
+        assert (detector["lon"], detector["lat"]) in lines[detector["street"]]
+    assert all(len(line) > 50 for line in lines.values())
+
+
+@pytest.mark.parametrize("lamps", [1, 2, 3, 72])
+def test_a_small_city_has_few_detectors_or_none(lamps: int) -> None:
+    streets = city(lamps)
+    assert len(roads(streets)["features"]) == (lamps > 2)
+    assert len({one["id"] for one in detectors(streets)}) == (2 if lamps > 2 else 0)
 
 
 class Demo:

@@ -7,7 +7,7 @@ import asyncio
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from dataclasses import dataclass
 
 import httpx
@@ -123,13 +123,20 @@ async def _simulate(given: argparse.Namespace) -> None:
 
 
 async def _plan(http: httpx.AsyncClient, streets: list[Street], clock: Clock) -> None:
-    """Let the city plan the demo's night; what it does not take is said, and lamps go by themselves."""
+    """Have the demo's night planned, and light on demand set up; what the city does not take is said, and lamps go by
+    themselves."""
     if clock.speed > FASTEST_PLANNED:
         _say(f"No program knows a night that is {clock.speed:.0f} times as quick: lamps go by themselves")
         return
     nights = {kind.id: steps(clock, time.time(), kind.course) for kind in KINDS}
+    engineer = Engineer(http)
+    await _told(engineer.plan(streets, nights, clock.speed))
+    await _told(engineer.equip(streets))
+
+
+async def _told(work: Awaitable[str]) -> None:
     try:
-        done = await Engineer(http).plan(streets, nights, clock.speed)
+        done = await work
     except EngineerError as error:
         done = str(error)
     if done:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,11 +12,13 @@ import httpx
 
 from rhinecloud.demo.night import Course, Step, main_street, side_street
 from rhinecloud.demo.noticing import PATH, impatient
+from rhinecloud.demo.roads import detectors, roads
 from rhinecloud.demo.streets import Street
 
 _ROOT = "/lighting"
 _DIGEST = re.compile(r'name="digest" value="([^"]+)"')
 _VERSION = re.compile(r'name="version" value="(\d+)"')
+_NO_ROADS = "No roads were taken yet"
 _KEPT = 303
 _MISSING = 404
 
@@ -70,6 +73,23 @@ class Engineer:
             return "Somebody has changed the plan and not applied it: until then lamps keep the night that they have"
         return await self._apply()
 
+    async def equip(self, streets: Sequence[Street]) -> str:
+        """Have detectors on a few streets, and the roads by which they know which lamps stand ahead; says what was
+        done, nothing if there are no such pages. Once: roads that the city has stay as they are. Raises EngineerError.
+        """
+        page = await self._http.get(f"{_ROOT}/demand", headers={"Accept-Language": "en"})
+        those = detectors(streets)
+        if page.status_code != 200 or _NO_ROADS not in page.text or not those:
+            return ""
+        answer = await self._http.post(f"/api{_ROOT}/demand/detectors", json=those, headers=self._headers)
+        if answer.status_code != 200:
+            raise EngineerError(f"{answer.url} is answered {answer.status_code}")
+        # The roads last: where they are, everything is.
+        drawn = ("demo.geojson", json.dumps(roads(streets)).encode(), "application/geo+json")
+        await self._send("demand/roads", files={"file": drawn})
+        named = " and ".join(sorted({one["street"] for one in those}))
+        return f"Put up detectors for light on demand: {named}"
+
     async def _notice_soon(self) -> None:
         page = await self._http.get(f"{_ROOT}/{PATH}")
         if page.status_code == 200 and (form := impatient(page.text)):
@@ -116,7 +136,12 @@ class Engineer:
         await self._send("plan/apply", {"digest": html.unescape(found[1]), "confirmed": "yes"})
         return "Planned the demo's night for all lamps, and applied it"
 
-    async def _send(self, path: str, form: Mapping[str, str]) -> None:
-        answer = await self._http.post(f"{_ROOT}/{path}", data=dict(form), headers=self._headers)
+    async def _send(
+        self,
+        path: str,
+        form: Mapping[str, str] | None = None,
+        files: Mapping[str, tuple[str, bytes, str]] | None = None,
+    ) -> None:
+        answer = await self._http.post(f"{_ROOT}/{path}", data=form, files=files, headers=self._headers)
         if answer.status_code != _KEPT:
             raise EngineerError(f"{answer.url} is answered {answer.status_code}")
