@@ -17,7 +17,7 @@ from rhinecloud.apps.lighting.control.programs import ByVolume
 from rhinecloud.apps.lighting.control.reasons import Reason, texts
 from rhinecloud.apps.lighting.control.rules import Floor
 from rhinecloud.apps.lighting.control.sun import Dark
-from rhinecloud.apps.lighting.control.targets import Demand, Layers, night, target
+from rhinecloud.apps.lighting.control.targets import Demand, Layers, Override, night, target
 from rhinecloud.apps.lighting.control.volume import (
     Count,
     Needed,
@@ -149,6 +149,34 @@ def test_what_lies_above_and_below() -> None:
         layers(volume), demands=(Demand(source="z", level=90, begins=NOW, until=NOW + 9e4),)
     )
     assert target(raised, NOW + 4_000).level == 90
+
+
+def test_until_when_a_lamp_is_lowered() -> None:
+    def step(begin: int, end: int, level: float, index: int) -> Stretch:
+        return Stretch(int(NOW) + begin, int(NOW) + end, level, (Reason("fixed", "p", index),))
+
+    curve = (
+        step(0, 4_000, 100, 0),
+        step(4_000, 6_000, 80, 1),
+        step(6_000, 6_500, 40, 2),
+        step(6_500, 36_000, 50, 3),
+    )
+    some = Layers(curve=curve, volume=Volume("x", "M2", (QUIET,)))
+    until = {at: target(some, NOW + at).lowered for at in (0, 3_700, 5_000, 6_200, 6_600)}
+    # Over the step from 100 to 80 %, as the class is the same; not below it, where the program has no more.
+    assert until == {0: 0, 3_700: NOW + 6_000, 5_000: NOW + 6_000, 6_200: 0, 6_600: 0}
+    by_hand = Override(id="1", level=10, begins=NOW + 4_500, ends=NOW + 5_500)
+    some = msgspec.structs.replace(some, overrides=(by_hand,))
+    until = {at: target(some, NOW + at).lowered for at in (4_100, 5_000, 5_600)}
+    assert until == {4_100: NOW + 4_500, 5_000: 0, 5_600: NOW + 6_000}
+    # A ramp passes the class: what is planned falls below it, and rises above.
+    ramp = (
+        step(0, 3_600, 0, 0),
+        *(step(3_600 + 10 * one, 3_610 + 10 * one, 10.0 * one, 1) for one in range(11)),
+    )
+    some = Layers(curve=ramp, volume=Volume("x", "M2", (QUIET,)))
+    found = [(one.level, one.lowered > 0) for one in night(some)]
+    assert found[-2:] == [(50, False), (50, True)]
 
 
 def test_an_assumed_night() -> None:

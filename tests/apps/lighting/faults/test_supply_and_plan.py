@@ -83,6 +83,7 @@ class Night:
             since=np.full(3, begin),
             until=np.full(3, end),
             why=np.zeros(3, np.int64),
+            lowered=np.zeros(3),
             reasons=[()],
         )
 

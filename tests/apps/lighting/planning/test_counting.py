@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from rhinecloud.apps.lighting.control.citywide import Place
-from rhinecloud.apps.lighting.control.programs import ByVolume
+from rhinecloud.apps.lighting.control.programs import ByVolume, Dynamic, Sensor
 from rhinecloud.apps.lighting.control.rules import CrossingStaysLit, LawRule
 from rhinecloud.apps.lighting.control.volume import Count, Standing
 from rhinecloud.apps.lighting.demand.counting import Count as Told
@@ -92,13 +92,28 @@ def test_whose_lamps_they_are_for() -> None:
         Counter(what="street", subject="Königstraße", entity="urn:a"),
         Counter(what="group", subject="wege", entity="urn:b"),
     ]
-    place = placing(counters, [group])
+    place = placing(counters, [group], {lamp(6).id})
     assert place(lamp(1, installed_class="M3", category="path")) == Place("Königstraße", "M3")
     assert place(lamp(1, street="KÖNIGSTRASSE")) == Place("Königstraße", "")
     assert place(lamp(2, street="Parkweg", category="path")) == Place("#wege", "")
     assert place(lamp(3, street="Parkweg")) == Place("", "")
-    assert place(lamp(4, gateway=7)) is None
+    assert place(lamp(4, gateway=7)) == Place("Königstraße", "", behind=True)
     assert place(lamp(5, multicast=7)) is None
+    assert place(lamp(6, gateway=7)) is None  # sensors of its gateway raise it
+
+
+def test_an_override_does_not_lie_over_sensors_of_a_gateway() -> None:
+    counted = msgspec.structs.replace(DIMMED, volume=ByVolume())
+    sensing = msgspec.structs.replace(counted, dynamic=(Dynamic(level=100),))
+    photocell = msgspec.structs.replace(counted, periods=(Sensor(on_level=1, off_level=0),))
+    here, behind = Place("x", "M2"), Place("x", "M2", behind=True)
+    assert [here.follows(one) for one in (DIMMED, counted, sensing, photocell)] == [False, True, True, True]
+    assert [behind.follows(one) for one in (DIMMED, counted, sensing, photocell)] == [
+        False,
+        True,
+        False,
+        False,
+    ]
 
 
 def test_what_an_assumed_traffic_is() -> None:
@@ -148,7 +163,12 @@ def test_a_plan_is_judged_by_the_darkest_that_counts_may_ask_for() -> None:
     full = msgspec.structs.replace(DIMMED, fixed=(msgspec.structs.replace(DIMMED.fixed[0], level=100),))
     rule = LawRule(id="crossing", name=("Überwege", "crossings"), rule=CrossingStaysLit())
     everybody = Group(id="all", name=("Alle", "All"), selection=Types(categories=("crossing", "road")))
-    lamps = [lamp(1, category="crossing", installed_class="M2"), lamp(2, category="road"), lamp(3, gateway=1)]
+    lamps = [
+        lamp(1, category="crossing", installed_class="M2"),
+        lamp(2, category="road"),
+        lamp(3, multicast=1),
+        lamp(4, gateway=1, installed_class="M2"),
+    ]
 
     def found(some: Any) -> tuple[bool, list[str]]:
         plan = Plan(
@@ -166,4 +186,6 @@ def test_a_plan_is_judged_by_the_darkest_that_counts_may_ask_for() -> None:
     assert found(full) == (False, [])
     refused, notes = found(msgspec.structs.replace(full, volume=ByVolume()))
     assert refused
-    assert [("class of these lamps" in one, "TALQ" in one) for one in notes] == [(True, False), (False, True)]
+    assert ["class of these lamps" in notes[0], "LoRaWAN" in notes[1], len(notes)] == [True, True, 2]
+    _, notes = found(msgspec.structs.replace(full, volume=ByVolume(), dynamic=(Dynamic(level=100),)))
+    assert "listens to sensors" in notes[2]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from .calendars import Calendar, program_of
 from .clocks import night_of
 from .curve import Curve, curve, dark_all_night
-from .programs import Program
+from .programs import Program, senses
 from .reasons import Reason, Why
 from .rules import Floor
 from .sun import Dark, Event, Sky, nights
@@ -40,10 +40,16 @@ class Lamps(msgspec.Struct, frozen=True, kw_only=True):
 
 class Place(msgspec.Struct, frozen=True):
     """What a class by volume asks of a lamp: where its traffic is counted (empty: nowhere), and its own class (empty:
-    not known)."""
+    not known). `behind`: a gateway runs its program."""
 
     counted: str = ""
     installed: str = ""
+    behind: bool = False
+
+    def follows(self, program: Program) -> bool:
+        """Whether a program has the lamp follow counts. Not where a gateway listens to sensors: an override would lie
+        over them."""
+        return program.volume is not None and not (self.behind and senses(program))
 
 
 class Plans(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,12 +66,14 @@ class Plans(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CityTargets(msgspec.Struct, frozen=True, kw_only=True):
-    """Targets as columns, one row per lamp: percent, seconds since 1970; `why` is an index into `reasons`."""
+    """Targets as columns, one row per lamp: percent, seconds since 1970; `why` is an index into `reasons`, `lowered` as
+    that of `Target`."""
 
     level: NDArray[np.float32]
     since: NDArray[np.float64]
     until: NDArray[np.float64]
     why: NDArray[np.int64]
+    lowered: NDArray[np.float64]
     reasons: Sequence[Why]
 
 
@@ -94,6 +102,7 @@ def city_targets(
         since=np.array([one.since for one in found], np.float64)[alike],
         until=np.array([one.until for one in found], np.float64)[alike],
         why=np.array([reasons.setdefault(one.why, len(reasons)) for one in found], np.int64)[alike],
+        lowered=np.array([one.lowered for one in found], np.float64)[alike],
         reasons=list(reasons),
     )
 
@@ -136,7 +145,7 @@ class _Night:
 
     def _volume(self, program: str | None, place: Place | None) -> Volume | None:
         known = self._plans.programs.get(program) if program is not None else None
-        if known is None or known.volume is None or place is None:
+        if known is None or place is None or not place.follows(known):
             return None
         return Volume(place.counted, place.installed, self._plans.needed.get((place.counted, known.id), ()))
 

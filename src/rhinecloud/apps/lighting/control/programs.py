@@ -147,6 +147,11 @@ class Program(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     volume: ByVolume | None = None
 
 
+def senses(program: Program) -> bool:
+    """Whether sensors have a say in it."""
+    return bool(program.dynamic) or any(isinstance(one, Sensor | AstroAndSensor) for one in program.periods)
+
+
 def parse(text: bytes | str) -> Program:
     """A program from its JSON form. Raises msgspec.ValidationError, which names the field, for what has another form;
     what it says is judged by `problems`."""

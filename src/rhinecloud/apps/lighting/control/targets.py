@@ -8,6 +8,7 @@ names what lies below it too.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Sequence
 
 import msgspec
 
@@ -41,12 +42,14 @@ class Demand(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Target(msgspec.Struct, frozen=True):
-    """`level` in percent, from `since` until before `until` (seconds since 1970, within the night at most)."""
+    """`level` in percent, from `since` until before `until` (seconds since 1970, within the night at most). `lowered`:
+    until when counted traffic holds it at this level, which is below what is planned; 0 if it does not."""
 
     level: float
     since: float
     until: float
     why: Why
+    lowered: float = 0.0
 
 
 class Layers(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,13 +72,22 @@ def target(layers: Layers, instant: float) -> Target:
         return Target(stretch.level, stretch.begin, stretch.end, stretch.why + layers.chosen)
     edges = _edges(layers)
     here = bisect_right(edges, instant) - 1
-    level, why = _decided(layers, edges[here])
+    decided = _decided(layers, edges[here])
     first, last = here, here + 1
-    while first > 0 and _decided(layers, edges[first - 1]) == (level, why):
+    while first > 0 and _decided(layers, edges[first - 1]) == decided:
         first -= 1
-    while last < len(edges) - 1 and _decided(layers, edges[last]) == (level, why):
+    while last < len(edges) - 1 and _decided(layers, edges[last]) == decided:
         last += 1
-    return Target(level, edges[first], edges[last], why + layers.chosen)
+    level, why, is_lowered = decided
+    lowered = _lowered(layers, edges, last, level) if is_lowered else 0.0
+    return Target(level, edges[first], edges[last], why + layers.chosen, lowered)
+
+
+def _lowered(layers: Layers, edges: Sequence[float], last: int, level: float) -> float:
+    """On over what makes no other light: another step of the program above the same class."""
+    while last < len(edges) - 1 and _decided(layers, edges[last])[::2] == (level, True):
+        last += 1
+    return edges[last]
 
 
 def night(layers: Layers) -> list[Target]:
@@ -103,7 +115,8 @@ def _edges(layers: Layers) -> list[float]:
     return sorted(edge for edge in found if begin <= edge <= end)
 
 
-def _decided(layers: Layers, instant: float) -> tuple[float, Why]:
+def _decided(layers: Layers, instant: float) -> tuple[float, Why, bool]:
+    """Level, why, and whether counted traffic makes it less than what is planned."""
     stretch = at(layers.curve, instant)
     level, why = stretch.level, stretch.why
     if layers.volume is not None and level > 0:
@@ -121,5 +134,5 @@ def _decided(layers: Layers, instant: float) -> tuple[float, Why]:
     in_force = [one for one in layers.overrides if one.begins <= instant < one.ends]
     if in_force:
         last = max(in_force, key=lambda override: override.begins)
-        level, why = last.level, (Reason("override", last.id), *why)
-    return level, why
+        return last.level, (Reason("override", last.id), *why), False
+    return level, why, layers.volume is not None and level < stretch.level

@@ -20,6 +20,7 @@ from ..control.sun import Event, sky
 from ..control.targets import Layers, Override, Target, night, target
 from ..control.volume import Needed, Volume, assumed
 from ..demand import raising
+from ..talq import lowering
 from . import overrides, settling, store, traffic
 from .counting import Counter, placing
 from .judging import Site, curve_of
@@ -57,8 +58,7 @@ async def explain(city: City, lamp: str, at: datetime | None = None) -> Explaine
     begin, end = (datetime.fromtimestamp(one, UTC) for one in bounds(evening, zone))
     rows = await overrides.of_lamp(city.db.pool, lamp, begin, end)
     over = [row.control() for row in rows]
-    pool = city.db.pool
-    asks = Asks(await traffic.counters(pool), await traffic.asked(pool))
+    asks = await asks_of(city, lamp)
     one = target(layers(plan, found[0], evening, zone, over, asks), instant.timestamp())
     reasons = {str(row.number): row.reason for row in rows}
     chain = words(one.why, plan, reasons)
@@ -85,14 +85,22 @@ async def _on_demand(city: City, lamp: str, level: float) -> Text | None:
 
 class Asks(msgspec.Struct, frozen=True):
     """What counted traffic asks for: where it is counted, and by place and program; `assumed`: of whatever place,
-    vehicles in each hour of the clock."""
+    vehicles in each hour of the clock. Not of lamps that are `sensed` (`placing`)."""
 
     counters: Sequence[Counter] = ()
     needed: Mapping[tuple[str, str], tuple[Needed, ...]] = {}
     assumed: Sequence[float] | None = None
+    sensed: Collection[str] = ()
 
 
 NOBODY_COUNTS: Final = Asks()
+
+
+async def asks_of(city: City, lamp: str, assumed: Sequence[float] | None = None) -> Asks:
+    """What it asks of a lamp now."""
+    pool = city.db.pool
+    sensed = await lowering.sensed(pool, [lamp])
+    return Asks(await traffic.counters(pool), await traffic.asked(pool), assumed, sensed)
 
 
 def layers(
@@ -125,8 +133,8 @@ def _volume(
     plan: Plan, lamp: Lamp, program: str | None, evening: date, zone: tzinfo, asks: Asks
 ) -> Volume | None:
     known = next((one for one in plan.programs if one.id == program), None)
-    place = placing(asks.counters, plan.groups)(lamp)
-    if known is None or known.volume is None or place is None:
+    place = placing(asks.counters, plan.groups, asks.sensed)(lamp)
+    if known is None or known.volume is None or place is None or not place.follows(known):
         return None
     if asks.assumed is not None:
         some = assumed(asks.assumed, known.volume, bounds(evening, zone), zone)

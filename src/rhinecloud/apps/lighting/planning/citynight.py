@@ -16,6 +16,7 @@ from ..cadastre.lamps import Lamp
 from ..control.calendars import holidays_of
 from ..control.citywide import CityTargets, Lamps, Plans, city_targets
 from ..control.rules import floors
+from ..talq import lowering
 from . import overrides, store, traffic
 from .counting import placing
 
@@ -34,18 +35,21 @@ class Row(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """What targets follow from; another one: read anew."""
+    """What targets follow from; another one: read anew. `sensed`: how many lamps follow sensors of their gateway."""
 
     plan: int
     revision: int
+    sensed: int
 
 
 class CityNight(msgspec.Struct, frozen=True, kw_only=True):
-    """The rows, and what targets are computed from. `traffic`: the mark of what counts ask for."""
+    """The rows, and what targets are computed from. `traffic`: the mark of what counts ask for; `behind`: which lamps
+    are behind TALQ gateways."""
 
     mark: Mark
     traffic: int
     rows: list[Row]
+    behind: NDArray[np.bool_]
     lamps: Lamps
     plans: Plans
     read_at: datetime
@@ -62,7 +66,8 @@ class CityNight(msgspec.Struct, frozen=True, kw_only=True):
 async def mark(connection: store.Connection) -> Mark:
     """Whether anything is another than it was."""
     record = await connection.fetchrow(
-        "SELECT (SELECT coalesce(max(version), 0) FROM plan), (SELECT revision FROM planning_mark)"
+        "SELECT (SELECT coalesce(max(version), 0) FROM plan), (SELECT revision FROM planning_mark), "
+        "(SELECT count(*) FROM talq_quiet)"
     )
     return Mark(*record)
 
@@ -98,13 +103,14 @@ async def read(city: City) -> CityNight | None:
     ]
     floor_sets, floor_of = _numbered(sets, ())
     override_sets, override_of = _numbered([over.get(record[0], ()) for record in records], ())
-    place_of = placing(await traffic.counters(pool), plan.groups)
+    place_of = placing(await traffic.counters(pool), plan.groups, await lowering.sensed(pool))
     places, volume = _numbered([place_of(lamp) for lamp in facts], None)
     year = now.year
     return CityNight(
         mark=seen,
         traffic=counted,
         rows=[Row(record[0], record[1], record[2] is not None, record[3], record[4]) for record in records],
+        behind=np.array([lamp.gateway is not None for lamp in facts], np.bool_),
         lamps=Lamps(
             longitude=np.array([lamp.lon for lamp in facts], np.float64),
             latitude=np.array([lamp.lat for lamp in facts], np.float64),

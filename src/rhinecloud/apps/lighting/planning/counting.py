@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Literal
 
@@ -85,21 +85,24 @@ def _moment(value: Any) -> float | None:
     return None if found.tzinfo is None else found.timestamp()
 
 
-def placing(counters: Iterable[Counter], groups: Iterable[Group]) -> Callable[[Lamp], Place | None]:
-    """What a class by volume asks of each lamp; None for those that no count reaches, for their calendar runs in the
-    field. A street goes before groups, of which the first counts."""
+def placing(
+    counters: Iterable[Counter], groups: Iterable[Group], sensed: Collection[str] = ()
+) -> Callable[[Lamp], Place | None]:
+    """What a class by volume asks of each lamp; None for those that no count reaches: the schedule of a multicast group
+    is nights that are on the lamp, and `sensed` ones follow sensors of their gateway. A street goes before groups, of
+    which the first counts."""
     listed = list(counters)
     streets = {one.subject.casefold(): one.place for one in listed if one.what == "street"}
     counted = {one.subject: one.place for one in listed if one.what == "group"}
     inside = [(counted[group.id], selects(group.selection)) for group in groups if group.id in counted]
 
     def place(lamp: Lamp) -> Place | None:
-        if lamp.gateway is not None or lamp.multicast is not None:
+        if lamp.multicast is not None or lamp.id in sensed:
             return None
         found = streets.get(lamp.street.casefold()) if lamp.street else None
         if found is None:
             found = next((name for name, is_in in inside if is_in(lamp)), "")
-        return Place(found, lamp.installed_class or "")
+        return Place(found, lamp.installed_class or "", lamp.gateway is not None)
 
     return place
 

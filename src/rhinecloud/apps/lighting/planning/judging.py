@@ -15,7 +15,7 @@ from ..control.calendars import Calendar, holidays_of, program_of
 from ..control.classes import CLASSES
 from ..control.curve import Curve, dark_all_night
 from ..control.problems import Problem, noted
-from ..control.programs import ByVolume, Program
+from ..control.programs import ByVolume, Program, senses
 from ..control.sun import Dark, Event, sky
 from ..control.volume import share
 from .plan import NOBODY, Plan, fingerprints, lines, programs_of
@@ -181,22 +181,33 @@ def _of_volume(
 ) -> Iterator[Finding]:
     """Lamps that keep the full class although a program has a class by volume."""
     concerned = [
-        lamp
+        (lamp, line)
         for lamp, line in zip(lamps, places, strict=True)
         if line != NOBODY and plan.assignments[line].calendar in calendars
     ]
+    both = {one.id for one in plan.programs if one.volume is not None and senses(one)}
+    sensing = {one.id for one in plan.calendars if programs_of(one) & both}
     for number, german, english in (
         (
-            sum(lamp.installed_class not in CLASSES for lamp in concerned),
+            sum(lamp.installed_class not in CLASSES for lamp, _ in concerned),
             "Klasse nach Verkehr: die Klasse dieser Leuchten (lightingClass) ist nicht bekannt; "
             "sie bleiben beim Programm.",
             "Class by traffic: the class of these lamps (lightingClass) is not known; they keep to the program.",
         ),
         (
-            sum(lamp.gateway is not None or lamp.multicast is not None for lamp in concerned),
-            "Klasse nach Verkehr: TALQ-Gateways und LoRaWAN-Gruppen hören keine Zählung; diese Leuchten behalten die "
-            "volle Klasse.",
-            "Class by traffic: TALQ gateways and LoRaWAN groups hear no counts; these lamps keep the full class.",
+            sum(lamp.multicast is not None for lamp, _ in concerned),
+            "Klasse nach Verkehr: LoRaWAN-Gruppen hören keine Zählung; diese Leuchten behalten die volle Klasse.",
+            "Class by traffic: LoRaWAN groups hear no counts; these lamps keep the full class.",
+        ),
+        (
+            sum(
+                lamp.gateway is not None and plan.assignments[line].calendar in sensing
+                for lamp, line in concerned
+            ),
+            "Klasse nach Verkehr: das Gateway dieser Leuchten hört auf Sensoren, über denen eine Übersteuerung läge; "
+            "sie behalten die volle Klasse.",
+            "Class by traffic: the gateway of these lamps listens to sensors, over which an override would lie; they "
+            "keep the full class.",
         ),
     ):
         if number:

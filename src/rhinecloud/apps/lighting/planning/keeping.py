@@ -1,4 +1,5 @@
-"""The work of one worker: it keeps each lamp's target over the night and tells it to lamps that speak MQTT themselves.
+"""The work of one worker: it keeps each lamp's target over the night and tells it to lamps that speak MQTT themselves
+(and to gateways where it is less than their calendars say: `lowering`).
 
 A target and the wanted state of the lamp's device are written in one transaction, with the instant that it is for:
 whoever comes with an earlier instant or an older plan leaves the row alone. So a worker that is killed leaves nothing
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 import asyncpg
@@ -18,16 +19,19 @@ import msgspec
 from rhinecloud.city import City, Transaction
 from rhinecloud.model import BadRequestData, ResourceNotFound
 
+from ..control.citywide import CityTargets
 from ..rounds import go_round, woken_by
-from . import citynight, settling
+from ..talq.overrides import WAKE as OVERRIDDEN
+from . import citynight, lowering, settling
 from .citynight import CityNight, Row
 from .overrides import WAKE
 
-ACTOR: Final = "lighting"
+ACTOR: Final = lowering.ACTOR
 LEVEL: Final = "illuminanceLevel"  # of the Smart Data Models: 0 … 1
 VIEW: Final = "/plan/progress"
 _LOOK_EVERY: Final = 15.0  # seconds, if nothing wakes it
 _LOOK_SOON: Final = 1.0  # while lamps are about to confirm
+_LOWER_EVERY: Final = timedelta(minutes=1)  # 50,000 lamps that are lowered take half a second
 _PORTION: Final = 100  # lamps that are told in one transaction
 _QUIET_PORTION: Final = 5_000  # that are only noted
 _LEAST: Final = 60.0  # seconds for which a device may take its time
@@ -48,7 +52,14 @@ class Wish(NamedTuple):
 async def keep(city: City) -> None:
     """For as long as the city is served (a `Task`)."""
     woken = await woken_by(city, WAKE)
-    await go_round(woken, Keeper(city).round, "targets of lamps")
+    keeper = Keeper(city)
+
+    async def overridden(_: bytes) -> None:
+        keeper.compare_gateways()
+        woken.set()
+
+    await city.bus.hear(OVERRIDDEN, overridden)
+    await go_round(woken, keeper.round, "targets of lamps")
 
 
 class Keeper:
@@ -57,7 +68,12 @@ class Keeper:
     def __init__(self, city: City) -> None:
         self._city = city
         self._night: CityNight | None = None
-        self._next = city.clock.now()
+        self._found: CityTargets | None = None
+        self._next = self._lower_next = city.clock.now()
+
+    def compare_gateways(self) -> None:
+        """Somebody overrode lamps behind gateways, or ended that: look at them in the next round."""
+        self._lower_next = self._city.clock.now()
 
     async def round(self) -> float:
         """Compute, tell what is new, see what became of what was told; seconds until the next round."""
@@ -71,15 +87,27 @@ class Keeper:
         fresh = 0
         if now >= self._next:
             fresh = await self._compute(self._night, now)
+            self._lower_next = now
+        await self._lower(now)
         on_their_way, changed = await settling.look(city)
         if fresh or changed:
             await city.refresh(VIEW)
-        pause = max(_PAUSE, (self._next - city.clock.now()).total_seconds())
+        pause = max(_PAUSE, (min(self._next, self._lower_next) - city.clock.now()).total_seconds())
         return min(pause, _LOOK_SOON if on_their_way else _LOOK_EVERY)
+
+    async def _lower(self, now: datetime) -> None:
+        """Also from time to time: what is told is renewed before it ends, and what somebody overrode comes back."""
+        if self._night is not None and self._found is not None and now >= self._lower_next:
+            self._lower_next = (
+                now + _LOWER_EVERY
+            )  # before it is looked at: an override meanwhile is another time
+            told = await lowering.tell(self._city, self._night, self._found, now)
+            if told.waiting:
+                self.compare_gateways()
 
     async def _compute(self, night: CityNight, now: datetime) -> int:
         """Tell what is new; how many lamps have another target."""
-        found = await asyncio.to_thread(night.at, self._city, now)
+        self._found = found = await asyncio.to_thread(night.at, self._city, now)
         whys = [msgspec.json.encode(why).decode() for why in found.reasons]
         fresh = {
             index: Wish(night.rows[index], level, _moment(since), _moment(until), whys[why])

@@ -19,8 +19,9 @@ from ..control.clocks import bounds
 from ..control.problems import Problem, refused
 from ..control.targets import Target
 from ..talq import devices as talq_devices
+from ..talq import lowering
 from . import assigning, overrides, showing, store, traffic
-from .asking import Asks, night_of_lamp, words
+from .asking import asks_of, night_of_lamp, words
 from .counting import hours, placing
 from .drawing import Drawing, draw
 from .judging import judge
@@ -182,14 +183,14 @@ async def night(city: City, request: Request) -> Response:
         reasons = {str(row.number): row.reason for row in rows}
         over = [row.control() for row in rows]
         those = await traffic.counters(pool)
-        spot = placing(those, plan.groups)(lamp)
+        spot = placing(those, plan.groups, await lowering.sensed(pool, [lamp.id]))(lamp)
         place = "" if spot is None else spot.counted
         vehicles = request.query_params.get("vehicles", "").strip()
         if vehicles == "week":
             some = await traffic.typical_day(city, [one for one in those if one.place == place], zone)
             vehicles = " ".join("?" if math.isnan(one) else f"{one:.0f}" for one in some)
         assumed = hours(vehicles) if vehicles else None
-        asks = Asks(those, await traffic.asked(pool), assumed)
+        asks = await asks_of(city, lamp.id, assumed)
         old, new = (night_of_lamp(one, lamp, evening, zone, over, asks) for one in (now, plan))
 
         def picture(one: Any, of: Plan, before: Any = None) -> Drawing:

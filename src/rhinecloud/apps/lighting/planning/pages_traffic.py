@@ -11,6 +11,7 @@ from starlette.responses import Response
 from rhinecloud.city import City
 
 from ..control.problems import Problem, refused
+from ..talq import lowering
 from . import showing, store, traffic
 from .counting import Counter
 
@@ -93,6 +94,7 @@ async def _page(
             known=await traffic.known(city) if may else [],
             given=given,
             problems=showing.told(wrong),
+            behind=await lowering.states(pool, city.clock.now()),
             may=may,
         ),
     )

@@ -45,7 +45,8 @@ class Wish(NamedTuple):
 
 
 class Override(msgspec.Struct, frozen=True):
-    """What is wanted of a lamp beside its calendar: a level in percent, None to go back to the calendar."""
+    """What is wanted of a lamp beside its calendar: a level in percent, None to go back to the calendar. `automatic`:
+    counted traffic asks for it, nobody made it."""
 
     lamp: str
     version: int
@@ -54,6 +55,7 @@ class Override(msgspec.Struct, frozen=True):
     state: State
     asked_at: datetime
     trouble: str | None
+    automatic: bool
 
 
 async def want(
@@ -108,7 +110,7 @@ async def _ask(
 async def of_lamps(connection: Connection, lamps: Sequence[str]) -> list[Override]:
     """What is wanted of lamps, and what became of it."""
     records = await connection.fetch(
-        "SELECT lamp, version, level, ends, state, asked_at, trouble FROM talq_override "
+        "SELECT lamp, version, level, ends, state, asked_at, trouble, automatic FROM talq_override "
         "JOIN talq_device ON address = device WHERE lamp = ANY($1::text[])",
         list(lamps),
     )
