@@ -230,7 +230,13 @@ async def test_a_group_gets_its_schedule_and_what_is_wrong_is_told(
                     )
 
                 await until(refused, watch.everything)
+
+                # Nobody would say any more that a lamp is well: with the group its alarms end.
+                stuck.stuck = 90
+                await watch.alarm(stuck.eui, "schedule_contradicted")
                 await ask(city, f"/lighting/lorawan/{number}/remove")
+                await watch.alarm(stuck.eui, "schedule_contradicted", open=False)
+                assert not {kind for _, kind in await watch.alarms()}
                 assert await rows.fetchval("SELECT count(*) FROM app_lighting.lorawan_member") == 0
             finally:
                 await stop(talking)

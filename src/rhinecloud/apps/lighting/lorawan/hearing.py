@@ -91,7 +91,7 @@ async def _take(city: City, said: Mapping[str, Heard]) -> None:
             troubles.add("schedule_missing")
         # The alarms first: who dies between both raises them once more.
         await _alarm(city, record, verdict, troubles)
-        await rows.heard(
+        known = await rows.heard(
             city.db.pool,
             record["lamp"],
             one.at,
@@ -99,6 +99,9 @@ async def _take(city: City, said: Mapping[str, Heard]) -> None:
             verdict,
             sorted(troubles),
         )
+        if not known:  # it left the group meanwhile, and nothing else would end these
+            for kind in troubles:
+                await city.devices.clear_alarm(record["device"], kind)
         if verdict.state == "older":
             now = city.clock.now()
             await rows.reopen(city.db.pool, record["grp"], record["lamp"], now, now - _GIVEN_UP)

@@ -21,7 +21,7 @@ from ..cadastre.lamps import Lamp, lamps
 from ..planning import citynight, overrides, store
 from ..planning.groups import selects
 from ..rounds import go_round, woken_by
-from . import members, networks, rows
+from . import ending, members, networks, rows
 from .compiling import NIGHTS, Impossible, schedule_of
 from .networks import Away, Declined, Network
 from .rows import Group, Lacking, Row
@@ -121,7 +121,9 @@ class Keeper:
             connection = transaction.connection
             devices = {lamp.id: str(lamp.device) for lamp in those}
             row = await rows.lock(connection, group.number)
-            if await members.write(connection, group.number, devices):
+            changed, gone = await members.write(connection, group.number, devices)
+            await ending.end(self._city, transaction, ending.of_members(gone))
+            if changed:
                 if row is not None:
                     await rows.again(connection, group.number, self._city.clock.now())
                 # Planning tells lamps their level one by one, but not those that have a schedule.
@@ -222,7 +224,7 @@ class Keeper:
     ) -> None:
         devices = self._city.devices
         if trouble is None and row.failures:
-            for kind in ("lorawan_away", "lorawan_declines"):
+            for kind in ending.OF_NETWORK:
                 await devices.clear_alarm(group.subject, kind)
         if trouble is not None and (trouble[0] == "lorawan_declines" or row.failures + 1 >= _SEVERAL):
             detail = {"name": group.name, "network": group.network, "reason": trouble[1]}

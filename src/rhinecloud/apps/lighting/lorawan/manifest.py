@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from rhinecloud.app import Page, Place, Task, View
+from rhinecloud.app import Job, Page, Place, Task, View
 from rhinecloud.people.register import Column, Keep, Retention, Table
 
-from . import hearing, keeping, pages
+from . import ending, hearing, keeping, pages
 
 _SEE: Final = "lighting.see"
 
@@ -22,6 +22,8 @@ PAGES: Final = (
 VIEWS: Final = (View(keeping.VIEW, pages.part, _SEE, every=10.0),)
 
 PLACES: Final = (Place(("LoRaWAN-Gruppen", "LoRaWAN groups"), _SEE, "/lorawan", order=60),)
+
+JOBS: Final = (Job(ending.OVER, ending.clear, ending.Alarms),)
 
 TASKS: Final = (Task("lorawan", keeping.keep), Task("lorawan-reports", hearing.follow))
 

@@ -25,20 +25,21 @@ async def by_lamp(connection: Connection, lamps: Sequence[str]) -> dict[str, int
     return {record[0]: record[1] for record in records}
 
 
-async def write(connection: asyncpg.Connection, group: int, devices: Mapping[str, str]) -> bool:
-    """Let these lamps (lamp → device) be the group's; whether that changed anything. A lamp that hears another group
-    stays there; one with another device has said nothing yet."""
-    gone = await connection.execute(
-        "DELETE FROM lorawan_member WHERE grp = $1 AND NOT (lamp = ANY($2::text[]))", group, list(devices)
+async def write(
+    connection: asyncpg.Connection, group: int, devices: Mapping[str, str]
+) -> tuple[bool, list[asyncpg.Record]]:
+    """Let these lamps (lamp → device) be the group's; whether that changed anything, and devices with the troubles of
+    lamps that left. A lamp that hears another group stays there; one with another device left and came anew."""
+    new = "unnest($2::text[], $3::text[]) AS new (lamp, device)"
+    given = (group, list(devices), list(devices.values()))
+    gone = await connection.fetch(
+        "DELETE FROM lorawan_member AS old WHERE grp = $1 AND NOT EXISTS "
+        f"(SELECT FROM {new} WHERE new.lamp = old.lamp AND new.device = old.device) RETURNING device, troubles",
+        *given,
     )
     put = await connection.execute(
-        "INSERT INTO lorawan_member AS old (lamp, grp, device) "
-        "SELECT lamp, $1, device FROM unnest($2::text[], $3::text[]) AS new (lamp, device) ORDER BY lamp "
-        "ON CONFLICT (lamp) DO UPDATE SET device = excluded.device, state = 'unheard', heard_at = NULL, "
-        "version = NULL, hash = NULL, drift = NULL, level = NULL, expected = NULL, told = 0 "
-        "WHERE old.grp = excluded.grp AND old.device <> excluded.device",
-        group,
-        list(devices),
-        list(devices.values()),
+        "INSERT INTO lorawan_member (lamp, grp, device) "
+        f"SELECT lamp, $1, device FROM {new} ORDER BY lamp ON CONFLICT DO NOTHING",
+        *given,
     )
-    return not (gone.endswith(" 0") and put.endswith(" 0"))
+    return bool(gone) or not put.endswith(" 0"), gone

@@ -14,7 +14,7 @@ from rhinecloud.city import City, Sight
 from rhinecloud.web.forms import fields
 
 from ..planning import store
-from . import networks, rows
+from . import ending, networks, rows
 from .frames import FRAME
 from .keeping import VIEW
 from .networks import Network
@@ -161,10 +161,17 @@ async def again(city: City, request: Request) -> Response:
 
 
 async def remove(city: City, request: Request) -> Response:
-    """Forget a group. Its lamps keep the schedule that they have."""
+    """Forget a group, and end its alarms. Its lamps keep the schedule that they have."""
     group = await _found(city, request)
     async with city.transaction() as transaction:
-        await transaction.connection.execute("DELETE FROM lorawan_group WHERE number = $1", group.number)
+        connection = transaction.connection
+        await rows.lock(connection, group.number)
+        gone = await connection.fetch(
+            "DELETE FROM lorawan_member WHERE grp = $1 RETURNING device, troubles", group.number
+        )
+        await connection.execute("DELETE FROM lorawan_group WHERE number = $1", group.number)
+        of_network = [(group.subject, kind) for kind in ending.OF_NETWORK]
+        await ending.end(city, transaction, [*ending.of_members(gone), *of_network])
         await transaction.audit(city.people.who(request).id, "lighting.lorawan.remove", group.subject)
         await city.jobs.enqueue(transaction, "planning-lamps")
     await city.refresh(VIEW)

@@ -258,9 +258,9 @@ async def heard(
     told: tuple[int, int, float | None],
     verdict: Verdict,
     troubles: Sequence[str],
-) -> None:
-    """What a lamp said (version, hash, level) and what is to be made of it."""
-    await connection.execute(
+) -> bool:
+    """What a lamp said (version, hash, level) and what is to be made of it; false if it hears no group any more."""
+    done = await connection.execute(
         "UPDATE lorawan_member SET heard_at = $2, version = $3, hash = $4, level = $5, state = $6, drift = $7, "
         "expected = $8, troubles = $9 WHERE lamp = $1",
         lamp,
@@ -271,6 +271,7 @@ async def heard(
         list(verdict.expected),
         list(troubles),
     )
+    return bool(done == "UPDATE 1")
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
