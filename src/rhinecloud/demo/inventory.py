@@ -45,6 +45,7 @@ def _lamp(street: Street, index: int, position: Position, *state: Entity) -> Ent
         "locationCategory": "road",
         "controllingMethod": "individual",
         "powerRating": {"value": RATED, "unitCode": "WTT"},
+        "lightingClass": "M3" if street.reacts else "M4",
         "sign394": True,
         "refStreetlightGroup": {"object": _id("StreetlightGroup", f"duisburg-{street.key}")},
         "refStreetlightControlCabinet": {
