@@ -321,7 +321,7 @@ async def test_what_comes_while_others_are_put_into_their_lamps_is_put_there_too
     )
     connection = await asyncpg.connect(city.database_url)
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(180):
             async with connection.transaction():
                 await connection.execute(
                     "SELECT FROM app_lighting.talq_device WHERE address = $1 FOR UPDATE", first.address
@@ -336,6 +336,32 @@ async def test_what_comes_while_others_are_put_into_their_lamps_is_put_there_too
     finally:
         await connection.close()
     assert "lighting.gateway_claims_lamp" not in office.alarms(peer.holdings.name)
+
+
+async def test_reports_wait_while_many_gateways_are_told(city: Server, peer: Peer, line: Line) -> None:
+    peer.introduce()
+    report = {"entries": [peer.power(41.0, now())]}
+    connection = await asyncpg.connect(city.database_url)
+    try:
+        await connection.execute("SET search_path = app_lighting")
+        await connection.execute(
+            "WITH told AS (INSERT INTO talq_gateway (name, key_hash, admitted_by, stage) "
+            "SELECT 'many ' || n, decode(md5('many ' || n), 'hex'), 'test', 'ready' FROM generate_series(1, 20) AS n "
+            "RETURNING number) INSERT INTO talq_plan (gateway, version, body, state, actor, asked_at, due_at, next_at) "
+            "SELECT number, 1, '{}', 'asked', 'test', now(), now(), now() + interval '1 hour' FROM told"
+        )
+        async with asyncio.timeout(180):
+            while (later := peer.say("POST", "/log-reports", report)).status_code != 429:
+                await asyncio.sleep(0.2)
+            assert int(later.headers["retry-after"]) > 0
+            # Not for ever: what is told for longer than two minutes holds up nobody.
+            await connection.execute("UPDATE talq_plan SET asked_at = asked_at - interval '2 minutes'")
+            while peer.say("POST", "/log-reports", report).status_code != 201:
+                await asyncio.sleep(0.2)
+    finally:
+        await connection.execute("DELETE FROM talq_gateway WHERE name LIKE 'many %'")
+        await connection.close()
+    assert line.wrong == []
 
 
 def test_a_liar_is_not_believed_and_others_are(city: Server, office: Office, peer: Peer, line: Line) -> None:

@@ -10,12 +10,15 @@ from rhinecloud.apps.lighting.talq.flood import Full, Turns
 
 
 async def test_few_at_once_few_wait_and_nobody_is_forgotten() -> None:
-    turns = Turns(at_once=2, most_waiting=3)
+    turns, closed = Turns(at_once=2, most_waiting=3), False
     go, inside, most, done = asyncio.Event(), 0, 0, 0
+
+    async def is_closed() -> bool:
+        return closed
 
     async def one() -> None:
         nonlocal inside, most, done
-        async with turns.turn():
+        async with turns.turn(is_closed):
             inside += 1
             most = max(most, inside)
             await go.wait()
@@ -39,3 +42,7 @@ async def test_few_at_once_few_wait_and_nobody_is_forgotten() -> None:
     go.set()
     await asyncio.gather(*tasks, return_exceptions=True)
     assert (done, most, inside) == (5, 2, 0)
+    closed = True
+    turns = Turns(at_once=2, most_waiting=3)
+    with pytest.raises(Full):
+        await one()

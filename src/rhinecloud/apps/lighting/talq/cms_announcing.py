@@ -108,9 +108,14 @@ async def take_report(call: Call) -> Response:
     nonsense shall not hold up what the others say, and a refused report would come again for ever.
 
     After a new plan all lamps of a city report. What gateways are told must not wait for that, and a gateway keeps what
-    it could not report: so few are read at once, and who finds too many waiting comes again later."""
+    it could not report: so few are read at once, none while many gateways are being told, and who has no turn comes
+    again later."""
+
+    async def telling() -> bool:
+        return await plan_rows.many_untold(call.city.db.pool, call.city.clock.now())
+
     try:
-        async with _READING.turn():
+        async with _READING.turn(telling):
             return await _take_report(call)
     except Full:
         error = TALQErrorMessage(key="genericError", description="too many reports at once")

@@ -1,11 +1,11 @@
-"""How much a gateway may send: a bucket for each, in this worker's memory; and how many reports are read at once."""
+"""How much a gateway may send: a bucket for each, in this worker's memory; and how many reports are read when."""
 
 from __future__ import annotations
 
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -13,6 +13,7 @@ _RATE: Final = 20.0  # requests a second in the long run
 _BURST: Final = 400.0
 _ENTRIES: Final = 2_000.0  # entries of reports a second: ten times those of 5,000 lamps every five minutes
 _ENTRIES_BURST: Final = 200_000.0
+_LOOK: Final = 1.0  # seconds
 
 
 class Bucket:
@@ -52,7 +53,7 @@ class Meter:
 
 
 class Full(Exception):
-    """As many as may wait are waiting."""
+    """As many as may wait are waiting, or none may now."""
 
 
 class Turns:
@@ -62,10 +63,17 @@ class Turns:
         self._free = asyncio.Semaphore(at_once)
         self._most_waiting = most_waiting
         self._waiting = 0
+        self._closed, self._looked_at = False, -math.inf
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Have a turn as soon as there is one. Raises Full."""
+    async def turn(self, closed: Callable[[], Awaitable[bool]]) -> AsyncIterator[None]:
+        """Have a turn as soon as there is one. `closed`: whether nobody has one now, asked once a second.
+        Raises Full."""
+        if time.monotonic() > self._looked_at + _LOOK:
+            self._looked_at = time.monotonic()
+            self._closed = await closed()
+        if self._closed:
+            raise Full
         if self._free.locked() and self._waiting >= self._most_waiting:
             raise Full
         self._waiting += 1

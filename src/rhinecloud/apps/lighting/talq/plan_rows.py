@@ -19,6 +19,8 @@ State = Literal["asked", "sent", "confirmed", "contradicted", "timed_out"]
 WAKE: Final = "talq.plan"
 _DUE: Final = timedelta(minutes=15)
 _LEASE: Final = timedelta(seconds=60)  # how long one attempt may take before another worker makes it
+_TELLING: Final = timedelta(minutes=2)  # longer than telling the gateways of a city may take
+_MANY: Final = 20
 _FIELDS: Final = (
     "gateway, version, body, state, actor, asked_at, sent_at, settled_at, due_at, attempts, trouble"
 )
@@ -88,6 +90,16 @@ async def counts(connection: Connection) -> dict[str, int]:
     """How many plans there are of each state."""
     records = await connection.fetch("SELECT state, count(*) FROM talq_plan GROUP BY state")
     return {record[0]: record[1] for record in records}
+
+
+async def many_untold(connection: Connection, now: datetime) -> bool:
+    """Whether plans that are wanted of many gateways have just begun to be told."""
+    found = await connection.fetchval(
+        "SELECT count(*) FROM talq_plan JOIN talq_gateway ON number = gateway "
+        "WHERE state = 'asked' AND attempts = 0 AND asked_at > $1 AND stage = 'ready'",
+        now - _TELLING,
+    )
+    return bool(found >= _MANY)
 
 
 async def claim(connection: Connection, now: datetime, most: int) -> list[int]:

@@ -30,8 +30,9 @@ Step = tuple[str, str, Any]
 class Refused(Exception):  # noqa: N818  # says what became of the request
     """The CMS will not."""
 
-    def __init__(self, status: int, text: str) -> None:
+    def __init__(self, status: int, text: str, later: float = 0.0) -> None:
         self.status = status
+        self.later = later  # seconds after which it asks to be asked again; 0 for no word of that
         super().__init__(f"{status}: {text}")
 
 
@@ -105,6 +106,7 @@ class Speaker:
         `sample` seconds; for ever."""
         pause, sampled = _PAUSE, 0.0
         while True:
+            rest = every
             try:
                 if not self.introduced:
                     await self.introduce()
@@ -116,13 +118,15 @@ class Speaker:
                     sampled = 0.0
                 await self.report()
                 pause = _PAUSE
-                await asyncio.sleep(every)
             except (Refused, httpx.HTTPError) as error:
-                _log.warning("%s: %s", self.holdings.name, error)
+                if isinstance(error, Refused) and error.later:
+                    rest = min(every, error.later)
+                else:
+                    _log.warning("%s: %s", self.holdings.name, error)
+                    rest, pause = pause, min(2 * pause, _LONGEST)
                 if isinstance(error, Refused) and error.status in (400, 403):
                     self.holdings.forget()  # the CMS knows nothing of us (any more)
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, _LONGEST)
+            await asyncio.sleep(rest)
 
     async def _send(self, method: str, path: str, content: Any, *, announcing: bool = False) -> bytes:
         query = {"talqRequestId": request_id()}
@@ -142,5 +146,8 @@ class Speaker:
             method, self.holdings.cms_uri + path, params=query, content=body, headers=headers
         )
         if not response.is_success:
-            raise Refused(response.status_code, response.text[:500])
+            later = response.headers.get("retry-after", "")
+            raise Refused(
+                response.status_code, response.text[:500], float(later) if later.isdecimal() else 0.0
+            )
         return response.content
