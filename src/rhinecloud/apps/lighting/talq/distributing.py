@@ -147,14 +147,21 @@ async def _bring_over(city: City, http: httpx.AsyncClient, own: UUID, number: in
 async def _tell(city: City, client: GatewayClient, gateway: Gateway, row: PlanRow, own: UUID) -> bool:
     """Bring the gateway to the plan and compare. True if all its devices have it. Raises Away, Declined."""
     groups = await sync.prepare(client, row.plan, own, gateway.service("GroupManagementService"))
-    said = await devices.calendars(city.db.pool, gateway)
-    if lacking := plan_rows.missing(row.plan, said):
+    configuration = gateway.service("ConfigurationService")
+    present = None
+    if row.state == "asked":  # what they said last is enough to begin with
+        lacking = plan_rows.missing(row.plan, await devices.calendars(city.db.pool, gateway))
+    else:
+        present = sync.calendars_in(await sync.devices_of(client, configuration))
+        lacking = plan_rows.missing(row.plan, present)
+    if lacking:
         async with _ASSIGNING, city.db.transaction() as connection:
             if not await plan_rows.hold(connection, gateway.number, row.version):
                 return False
             await sync.assign(client, row.plan, lacking, groups, row.version)
         await plan_rows.settle(city.db.pool, row, "sent", city.clock.now(), again_at=_next(city, row))
-    present = sync.calendars_in(await sync.devices_of(client, gateway.service("ConfigurationService")))
+    if lacking or present is None:
+        present = sync.calendars_in(await sync.devices_of(client, configuration))
     await devices.told_calendars(city.db.pool, present)
     wrong = sum(len(those) for those in plan_rows.missing(row.plan, present).values())
     gone = row.plan.calendar_of().keys() - present.keys()

@@ -67,14 +67,9 @@ class Turns:
 
     @asynccontextmanager
     async def turn(self, closed: Callable[[], Awaitable[bool]]) -> AsyncIterator[None]:
-        """Have a turn as soon as there is one. `closed`: whether nobody has one now, asked once a second.
-        Raises Full."""
-        if time.monotonic() > self._looked_at + _LOOK:
-            self._looked_at = time.monotonic()
-            self._closed = await closed()
-        if self._closed:
-            raise Full
-        if self._free.locked() and self._waiting >= self._most_waiting:
+        """Have a turn as soon as there is one. `closed`: whether nobody has one now, asked once a second. Raises Full,
+        at once or while it waits."""
+        if await self._is_closed(closed) or (self._free.locked() and self._waiting >= self._most_waiting):
             raise Full
         self._waiting += 1
         try:
@@ -82,6 +77,14 @@ class Turns:
         finally:
             self._waiting -= 1
         try:
+            if await self._is_closed(closed):
+                raise Full
             yield
         finally:
             self._free.release()
+
+    async def _is_closed(self, closed: Callable[[], Awaitable[bool]]) -> bool:
+        if time.monotonic() > self._looked_at + _LOOK:
+            self._looked_at = time.monotonic()
+            self._closed = await closed()
+        return self._closed
