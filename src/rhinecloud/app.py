@@ -36,12 +36,14 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 class Page(msgspec.Struct, frozen=True):
     """A page, or what a form posts to. `path` is below /NAME, "" for the first page; {names} are `request.path_params`.
-    `permission` is the name of one of the app's, or of the house's (`public` for everybody)."""
+    `permission` is the name of one of the app's, or of the house's (`public` for everybody). `known`: whether somebody
+    who has not signed in shows a secret that the app gave; what they send is not counted as anybody's then."""
 
     path: str
     handler: Handler
     permission: str
     method: str = "GET"
+    known: Callable[[City, Request], Awaitable[bool]] | None = None
 
 
 class Endpoint(msgspec.Struct, frozen=True):
@@ -94,11 +96,11 @@ class Task(msgspec.Struct, frozen=True):
 
 class View(msgspec.Struct, frozen=True):
     """A part of a page that is told anew while somebody looks: `await render(city, sight, language)` is its HTML, once
-    for all who see the same. `path` is below /live/NAME; `city.refresh(path)` says that it changed, and at most
-    `every` seconds pass between two renderings."""
+    for all who see the same. `path` is below /live/NAME; {names} in it are given to `render` as texts. `city.refresh`
+    with the path, names filled in, says that it changed, and at most `every` seconds pass between two renderings."""
 
     path: str
-    render: Callable[[City, Sight, str], Awaitable[str]]
+    render: Callable[..., Awaitable[str]]
     permission: str
     every: float = 60.0
 

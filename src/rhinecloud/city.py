@@ -46,8 +46,7 @@ from rhinecloud.jobs import Jobs
 from rhinecloud.mail import Attachment, Mail
 from rhinecloud.model import CORE, TypeSelection
 from rhinecloud.model.sight import EVERYTHING, Sight
-from rhinecloud.people import Actor, organisations
-from rhinecloud.people.limits import recognise
+from rhinecloud.people import Actor, limits, organisations
 from rhinecloud.store import RoomDatabase
 from rhinecloud.web import Renderer, actor_of
 
@@ -231,8 +230,9 @@ class OwnDevices:
 class Asking:
     """Who asks, and what they may; and the organisations that there are."""
 
-    def __init__(self, room: RoomDatabase) -> None:
+    def __init__(self, room: RoomDatabase, app: str) -> None:
         self._room = room
+        self._app = app
 
     def who(self, request: Request) -> Actor:
         """Who sent the request; `actor.may(permission)`, `actor.sight`. Its `id` is what an audit line names."""
@@ -241,7 +241,13 @@ class Asking:
     def recognise(self, request: Request) -> None:
         """Who sent the request has shown a secret that the app gave (`Endpoint.own_secret`): it is not counted as
         anybody's. What such callers may send the app limits itself."""
-        recognise(request.scope)
+        limits.recognise(request.scope)
+
+    def limit(self, request: Request, name: str, burst: float, rate: float) -> float:
+        """Count something (`name`) of whoever sent a request, by the neighbourhood of their address (/24 of IPv4, /64
+        of IPv6): `burst` at once and `rate` a second in the long run. 0, or the seconds to wait, when nothing was
+        counted. In the memory of this worker; no address is kept."""
+        return limits.count(request.scope, limits.Rule(f"{self._app}.{name}", burst, rate))
 
     async def organisations(self) -> list[tuple[int, str]]:
         """Number and name of each organisation of the city, by name. `actor.organisations` are such numbers; one that
@@ -284,7 +290,7 @@ class City:
         self.jobs = OwnJobs(jobs, app)
         self.mail = OwnMail(mail, app)
         self.files = OwnFiles(files, app)
-        self.people = Asking(people)
+        self.people = Asking(people, app)
         self.clock = clock or Clock()
         self.settings = settings
         self._renderer: Renderer | None = None

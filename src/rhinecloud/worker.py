@@ -247,6 +247,7 @@ async def serve(handover: WorkerHandover) -> None:
         Limits(settings),
         people_changed,
         apis.judge,
+        apps.knows,
     )
     observed = Observed(gate, access_log=settings.access_log)
     exposition = Exposition(board, handover.worker_index, observed.requests, city.counts, city.health)

@@ -224,6 +224,11 @@ class _Quiet(http.server.BaseHTTPRequestHandler):
         pass
 
 
+async def test_what_an_app_limits_is_counted_of_who_asks(city: httpx.AsyncClient) -> None:
+    waits = [(await city.get("/api/lanterns/guess")).json() for _ in range(10)]  # two workers, three each
+    assert waits[:3] == [0, 0, 0] and len([wait for wait in waits if wait > 100]) >= 4
+
+
 async def test_calls_go_where_the_operator_lists_it_with_a_certificate_of_the_app(
     city: httpx.AsyncClient,
 ) -> None:

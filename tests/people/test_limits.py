@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rhinecloud.people.actors import ANONYMOUS
-from rhinecloud.people.limits import UNJUDGED, Buckets, Limits, recognise
+from rhinecloud.people.limits import COUNT, UNJUDGED, Buckets, Limits, Rule, count, recognise
 from rhinecloud.settings import Settings
 
 MANY = 5_000
@@ -40,6 +40,20 @@ def test_what_is_put_back_is_no_more_than_was_taken() -> None:
         buckets.give_back(UNJUDGED, "a")
     taken = [buckets.take(UNJUDGED, "a", now=1.0) for _ in range(int(UNJUDGED.burst) + 1)]
     assert not any(taken[:-1]) and taken[-1] > 0
+
+
+def test_an_app_counts_by_rules_of_its_own_and_each_rule_for_itself() -> None:
+    limits = Limits(Settings())
+
+    def tried(address: str, name: str) -> float:
+        scope = _request(address)
+        scope[COUNT] = lambda rule: limits.count(scope, {}, rule)
+        return count(scope, Rule(name, 2, 0.001))
+
+    assert [tried("192.0.2.7", "codes") > 0 for _ in range(3)] == [False, False, True]
+    assert tried("192.0.2.200", "codes") > 0  # the same neighbourhood
+    assert tried("192.0.2.7", "joining") == 0 == tried("198.51.100.1", "codes")
+    assert count(_request(), Rule("codes", 0, 1)) == 0  # where no gate looked
 
 
 def test_where_nobody_counted_nothing_is_put_back() -> None:

@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Match
+from starlette.types import Scope
 
 from rhinecloud.app import App, Handler
 from rhinecloud.broker import Broker
@@ -88,6 +89,7 @@ class Apps:
         self._only = only
         self._hosted: dict[str, _Hosted] = {}
         self._views = Views()
+        self._knowing: list[tuple[PermittedRoute, Callable[[Request], Awaitable[bool]]]] = []
         self.failed: dict[str, str] = {}
 
     @property
@@ -223,17 +225,22 @@ class Apps:
                 self._fail(name, f"its pages are not shown: {error}")
                 continue
             routes.append(PermittedRoute(statics.path, statics.serve, PUBLIC.name))
-            routes += [
-                PermittedRoute(
-                    f"/{name}{page.path}",
-                    _page(page.handler, hosted.city),
-                    page.permission,
-                    method=page.method,
-                )
-                for page in hosted.app.pages
-            ]
+            for page in hosted.app.pages:
+                handler = _page(page.handler, hosted.city)
+                route = PermittedRoute(f"/{name}{page.path}", handler, page.permission, method=page.method)
+                routes.append(route)
+                if page.known is not None:
+                    self._knowing.append((route, functools.partial(page.known, hosted.city)))
             routes += self._views.routes(shell, hosted.city, hosted.app.views)
         return routes
+
+    async def knows(self, scope: Scope) -> bool:
+        """Whether a request is for a page that knows who sends it by a secret of its app's (`Page.known`)."""
+        for route, known in self._knowing:
+            match, child = route.matches(scope)
+            if match is Match.FULL:
+                return await known(Request({**scope, **child}))
+        return False
 
     def city(self, name: str) -> City:
         """The City of an app that is connected."""

@@ -34,12 +34,12 @@ class Views:
 
     def _route(self, live: Live, city: City, view: View) -> StreamRoute:
         def channel(request: Request) -> Channel:
-            language, sight = choose(request), sight_of(request)
-            key = _key(city.app, view.path, language)
+            language, sight, names = choose(request), sight_of(request), request.path_params
+            key = _key(city.app, request.url.path.removeprefix(f"/live/{city.app}"), language)
 
             async def render() -> str:
                 live.notify_later(key, view.every)
-                return await view.render(city, sight, language)
+                return await view.render(city, sight, language, **names)
 
             return live.channel(sight, key, lambda: Fragment(render))
 

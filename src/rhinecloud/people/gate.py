@@ -7,6 +7,7 @@ by route (`permissions.py`). Other bearers are secrets of devices, which the rou
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import math
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -16,7 +17,7 @@ from rhinecloud.settings import Settings
 
 from .actors import ACTOR, OPEN, Actor
 from .identities import Identities, Identity
-from .limits import Limits
+from .limits import COUNT, Limits
 from .origins import is_foreign, is_known, is_own, names_of
 from .permissions import Permission
 from .sessions import SCOPE, cookie_name
@@ -56,7 +57,7 @@ def demand(actor: Actor, permission: Permission) -> None:
 class Gate:
     """ASGI middleware. `identities` is None for an installation that nobody signs in to; `tell` wakes other workers
     after something was done here that may have changed who may do what. `judged_by_app`: whether a request comes with a
-    secret that an app judges itself."""
+    secret that an app judges itself; `known_to_app`: whether a page of an app knows who sends it."""
 
     def __init__(
         self,
@@ -66,9 +67,11 @@ class Gate:
         limits: Limits,
         tell: Callable[[], Awaitable[None]],
         judged_by_app: Callable[[Scope], bool],
+        known_to_app: Callable[[Scope], Awaitable[bool]],
     ) -> None:
         self._app = app
         self._judged_by_app = judged_by_app
+        self._known_to_app = known_to_app
         self._identities = None if settings.open else identities
         self._limits = limits
         self._tell = tell
@@ -81,6 +84,7 @@ class Gate:
             return await self._app(scope, receive, send)
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         of_api = scope["path"].startswith(MACHINES)
+        scope[COUNT] = functools.partial(self._limits.count, scope, headers)
         if self._identities is None:
             return await self._open(scope, receive, send, headers, of_api=of_api)
         token, cookie = _bearer(headers), _cookie(headers, self._cookie)
@@ -102,7 +106,10 @@ class Gate:
         scope[ACTOR] = identity.actor
         if identity.session is not None:
             scope[SCOPE] = identity.session
-        if of_api and identity.actor.kind == "anonymous" and self._judged_by_app(scope):
+        anonymous = identity.actor.kind == "anonymous"
+        if anonymous and not of_api and not safe and await self._known_to_app(scope):
+            return await self._app(scope, receive, send)  # it has no session that could be changed
+        if anonymous and of_api and self._judged_by_app(scope):
             wait = self._limits.take_unjudged(scope, headers)
         else:
             wait = self._limits.take(scope, headers, identity.actor, of_api=of_api)

@@ -47,6 +47,7 @@ _LINK_PATHS = ("/link/", "/first/", "/invitation/", "/sign-in/oidc")
 _DEVICES = "/api/v1/devices/"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _GIVE_BACK = "rhinecloud.recognise"  # in the scope of a request that an app judges itself
+COUNT: Final = "rhinecloud.count"  # in the scope of every request: counts something by a rule, of whoever asks
 
 
 class Buckets:
@@ -116,6 +117,10 @@ class Limits:
         scope[_GIVE_BACK] = functools.partial(self._buckets.give_back, UNJUDGED, who)
         return self._buckets.take(UNJUDGED, who)
 
+    def count(self, scope: Mapping[str, Any], headers: Mapping[str, str], rule: Rule) -> float:
+        """Something of an app's that it limits itself: seconds until the neighbourhood of who asks may do it again."""
+        return self._buckets.take(rule, self._neighbourhood(scope, headers))
+
     def failed(self, scope: Mapping[str, Any], headers: Mapping[str, str]) -> float:
         """Somebody came with a token that is none: seconds until they may try another."""
         return self._buckets.take(FAILED, self._neighbourhood(scope, headers))
@@ -142,6 +147,13 @@ def recognise(scope: MutableMapping[str, Any]) -> None:
     give_back = scope.pop(_GIVE_BACK, None)
     if give_back is not None:
         give_back()
+
+
+def count(scope: Mapping[str, Any], rule: Rule) -> float:
+    """Count something of whoever sent a request: seconds until they may do it again, 0 for at once. Where no gate has
+    looked nothing is counted."""
+    counting = scope.get(COUNT)
+    return 0.0 if counting is None else float(counting(rule))
 
 
 def neighbourhood(address: str) -> str:

@@ -18,6 +18,7 @@ from rhinecloud.people import PUBLIC
 
 TYPE = "Lantern"
 LEVEL = CORE.expand_term("level")
+FIRST = "urn:ngsi-ld:Lantern:00000"
 
 
 async def _follow(city: City) -> None:
@@ -35,7 +36,7 @@ async def _follow(city: City) -> None:
             await connection.copy_records_to_table(
                 "seen", records=rows, columns=["change", "lantern", "before", "after"]
             )
-        await city.refresh("/level")
+        await city.refresh(f"/level/{FIRST}")
 
 
 def _value(attributes: Any) -> int | None:
@@ -122,15 +123,21 @@ async def _call(city: City, request: Request) -> Response:
 
 
 async def _page(city: City, request: Request) -> Response:
-    return city.render(request, "lanterns.html", level=await _last(city))
+    return city.render(request, "lanterns.html", first=FIRST, level=await _last(city, FIRST))
 
 
-async def _show(city: City, sight: Sight, language: str) -> str:
-    return city.part("level.html", language, level=await _last(city))
+async def _show(city: City, sight: Sight, language: str, lantern: str) -> str:
+    return city.part("level.html", language, level=await _last(city, lantern))
 
 
-async def _last(city: City) -> Any:
-    return await city.db.pool.fetchval("SELECT after FROM seen ORDER BY number DESC LIMIT 1")
+async def _last(city: City, lantern: str) -> Any:
+    last = "SELECT after FROM seen WHERE lantern = $1 ORDER BY number DESC LIMIT 1"
+    return await city.db.pool.fetchval(last, lantern)
+
+
+async def _guess(city: City, request: Request) -> Response:
+    """Three guesses of an address at once, and hardly any afterwards."""
+    return JSONResponse(city.people.limit(request, "guesses", 3, 0.001))
 
 
 async def _count(city: City, arguments: Namespace) -> int:
@@ -164,10 +171,11 @@ app = App(
         Endpoint("/alarms/{device}", _alarm, PUBLIC.name, "PUT"),
         Endpoint("/alarms/{device}", _alarm, PUBLIC.name, "DELETE"),
         Endpoint("/talq/{path:path}", _machine, PUBLIC.name, "POST", own_secret=True),
+        Endpoint("/guess", _guess, PUBLIC.name),
         Endpoint("/call", _call, PUBLIC.name, "POST"),
     ),
     tasks=(Task("follow", _follow),),
-    views=(View("/level", _show, PUBLIC.name),),
+    views=(View("/level/{lantern}", _show, PUBLIC.name),),
     layers=(
         Layer(
             TYPE,

@@ -1,0 +1,73 @@
+"""The app as the house sees it: its permissions, and what its areas declare."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any, Final
+
+from rhinecloud.app import App, Permission, PersonalData
+from rhinecloud.people.register import Activity
+
+from .ballots import manifest as ballots
+from .choosing import manifest as choosing
+from .events import manifest as events
+from .joining import manifest as joining
+from .stage import manifest as stage
+
+ORGANISE: Final = Permission(
+    "participation.organise",
+    "Veranstaltungen und Abstimmungen vorbereiten, leiten und auswerten",
+    "prepare, run and evaluate events and votes",
+)
+HELP: Final = Permission(
+    "participation.help",
+    "am Tisch helfen: Einladungen prüfen und Stimmen von Papier eingeben",
+    "help at the desk: check invitations and enter votes from paper",
+)
+
+# What areas declare: modules with any of PAGES, ENDPOINTS, JOBS, TASKS, VIEWS, COMMANDS, PLACES and HOLDINGS, which are
+# tuples, and IMPERSONAL (tables without personal data, by names).
+_MANIFESTS: Final[tuple[ModuleType, ...]] = (events, joining, ballots, choosing, stage)
+
+
+def _all(name: str) -> tuple[Any, ...]:
+    return tuple(one for manifest in _MANIFESTS for one in getattr(manifest, name, ()))
+
+
+_PERSONAL: Final = PersonalData(
+    impersonal={
+        name: columns
+        for manifest in _MANIFESTS
+        for name, columns in getattr(manifest, "IMPERSONAL", {}).items()
+    },
+    activities=(
+        Activity(
+            key="participation",
+            title=("Beteiligung", "Participation"),
+            purpose=(
+                "Bürgerinnen und Bürger an der Planung der Stadt beteiligen: jede Person eine Stimme",
+                "let people take part in what the city plans: one person, one vote",
+            ),
+            ground="e",
+            provision="Art. 6 Abs. 1 Buchst. e DSGVO",
+            subjects=("Teilnehmende und Einladende", "participants, and those who invite them"),
+            holdings=_all("HOLDINGS"),
+        ),
+    ),
+)
+
+app: Final = App(
+    name="participation",
+    package=__package__,
+    title=("Beteiligung", "Participation"),
+    permissions=(ORGANISE, HELP),
+    granted={"editor": (ORGANISE.name, HELP.name), "operator": (HELP.name,), "member": (HELP.name,)},
+    pages=_all("PAGES"),
+    endpoints=_all("ENDPOINTS"),
+    places=_all("PLACES"),
+    jobs=_all("JOBS"),
+    tasks=_all("TASKS"),
+    views=_all("VIEWS"),
+    commands=_all("COMMANDS"),
+    personal_data=_PERSONAL,
+)

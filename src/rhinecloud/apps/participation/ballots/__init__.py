@@ -1,0 +1,1 @@
+"""Votes: received once, kept, changed, counted; secret ones without a way back to who cast them."""

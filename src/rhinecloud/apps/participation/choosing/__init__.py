@@ -1,0 +1,1 @@
+"""Choose your group: places by wishes, by lot or by arrival; waiting lists that move; the proof of the draw."""
