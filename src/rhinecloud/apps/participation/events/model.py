@@ -32,7 +32,11 @@ ORGANISATIONS: Final[Mapping[str, Text]] = {
     "club": ("Vereine", "clubs"),
     "person": ("ohne Organisation", "no organisation"),
 }
-CODE: Final = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"  # what codes are made of: nothing that looks like something else
+CODE: Final = (
+    "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"  # what codes are made of: nothing that looks like something else
+)
+CODES: Final = frozenset(CODE)
+CODE_LENGTH: Final = 6  # of the short code of an event
 
 
 class Rule(msgspec.Struct, frozen=True, omit_defaults=True):
