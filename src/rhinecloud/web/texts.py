@@ -19,9 +19,10 @@ _WEB = Path(__file__).parent
 _KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "_n": None}
 # Letters are translated with the pages: the same words, one catalogue.
 _ROOMS = (_WEB, _WEB.parent / "mail")
-_METHODS = [("templates/**.html", "jinja2"), ("templates/**.txt", "jinja2"), ("**.py", "python")]
+_TEMPLATES = ("templates/**.html", "templates/**.txt", "letters/**.html", "letters/**.txt")
+_METHODS = [*((files, "jinja2") for files in _TEMPLATES), ("**.py", "python")]
 _JINJA = {"trim_blocks": "true", "lstrip_blocks": "true", "newstyle_gettext": "true"}
-_OPTIONS = {"templates/**.html": _JINJA, "templates/**.txt": _JINJA}
+_OPTIONS = dict.fromkeys(_TEMPLATES, _JINJA)
 
 
 def extract(rooms: Sequence[Path] = _ROOMS) -> Catalog:
