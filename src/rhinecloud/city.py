@@ -261,7 +261,8 @@ class City:
     `broker` (the graph: read, write), `watch` and `values` (much of it), `db` (its own schema), `transaction()` (both,
     committed together), `bus` (messages between its workers), `devices` (wanted states, alarms), `jobs`, `mail`,
     `files`, `people` (who asks, organisations), `client` (calls to others), `clock`, `settings` (the app's own),
-    `name` (of the city), `render`, `part`, `refresh` (pages of its templates in the shell).
+    `name` (of the city), `address` (where people reach it), `render`, `part`, `refresh` (pages of its templates in the
+    shell).
     """
 
     def __init__(
@@ -280,6 +281,7 @@ class City:
         allowed: Allowed,
         clock: Clock | None = None,
         settings: Any = None,
+        public_url: str | None = None,
     ) -> None:
         self.app = app
         self.name = name
@@ -296,6 +298,12 @@ class City:
         self._renderer: Renderer | None = None
         self._city_bus = bus
         self._allowed = allowed
+        self._public_url = public_url
+
+    def address(self, request: Request | None = None) -> str:
+        """Where people reach the city, without a slash at its end: as it is set, else as who asks does; "" where
+        neither is there. Over TLS if it begins with https."""
+        return (self._public_url or str(request.base_url if request is not None else "")).rstrip("/")
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:

@@ -176,6 +176,7 @@ class Apps:
                 allowed=allowed,
                 clock=clock,
                 settings=hosted.settings,
+                public_url=settings.public_url,
             )
             for job in app.jobs:
                 jobs.register(
