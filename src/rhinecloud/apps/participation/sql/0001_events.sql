@@ -50,7 +50,8 @@ CREATE TABLE option (
     UNIQUE (poll, place)
 );
 
--- Who was invited, or has a seat; numbered in each event. The code is signed, not kept. `kind`: of organisation.
+-- Who was invited, or has a seat; numbered in each event, and a number is never used again: the code is signed, not
+-- kept. `kind`: of organisation. `mailed`: whether a letter was written, null for not yet, false for no such address.
 CREATE TABLE invitation (
     event bigint NOT NULL REFERENCES event ON DELETE CASCADE,
     number integer NOT NULL CHECK (number BETWEEN 1 AND 1048575),
@@ -59,6 +60,7 @@ CREATE TABLE invitation (
     organisation text,
     kind text NOT NULL DEFAULT 'person',
     revoked boolean NOT NULL DEFAULT false,
+    mailed boolean,
     PRIMARY KEY (event, number)
 );
 
@@ -81,7 +83,7 @@ CREATE TABLE vote (
     poll bigint NOT NULL REFERENCES poll ON DELETE CASCADE,
     event bigint NOT NULL,
     participant uuid NOT NULL,
-    revision integer NOT NULL,
+    revision bigint NOT NULL,
     choice jsonb NOT NULL,
     arrival bigint,
     PRIMARY KEY (poll, participant),
@@ -89,12 +91,12 @@ CREATE TABLE vote (
 );
 CREATE SEQUENCE vote_arrival;
 
--- Secret votes while a poll is open: one partition for each poll, which closing removes as a file. `key` is the hash of
+-- Secret votes while a poll is open: one partition for each poll, whose file closing removes. `key` is the hash of
 -- what lives on the phone only. `shown` is the choice as far as results have told it yet (in batches of at least ten).
 CREATE TABLE ballot (
     poll bigint NOT NULL,
     key bytea NOT NULL,
-    revision integer NOT NULL,
+    revision bigint NOT NULL,
     choice jsonb NOT NULL,
     shown jsonb,
     PRIMARY KEY (poll, key)
