@@ -26,8 +26,9 @@ HELP: Final = Permission(
 )
 
 # What areas declare: modules with any of PAGES, ENDPOINTS, JOBS, TASKS, VIEWS, COMMANDS, PLACES and HOLDINGS, which are
-# tuples, and IMPERSONAL (tables without personal data, by names).
-_MANIFESTS: Final[tuple[ModuleType, ...]] = (events, joining, ballots, choosing, stage)
+# tuples, and IMPERSONAL (tables without personal data, by names). What is somebody's is found by their invitation, so
+# `joining` erases last.
+_MANIFESTS: Final[tuple[ModuleType, ...]] = (events, ballots, choosing, stage, joining)
 
 
 def _all(name: str) -> tuple[Any, ...]:
