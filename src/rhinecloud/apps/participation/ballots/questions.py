@@ -35,10 +35,6 @@ class Question(msgspec.Struct, frozen=True):
     state: State
 
 
-class TooMany(Exception):
-    """A participant has asked as often as anybody may."""
-
-
 _SHOWN: Final = """
 SELECT number, text, votes, state FROM question WHERE poll = $1 AND state IN ('shown', 'answered')
 ORDER BY state = 'answered', votes DESC, number LIMIT $2
@@ -73,7 +69,7 @@ async def supported(city: City, poll: Poll, participant: UUID) -> frozenset[int]
 async def ask(
     city: City, event: Event, poll: Poll, participant: UUID, invitation: int | None, text: str
 ) -> int:
-    """A question; its number. The same text of the same person is the same question. Raises Wrong, Refused, TooMany."""
+    """A question; its number. The same text of the same person is the same question. Raises Wrong, Refused."""
     text = tidy(text)
     try:
         async with city.db.transaction() as connection:
@@ -93,7 +89,7 @@ async def ask(
             if again is not None:
                 return int(again)
             if len(rows) >= MOST_OF_ONE:
-                raise TooMany
+                raise Refused("many")
             number: int = await connection.fetchval(
                 "INSERT INTO question (poll, event, participant, text) VALUES ($1, $2, $3, $4) RETURNING number",
                 poll.number,

@@ -20,7 +20,7 @@ from rhinecloud.app import Text
 from ..events.model import Event, Poll
 from .choices import Choice, kept
 
-Reason = Literal["closed", "used", "revoked", "unknown", "busy"]
+Reason = Literal["closed", "used", "revoked", "unknown", "busy", "many"]
 NEWEST: Final = 2**53  # the greatest revision that a browser can count to
 
 _TEXTS: Final[dict[Reason, Text]] = {
@@ -35,6 +35,7 @@ _TEXTS: Final[dict[Reason, Text]] = {
         "Gerade kommen sehr viele Stimmen. Bitte gleich noch einmal senden.",
         "Very many votes are coming. Please send again in a moment.",
     ),
+    "many": ("Mehr Fragen kann eine Person nicht stellen.", "One person can ask no more questions."),
 }
 
 
