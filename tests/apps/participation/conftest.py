@@ -47,7 +47,7 @@ class Organiser:
     ) -> tuple[int, str]:
         """A new event with polls of these templates: its number and its short code."""
         given = {"title": title, "template": template, "admission": admission, "expected": str(expected)}
-        number = int(re.findall(r"/events/(\d+)", self.post("/events/~new", **given))[0])
+        number = int(re.findall(r"/events/(\d+)", self.post("/events/new", **given))[0])
         for one in polls:
             self.poll(number, one)
         return number, self.code(number)
@@ -61,7 +61,7 @@ class Organiser:
         """A new poll at the end of an event, as a template has it but for these fields of the form: `title`, `secret`
         yes or no, `results`, `options` a line each; of groups, by `**{"option-0-title": …}`, title, capacity and
         business, science, … (reserved places) of each, `wishes` and `by`."""
-        path = f"/events/{event}/polls/~new?template={template}"
+        path = f"/events/{event}/polls/new?template={template}"
         given = filled(self.client.get(f"/participation{path}").text) | {
             name: str(value) for name, value in fields.items()
         }

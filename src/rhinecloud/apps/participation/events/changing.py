@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import asyncpg
 import msgspec
@@ -15,6 +15,7 @@ import msgspec
 from rhinecloud.city import City, Transaction
 from rhinecloud.people import Actor
 
+from ..ballots import results
 from ..choosing import placing
 from ..joining import codes
 from . import keeping, reading
@@ -105,7 +106,7 @@ async def delete_event(city: City, actor: Actor, event: Event) -> None:
     """Remove an event with all that belongs to it: polls, invitations, votes, results. Raises Running while a poll is
     open."""
     async with city.transaction() as transaction:
-        await _nothing_open(transaction, "SELECT state FROM poll WHERE event = $1 FOR UPDATE", event.number)
+        await _forget_polls(transaction, "event", event.number)
         if (
             await transaction.connection.execute("DELETE FROM event WHERE number = $1", event.number)
             == "DELETE 0"
@@ -182,7 +183,7 @@ async def edit_poll(city: City, actor: Actor, event: Event, poll: Poll, draft: P
 async def delete_poll(city: City, actor: Actor, event: Event, poll: Poll) -> None:
     """Remove a poll with its votes. Raises Running while it is open, Gone."""
     async with city.transaction() as transaction:
-        await _nothing_open(transaction, "SELECT state FROM poll WHERE number = $1 FOR UPDATE", poll.number)
+        await _forget_polls(transaction, "number", poll.number)
         if (
             await transaction.connection.execute("DELETE FROM poll WHERE number = $1", poll.number)
             == "DELETE 0"
@@ -244,11 +245,15 @@ async def _refuse_fewer(city: City, poll: Poll, options: Sequence[OptionDraft]) 
             raise Fewer(f"option-{place}-capacity", text)
 
 
-async def _nothing_open(transaction: Transaction, statement: str, number: int) -> None:
-    states = [row["state"] for row in await transaction.connection.fetch(statement, number)]
-    if "open" in states:
+async def _forget_polls(transaction: Transaction, of: Literal["event", "number"], number: int) -> None:
+    """These polls will be removed: what the graph tells of them goes now. Raises Running if one is open."""
+    polls = await transaction.connection.fetch(
+        f"SELECT number, state FROM poll WHERE {of} = $1 ORDER BY number FOR UPDATE", number
+    )
+    if any(poll["state"] == "open" for poll in polls):
         text = ("Bitte zuerst die Abstimmung schließen.", "Please close the poll first.")
         raise Running("", text)
+    await results.forget(transaction, [poll["number"] for poll in polls])
 
 
 async def _read(city: City, number: int) -> Event:

@@ -158,7 +158,7 @@ def _rule(kind: Kind, rule: Rule, options: int) -> Rule:
     if kind == "words":
         if not 1 <= rule.most <= 10:
             raise Wrong("most", ("Zwischen 1 und 10 Wörtern.", "Between 1 and 10 words."))
-        return Rule(most=rule.most)
+        return Rule(most=rule.most, moderated=rule.moderated)
     return Rule()
 
 

@@ -46,6 +46,7 @@ def poll_of(given: Given, kind: Kind, before: Poll | None = None) -> PollDraft:
         solver="solver" in given,
         least=_whole("least", given.get("least", ""), 1),
         most=_whole("most", given.get("most", ""), 1),
+        moderated="moderated" in given,
         steps=_whole("steps", given.get("steps", ""), 5),
         low=given.get("low", ""),
         high=given.get("high", ""),
@@ -83,7 +84,7 @@ def _options(given: Given, kind: Kind, before: Poll | None) -> list[OptionDraft]
     return found
 
 
-def fields_of_poll(draft: PollDraft | Poll) -> dict[str, str]:
+def fields_of_poll(draft: PollDraft) -> dict[str, str]:
     """What the form of a poll holds."""
     rule = draft.rule
     found = {
@@ -100,8 +101,7 @@ def fields_of_poll(draft: PollDraft | Poll) -> dict[str, str]:
         "high": rule.high,
         "options": "\n".join(option.title for option in draft.options),
     }
-    if rule.solver:
-        found["solver"] = "on"
+    found |= {name: "on" for name in ("solver", "moderated") if getattr(rule, name)}
     for place, option in enumerate(draft.options):
         found[f"option-{place}-title"] = option.title
         found[f"option-{place}-capacity"] = "" if option.capacity is None else str(option.capacity)

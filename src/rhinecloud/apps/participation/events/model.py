@@ -42,14 +42,16 @@ CODE_LENGTH: Final = 6  # of the short code of an event
 class Rule(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the kind of a poll needs. `wishes`: how many groups may be ranked; `by`: who goes first where places are
     few; `solver`: the organiser lets a solver satisfy as many wishes as can be. `least` and `most`: how many answers,
-    or words, may be given; a scale goes from 1 to `steps`, with words at its ends. `seed` is the hash, in hexadecimal,
-    of the secret of the draw, told before the vote."""
+    or words, may be given; `moderated`: words appear once somebody has let them through; a scale goes from 1 to
+    `steps`, with words at its ends. `seed` is the hash, in hexadecimal, of the secret of the draw, told before the
+    vote."""
 
     wishes: int = 3
     by: Literal["lot", "arrival"] = "lot"
     solver: bool = False
     least: int = 1
     most: int = 1
+    moderated: bool = False
     steps: int = 5
     low: str = ""
     high: str = ""

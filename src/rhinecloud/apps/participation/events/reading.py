@@ -37,6 +37,13 @@ async def by_number(city: City, number: int) -> Event | None:
     return found[0] if found else None
 
 
+async def of_poll(city: City, number: int) -> tuple[Event, Poll] | None:
+    """A poll and its event."""
+    found = await _events(city, "WHERE number = (SELECT event FROM poll WHERE number = $1)", number)
+    poll = found[0].poll(number) if found else None
+    return (found[0], poll) if poll is not None else None
+
+
 async def everything(city: City) -> list[Event]:
     """All events, the newest first."""
     return await _events(city, "ORDER BY number DESC")

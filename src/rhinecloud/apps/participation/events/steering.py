@@ -5,7 +5,7 @@ from __future__ import annotations
 from rhinecloud.city import City
 from rhinecloud.people import Actor
 
-from ..ballots import closing
+from ..ballots import closing, results
 from ..choosing import placing
 from . import keeping, reading
 from .changing import Gone
@@ -24,7 +24,7 @@ async def show(city: City, actor: Actor, event: Event, poll: Poll | None) -> Eve
 
 
 async def open_poll(city: City, actor: Actor, event: Event, poll: Poll) -> Event:
-    """Let people vote, also again after closing where its votes are named, and show it. Raises Running once the event
+    """Let people vote, and show it. Raises Running once it was closed or the event
     is over."""
     if event.state == "over":
         raise _over()
@@ -48,6 +48,7 @@ async def reveal(city: City, actor: Actor, event: Event, poll: Poll, revealed: b
         )
         if changed != "UPDATE 0":
             action = "participation.reveal" if revealed else "participation.hide"
+            await results.settle(transaction, poll)
             await transaction.audit(actor.id, action, f"poll:{poll.number}")
     return await _changed(city, event.number)
 
