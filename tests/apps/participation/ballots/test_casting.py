@@ -45,9 +45,12 @@ async def test_a_vote_that_comes_again_or_late_changes_nothing(hall: Hall, secre
     # A form without JavaScript knows no revision.
     assert await hall.cast(event, poll, phone, [c], 0) == Receipt(13, True, [c])
     assert await hall.cast(event, poll, phone, [c], 0) == Receipt(13, False, [c])
+    assert await hall.cast(event, poll, phone, [a], 10**15) == Receipt(
+        casting.NEWEST, True, [a]
+    )  # it holds no time
     await hall.close(poll)
     tally = await hall.tally(poll)
-    assert (tally.ballots, tally.options) == (1, {a: 0, b: 0, c: 1})
+    assert (tally.ballots, tally.options) == (1, {a: 1, b: 0, c: 0})
 
 
 @SECRET
@@ -147,6 +150,8 @@ async def test_nothing_is_taken_before_opening_and_after_closing_and_closing_com
     await closing.open_poll(hall.city, OPEN, poll)
     await closing.open_poll(hall.other, OPEN, poll)
     phone = Phone()
+    assert await refused(hall.cast(event, poll, phone, choice)) == "busy"  # as it was known before opening
+    poll = await hall.now(event, poll.number)
     await hall.cast(event, poll, phone, choice)
     await asyncio.gather(hall.close(poll), closing.close_poll(hall.other, OPEN, poll), hall.close(poll))
     assert await refused(hall.cast(event, poll, phone, choice, 2)) == "closed"

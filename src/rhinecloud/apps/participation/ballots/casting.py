@@ -14,6 +14,7 @@ from uuid import UUID
 from weakref import WeakKeyDictionary
 
 import asyncpg
+import msgspec
 
 from rhinecloud.city import City, Unavailable
 
@@ -90,8 +91,7 @@ _gathered: WeakKeyDictionary[City, _Gathering] = WeakKeyDictionary()
 async def cast(city: City, vote: Vote) -> Receipt:
     """Take a vote, whose choice was judged (`choices`); what counts now, once it is kept. A vote that comes again is
     received again. Raises Refused; "busy" says nothing of whether it was taken: it is to be sent again."""
-    if not 0 <= vote.revision <= NEWEST:
-        raise ValueError(f"no revision: {vote.revision}")
+    vote = msgspec.structs.replace(vote, revision=max(0, min(vote.revision, NEWEST)))
     if vote.poll.secret and vote.ballot_key is None and not vote.on_paper:
         raise ValueError("a secret vote needs the key of a phone")
     if vote.on_paper:

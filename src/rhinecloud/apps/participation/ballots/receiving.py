@@ -21,7 +21,7 @@ from ..events.model import Event, Poll
 from .choices import Choice, kept
 
 Reason = Literal["closed", "used", "revoked", "unknown", "busy", "many"]
-NEWEST: Final = 2**53  # the greatest revision that a browser can count to
+NEWEST: Final = 1_000_000  # revisions count changes; one that held a time would tell when somebody voted
 
 _TEXTS: Final[dict[Reason, Text]] = {
     "closed": ("Diese Abstimmung ist nicht offen.", "This vote is not open."),
@@ -50,7 +50,7 @@ class Refused(Exception):
 
 
 class Vote(msgspec.Struct, frozen=True, kw_only=True):
-    """What somebody chose. `revision` grows with each change on the phone; 0 is newer than what is there. `kind` (of
+    """What somebody chose. `revision` counts changes on the phone; 0 is newer than what is there. `kind` (of
     organisation) counts where there is no invitation. `ballot_key`: what only the phone can compute, for secret polls.
     `on_paper`: entered by the helper `actor`."""
 
@@ -100,7 +100,13 @@ async def write(connection: asyncpg.Connection, votes: Sequence[Vote]) -> list[V
     polls = {vote.poll.number: vote.poll for vote in votes}
     await lock(connection, polls)
     open_ = {row[0] for row in await connection.fetch(_OPEN, sorted(polls))}
-    at = [n for n, vote in enumerate(votes) if vote.poll.number in open_]
+    for n, vote in enumerate(votes):
+        if vote.poll.number not in open_:
+            verdicts[n] = Refused("closed")
+        elif vote.poll.state != "open":
+            # Opened a moment ago: what is known of it here may be older than its last change before that.
+            verdicts[n] = Refused("busy", 1)
+    at = [n for n, verdict in enumerate(verdicts) if verdict is None]
     refused = await enter(connection, [votes[n] for n in at])
     for n, reason in zip(at, refused, strict=True):
         if reason is not None:
@@ -112,7 +118,7 @@ async def write(connection: asyncpg.Connection, votes: Sequence[Vote]) -> list[V
             taken = await take(connection, poll, [votes[n] for n in some])
             for n, verdict in zip(some, taken, strict=True):
                 verdicts[n] = verdict
-    return [verdict or Refused("closed") for verdict in verdicts]
+    return [verdict for verdict in verdicts if verdict is not None]
 
 
 _OPEN: Final = """
@@ -170,7 +176,7 @@ async def enter(connection: asyncpg.Connection, some: Sequence[Vote | Entering])
 _NAMED: Final = """
 INSERT INTO vote AS v (poll, event, participant, revision, choice, arrival)
 SELECT $1, g.event, g.participant, greatest(g.revision, 1), g.choice::jsonb, g.arrival
-FROM unnest($2::bigint[], $3::uuid[], $4::bigint[], $5::text[], $6::bigint[])
+FROM unnest($2::bigint[], $3::uuid[], $4::integer[], $5::text[], $6::bigint[])
     AS g (event, participant, revision, choice, arrival)
 ORDER BY g.participant
 ON CONFLICT (poll, participant) DO UPDATE
@@ -225,13 +231,13 @@ ON CONFLICT DO NOTHING RETURNING participant
 _NEW: Final = """
 INSERT INTO ballot (poll, key, revision, choice)
 SELECT $1, g.key, greatest(g.revision, 1), g.choice::jsonb
-FROM unnest($2::bytea[], $3::bigint[], $4::text[]) AS g (key, revision, choice)
+FROM unnest($2::bytea[], $3::integer[], $4::text[]) AS g (key, revision, choice)
 ON CONFLICT DO NOTHING RETURNING key
 """
 _CHANGE: Final = """
 UPDATE ballot b
 SET choice = g.choice::jsonb, revision = CASE WHEN g.revision = 0 THEN b.revision + 1 ELSE g.revision END
-FROM unnest($2::bytea[], $3::bigint[], $4::text[]) AS g (key, revision, choice)
+FROM unnest($2::bytea[], $3::integer[], $4::text[]) AS g (key, revision, choice)
 WHERE b.poll = $1 AND b.key = g.key
   AND (b.revision < g.revision OR (g.revision = 0 AND b.choice <> g.choice::jsonb))
 RETURNING b.key

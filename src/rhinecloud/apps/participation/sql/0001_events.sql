@@ -83,7 +83,7 @@ CREATE TABLE vote (
     poll bigint NOT NULL REFERENCES poll ON DELETE CASCADE,
     event bigint NOT NULL,
     participant uuid NOT NULL,
-    revision bigint NOT NULL,
+    revision integer NOT NULL,
     choice jsonb NOT NULL,
     arrival bigint,
     PRIMARY KEY (poll, participant),
@@ -96,7 +96,7 @@ CREATE SEQUENCE vote_arrival;
 CREATE TABLE ballot (
     poll bigint NOT NULL,
     key bytea NOT NULL,
-    revision bigint NOT NULL,
+    revision integer NOT NULL,
     choice jsonb NOT NULL,
     shown jsonb,
     PRIMARY KEY (poll, key)
