@@ -67,7 +67,9 @@ class _Gathering:
             for (_, future), verdict in zip(taken, verdicts, strict=True):
                 if not future.done():
                     future.set_result(verdict)
-            telling.tell(city, [v for v, one in zip(votes, verdicts, strict=True) if _counts(one)])
+            for vote, verdict in zip(votes, verdicts, strict=True):
+                if _counts(verdict):
+                    telling.tell(city, vote.event, vote.poll)
 
     def _take(self) -> list[tuple[Vote, asyncio.Future[Verdict]]]:
         """Those that wait longest, one of each participant in a poll: two of them are written one after the other."""
@@ -123,7 +125,7 @@ async def _on_paper(city: City, vote: Vote) -> Verdict:
     except Unavailable as error:
         raise Refused("busy", _BUSY) from error
     if _counts(verdict):
-        telling.tell(city, [vote])
+        telling.tell(city, vote.event, vote.poll)
     return verdict
 
 

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from typing import Final
 
-from rhinecloud.app import Job
+from rhinecloud.app import Job, Page, View
 from rhinecloud.people.register import Column, Delete, Keep, Retention, Table
 
-from . import closing
+from . import closing, moderating
+
+_ORGANISE: Final = "participation.organise"
+
+PAGES: Final = (
+    Page("/polls/{number:int}/moderation", moderating.page, _ORGANISE),
+    Page("/polls/{number:int}/moderation", moderating.judge, _ORGANISE, "POST"),
+)
+
+VIEWS: Final = (View("/moderation/{number}", moderating.part, _ORGANISE, every=15.0),)
 
 JOBS: Final = (Job("ballots-sweep", closing.sweep_daily, None, cron="40 3 * * *"),)
 

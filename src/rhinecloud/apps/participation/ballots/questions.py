@@ -16,6 +16,7 @@ from rhinecloud.city import City, Unavailable
 from rhinecloud.people import Actor
 
 from ..events.model import Event, Poll
+from . import telling
 from .choices import question as tidy
 from .receiving import Entering, Refused, enter, lock
 
@@ -99,7 +100,7 @@ async def ask(
             )
     except Unavailable as error:
         raise Refused("busy", _BUSY) from error
-    await _tell(city, event)
+    telling.tell(city, event, poll)
     return number
 
 
@@ -123,7 +124,7 @@ async def support(
     except Unavailable as error:
         raise Refused("busy", _BUSY) from error
     if new:
-        await _tell(city, event)
+        telling.tell(city, event, poll)
     return bool(new)
 
 
@@ -141,7 +142,7 @@ async def judge(city: City, actor: Actor, event: Event, poll: Poll, number: int,
                 actor.id, "participation.judge_question", f"question:{number}", {"state": state}
             )
     if found:
-        await _tell(city, event)
+        telling.tell(city, event, poll)
     return bool(found)
 
 
@@ -165,8 +166,3 @@ async def _let_in(
     (reason,) = await enter(connection, [Entering(event, participant, invitation)])
     if reason is not None:
         raise Refused(reason)
-
-
-async def _tell(city: City, event: Event) -> None:
-    for view in (f"/stage/{event.code}", f"/phone/{event.code}", f"/remote/{event.number}"):
-        await city.refresh(view)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
 from typing import Final
 from weakref import WeakKeyDictionary
 
@@ -17,7 +16,6 @@ from rhinecloud.city import City, Unavailable
 
 from ..events.model import Event, Poll
 from . import releasing
-from .receiving import Vote
 
 _EVERY: Final = 0.25  # seconds between two of an event
 _RELEASED_EVERY: Final = 1.0  # seconds between two of a secret poll
@@ -29,26 +27,35 @@ class _Teller:
 
     def __init__(self, event: Event) -> None:
         self.event = event
-        self.polls: dict[int, Poll] = {}  # that have new votes
+        self.polls: dict[int, Poll] = {}  # of which there is something new
         self.telling: asyncio.Task[None] | None = None
 
 
 _tellers: WeakKeyDictionary[City, dict[int, _Teller]] = WeakKeyDictionary()
 
 
-def tell(city: City, votes: Iterable[Vote]) -> None:
-    """Let stages and remotes show these votes, soon."""
+def tell(city: City, event: Event, poll: Poll) -> None:
+    """Let everybody who looks at a poll's votes, words or questions see, soon, that there are new ones."""
     tellers = _tellers.setdefault(city, {})
-    for vote in votes:
-        teller = tellers.setdefault(vote.event.number, _Teller(vote.event))
-        teller.polls[vote.poll.number] = vote.poll
-        if teller.telling is None:
-            teller.telling = asyncio.create_task(_go_on(city, teller), name="votes-told")
+    teller = tellers.setdefault(event.number, _Teller(event))
+    teller.polls[poll.number] = poll
+    if teller.telling is None:
+        teller.telling = asyncio.create_task(_go_on(city, teller), name="votes-told")
+
+
+def views(event: Event, poll: Poll) -> list[str]:
+    """The views that show what a poll received."""
+    found = [f"/stage/{event.code}", f"/remote/{event.number}"]
+    if poll.kind == "questions":
+        found.append(f"/phone/{event.code}")
+    if poll.kind in ("questions", "words"):
+        found.append(f"/moderation/{poll.number}")
+    return found
 
 
 async def _go_on(city: City, teller: _Teller) -> None:
     """Until nothing is new. A message that is lost is made up for by the next, or when the view is rendered again."""
-    last_release = 0.0
+    last_release = -_RELEASED_EVERY
     loop = asyncio.get_running_loop()
     while teller.polls:
         polls = teller.polls
@@ -61,8 +68,8 @@ async def _go_on(city: City, teller: _Teller) -> None:
                 last_release = loop.time()
                 for poll in secret:
                     await releasing.release(city, poll)
-            await city.refresh(f"/stage/{teller.event.code}")
-            await city.refresh(f"/remote/{teller.event.number}")
+            for view in dict.fromkeys(view for poll in polls.values() for view in views(teller.event, poll)):
+                await city.refresh(view)
         except (*Unavailable, asyncpg.PostgresError) as error:
             _log.warning("new votes could not be told: %s", error)
         except Exception:

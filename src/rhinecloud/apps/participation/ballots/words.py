@@ -10,29 +10,31 @@ from rhinecloud.city import City
 from rhinecloud.people import Actor
 
 from ..events.model import Event, Poll
-from . import results
+from . import results, telling
 
 _MOST: Final = 500  # words that are listed
 
 
 class Word(msgspec.Struct, frozen=True):
-    """A word, how many wrote it, and whether everybody may see it."""
+    """A word, how many wrote it, whether everybody may see it, and whether somebody said so."""
 
     word: str
     count: int
     shown: bool
+    judged: bool
 
 
 # Of a secret poll that is open only what its batches told (`releasing`): the list of the organiser unmasks nobody.
 _EVERY: Final = """
-SELECT lower(w.word) AS word, count(*) AS n, coalesce(bool_and(j.shown), NOT $2) AS shown
+SELECT lower(w.word) AS word, count(*) AS n, coalesce(bool_and(j.shown), NOT $2) AS shown,
+       bool_and(j.shown) IS NOT NULL AS judged
 FROM (
     SELECT choice FROM vote WHERE poll = $1
     UNION ALL SELECT shown FROM ballot WHERE poll = $1 AND shown IS NOT NULL
     UNION ALL SELECT choice FROM counted WHERE poll = $1
 ) AS s, jsonb_array_elements_text(s.choice) AS w (word)
 LEFT JOIN judged_word j ON j.poll = $1 AND j.word = lower(w.word)
-GROUP BY lower(w.word) ORDER BY bool_and(j.shown) IS NOT NULL, n DESC, 1 LIMIT $3
+GROUP BY lower(w.word) ORDER BY 4, n DESC, 1 LIMIT $3
 """
 
 
@@ -58,5 +60,4 @@ async def judge(city: City, actor: Actor, event: Event, poll: Poll, word: str, s
         )
         if poll.state == "closed":
             await results.settle(transaction, poll)
-    for view in (f"/stage/{event.code}", f"/phone/{event.code}", f"/remote/{event.number}"):
-        await city.refresh(view)
+    telling.tell(city, event, poll)
