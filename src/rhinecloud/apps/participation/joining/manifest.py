@@ -86,8 +86,9 @@ HOLDINGS: Final = (
             Column("mail", ("E-Mail-Adresse", "mail address"), correctable=True),
             Column("organisation", ("Organisation", "organisation"), correctable=True),
             Column("kind", ("Art der Organisation", "kind of organisation")),
+            Column("revoked", ("zurückgezogen", "revoked")),
         ),
-        impersonal=("revoked", "mailed"),
+        impersonal=("mailed",),
         found={"mail": "lower(mail)"},
         retention=_NINETY_DAYS,
         erasure=Anonymise(
