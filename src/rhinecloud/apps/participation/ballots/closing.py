@@ -2,7 +2,7 @@
 
 A secret poll is closed in one transaction: its choices are copied in random order, without anything else, and the files
 with what joined them to phones and people are gone when it commits. Killed before that, the poll is open; after it,
-closed. Its empty partitions are dropped afterwards, and if that has to wait (for a backup, say), by the daily job.
+closed. Its empty partitions are dropped afterwards, and if that has to wait (for a backup, say), by a job.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ async def sweep(city: City) -> int:
     return swept
 
 
-async def sweep_daily(city: City, payload: None, attempt: Attempt) -> None:
+async def sweep_again(city: City, payload: None, attempt: Attempt) -> None:
     """The job."""
     await sweep(city)
 
@@ -121,4 +121,12 @@ async def _shuffle(connection: asyncpg.Connection, number: int) -> None:
         "INSERT INTO counted (poll, choice) SELECT poll, choice FROM ballot WHERE poll = $1 ORDER BY gen_random_uuid()",
         number,
     )
-    await connection.execute(f"TRUNCATE voted_{int(number)}, ballot_{int(number)}")
+    await connection.execute("SET LOCAL lock_timeout = '2s'")
+    try:
+        async with connection.transaction():
+            await connection.execute(f"TRUNCATE voted_{int(number)}, ballot_{int(number)}")
+    except asyncpg.LockNotAvailableError:
+        # A backup reads them. The vote is closed nevertheless; the files go as soon as it is done (`sweep`).
+        for table in _PARTITIONED:
+            await connection.execute(f"DELETE FROM {table}_{int(number)}")
+    await connection.execute("SET LOCAL lock_timeout TO DEFAULT")

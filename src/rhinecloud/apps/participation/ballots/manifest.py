@@ -18,7 +18,7 @@ PAGES: Final = (
 
 VIEWS: Final = (View("/moderation/{number}", moderating.part, _ORGANISE, every=15.0),)
 
-JOBS: Final = (Job("ballots-sweep", closing.sweep_daily, None, cron="40 3 * * *"),)
+JOBS: Final = (Job("ballots-sweep", closing.sweep_again, None, cron="*/10 * * * *", attempts=1),)
 
 # A participant is a number; whose it is says the invitation, where there is one with a mail address.
 _MAIL: Final = (
