@@ -101,14 +101,14 @@ def _remembered(memory: _Memory, poll: Poll, version: int) -> Board | None:
 
 
 async def _version(city: City, poll: int) -> int | None:
-    version: int | None = await city.db.pool.fetchval("SELECT version FROM placing WHERE poll = $1", poll)
+    version: int | None = await city.db.pool.fetchval("SELECT version FROM published WHERE poll = $1", poll)
     return version
 
 
 async def _build(city: City, poll: Poll) -> Board | None:
     # The version is read first: what is changed meanwhile is built again by who asks next.
     placing = await city.db.pool.fetchrow(
-        "SELECT version, way, published_at FROM placing WHERE poll = $1", poll.number
+        "SELECT version, way, published_at FROM published WHERE poll = $1", poll.number
     )
     if placing is None:
         return None

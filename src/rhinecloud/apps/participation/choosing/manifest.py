@@ -67,4 +67,4 @@ HOLDINGS: Final = (
     ),
 )
 
-IMPERSONAL: Final = {"draw": ("poll", "seed", "word"), "placing": ("poll", "way", "version", "published_at")}
+IMPERSONAL: Final = {"draw": ("poll", "seed", "word"), "published": ("poll", "way", "version", "published_at")}

@@ -141,7 +141,7 @@ async def publish(city: City, actor: Actor, event: Event, poll: Poll, way: Way) 
                 ),
             )
         await connection.execute(
-            "INSERT INTO placing (poll, way, published_at) VALUES ($1, $2, $3)",
+            "INSERT INTO published (poll, way, published_at) VALUES ($1, $2, $3)",
             poll.number,
             way,
             city.clock.now(),
@@ -185,7 +185,7 @@ async def raised(city: City, actor: Actor, event: Event, poll: Poll) -> None:
 async def fill(city: City) -> None:
     """Give places that became free unnoticed, where somebody's data were erased, say."""
     for row in await city.db.pool.fetch(
-        "SELECT p.number, p.event FROM placing JOIN poll p ON p.number = poll"
+        "SELECT p.number, p.event FROM published JOIN poll p ON p.number = poll"
     ):
         event = await reading.by_number(city, row["event"])
         poll = event.poll(row["number"]) if event is not None else None
@@ -223,7 +223,7 @@ async def _change(city: City, event: Event, poll: Poll, act: Act, actor: Actor |
             return False
         if actor is not None:
             await transaction.audit(actor.id, "participation.places.release", f"poll:{poll.number}")
-        await connection.execute("UPDATE placing SET version = version + 1 WHERE poll = $1", poll.number)
+        await connection.execute("UPDATE published SET version = version + 1 WHERE poll = $1", poll.number)
         await city.jobs.enqueue(transaction, TELL, poll.number)
     await _told(city, event, poll)
     return True
@@ -271,7 +271,7 @@ async def _closed(connection: asyncpg.Connection, poll: Poll) -> None:
 
 
 async def _published(connection: asyncpg.Connection, poll: int) -> bool:
-    return await connection.fetchval("SELECT 1 FROM placing WHERE poll = $1", poll) is not None
+    return await connection.fetchval("SELECT 1 FROM published WHERE poll = $1", poll) is not None
 
 
 async def _told(city: City, event: Event, poll: Poll) -> None:

@@ -8,7 +8,7 @@ CREATE TABLE draw (
 );
 
 -- In which way the places of a poll were given, from when they are published on. `version` grows with each change.
-CREATE TABLE placing (
+CREATE TABLE published (
     poll bigint PRIMARY KEY REFERENCES poll ON DELETE CASCADE,
     way text NOT NULL CHECK (way IN ('lot', 'arrival', 'solver')),
     version integer NOT NULL DEFAULT 1,
@@ -19,7 +19,7 @@ CREATE TABLE placing (
 -- arrival. Who waits for what follows from wishes and rank; `stays`: for nothing any more. `gone`: gave the place up, or
 -- wants none. `told`: whether a letter says so, where there is an address.
 CREATE TABLE placement (
-    poll bigint NOT NULL REFERENCES placing ON DELETE CASCADE,
+    poll bigint NOT NULL REFERENCES published ON DELETE CASCADE,
     event bigint NOT NULL,
     participant uuid NOT NULL,
     ticket text NOT NULL,
