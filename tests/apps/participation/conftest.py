@@ -121,7 +121,7 @@ def told(page: str) -> list[str]:
 
 def filled(page: str) -> dict[str, str]:
     """What the fields of a page's last form hold, as a browser would send them."""
-    form = page[page.rfind('<form class="form"') :]
+    form = page[page.rfind('<form class="form') :]
     form = form[: form.find("</form>")]
     found: dict[str, str] = {}
     for tag in re.findall(r"<input\b[^>]*>", form):

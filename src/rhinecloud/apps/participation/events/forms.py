@@ -10,7 +10,7 @@ from .drafting import CHOSEN, EventDraft, OptionDraft, PollDraft, Wrong
 from .model import ORGANISATIONS, Admission, Event, Kind, Poll, Rule, Showing
 
 Given = Mapping[str, str]
-MORE: Final = 3  # empty rows for further options
+MORE: Final = 2  # empty rows for further options
 _MOST_ROWS: Final = 60
 _By = Literal["lot", "arrival"]
 
