@@ -31,9 +31,9 @@ async def test_a_hidden_word_is_gone_however_it_is_written_and_comes_back(hall: 
     assert await shown(hall, poll) == {"Mut": 4, "Öl": 2}
     listed = await words.every(hall.city, poll)
     assert [(one.word, one.count, one.shown, one.judged) for one in listed] == [
-        ("mut", 4, True, False),
-        ("öl", 2, True, False),
-        ("pfui", 2, False, True),
+        ("Mut", 4, True, False),
+        ("Öl", 2, True, False),
+        ("Pfui", 2, False, True),
     ]
     await words.judge(hall.city, OPEN, event, poll, "pfui", True)
     assert (await shown(hall, poll))["Pfui"] == 2

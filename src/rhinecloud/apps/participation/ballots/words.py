@@ -16,7 +16,7 @@ _MOST: Final = 500  # words that are listed
 
 
 class Word(msgspec.Struct, frozen=True):
-    """A word, how many wrote it, whether everybody may see it, and whether somebody said so."""
+    """A word as most write it, how many wrote it, whether everybody may see it, and whether somebody said so."""
 
     word: str
     count: int
@@ -26,7 +26,7 @@ class Word(msgspec.Struct, frozen=True):
 
 # Of a secret poll that is open only what its batches told (`releasing`): the list of the organiser unmasks nobody.
 _EVERY: Final = """
-SELECT lower(w.word) AS word, count(*) AS n, coalesce(bool_and(j.shown), NOT $2) AS shown,
+SELECT mode() WITHIN GROUP (ORDER BY w.word) AS word, count(*) AS n, coalesce(bool_and(j.shown), NOT $2) AS shown,
        bool_and(j.shown) IS NOT NULL AS judged
 FROM (
     SELECT choice FROM vote WHERE poll = $1
@@ -34,7 +34,7 @@ FROM (
     UNION ALL SELECT choice FROM counted WHERE poll = $1
 ) AS s, jsonb_array_elements_text(s.choice) AS w (word)
 LEFT JOIN judged_word j ON j.poll = $1 AND j.word = lower(w.word)
-GROUP BY lower(w.word) ORDER BY 4, n DESC, 1 LIMIT $3
+GROUP BY lower(w.word) ORDER BY 4, n DESC, lower(w.word) LIMIT $3
 """
 
 
