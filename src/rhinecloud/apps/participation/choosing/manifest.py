@@ -67,4 +67,7 @@ HOLDINGS: Final = (
     ),
 )
 
-IMPERSONAL: Final = {"draw": ("poll", "seed", "word"), "published": ("poll", "way", "version", "published_at")}
+IMPERSONAL: Final = {
+    "draw": ("poll", "seed", "word"),
+    "published": ("poll", "way", "version", "published_at"),
+}
