@@ -115,8 +115,11 @@ def test_places_are_told_once_they_are_given() -> None:
         (4, None, None),
         (None, None, None),
     ]
-    after = board(asked, counts, {3: 4})
-    assert [(bar.taken, bar.left) for bar in after.bars] == [(4, 0), (0, None)]
+    after = board(asked, counts, {3: (4, 1), 5: (2, 0)})
+    assert [(bar.taken, bar.left, bar.waiting, bar.length) for bar in after.bars] == [
+        (4, 0, 1, 1.0),
+        (2, None, 0, 0.5),
+    ]
     assert after.bars[0].ranks == (5, 1, 0)
 
 

@@ -33,8 +33,8 @@ class Counts(Protocol):
 
 class Bar(msgspec.Struct, frozen=True):
     """An answer. `count` of ballots (of first wishes in a choice of groups), `ranks` of each wish. `length` is that of
-    the bar, the longest being 1; `part` of the ballots that are told, from 0 to 1. `capacity` and `taken` are places,
-    None where there is no limit, and before places are published."""
+    the bar, the longest being 1; `part` of the ballots that are told, from 0 to 1. `capacity` is None where there is no
+    limit; `taken` places, and how many wait for one, are None before places are published."""
 
     number: int
     title: str
@@ -44,6 +44,7 @@ class Bar(msgspec.Struct, frozen=True):
     ranks: tuple[int, ...] = ()
     capacity: int | None = None
     taken: int | None = None
+    waiting: int | None = None
 
     @property
     def left(self) -> int | None:
@@ -74,8 +75,9 @@ class Board(msgspec.Struct, frozen=True):
     more: int = 0
 
 
-def board(poll: Poll, counts: Counts, taken: Mapping[int, int] | None = None) -> Board:
-    """What to show of a poll. `taken`: places by option, once they are published."""
+def board(poll: Poll, counts: Counts, given: Mapping[int, tuple[int, int]] | None = None) -> Board:
+    """What to show of a poll. `given`, once places are published: how many of each option are taken, and how many wait
+    for one; bars are as long as that then."""
     if poll.kind == "words":
         shown = counts.words[:_MOST_WORDS]
         return Board(
@@ -95,13 +97,12 @@ def board(poll: Poll, counts: Counts, taken: Mapping[int, int] | None = None) ->
     if poll.kind == "groups":
         bars = tuple(
             msgspec.structs.replace(
-                bar,
-                ranks=tuple(counts.ranks.get(bar.number, ())),
-                capacity=option.capacity,
-                taken=None if taken is None else taken.get(bar.number, 0),
+                bar, ranks=tuple(counts.ranks.get(bar.number, ())), capacity=option.capacity
             )
             for bar, option in zip(bars, poll.options, strict=True)
         )
+        if given is not None:
+            bars = _placed(bars, given)
     return Board(poll.kind, counts.ballots, counts.told, bars)
 
 
@@ -111,6 +112,15 @@ def _bars(titles: Sequence[tuple[int, str]], counts: Sequence[int], told: int) -
         Bar(number, title, count, count / longest, count / told if told else 0.0)
         for (number, title), count in zip(titles, counts, strict=True)
     )
+
+
+def _placed(bars: tuple[Bar, ...], given: Mapping[int, tuple[int, int]]) -> tuple[Bar, ...]:
+    longest = max((taken for taken, _ in given.values()), default=0) or 1
+    found = []
+    for bar in bars:
+        taken, waiting = given.get(bar.number, (0, 0))
+        found.append(msgspec.structs.replace(bar, length=taken / longest, taken=taken, waiting=waiting))
+    return tuple(found)
 
 
 def _step(poll: Poll, step: int) -> str:

@@ -93,9 +93,17 @@ async def _shown(city: City, event: Event) -> list[tuple[Poll, Board]]:
 def _rows(poll: Poll, board: Board) -> Iterator[tuple[Any, ...]]:
     about = (poll.number, poll.title, poll.kind, poll.state, board.ballots)
     for bar in board.bars:
-        yield (*about, bar.title, bar.count, bar.capacity, bar.taken, " ".join(map(str, bar.ranks)))
+        yield (
+            *about,
+            bar.title,
+            bar.count,
+            bar.capacity,
+            bar.taken,
+            bar.waiting,
+            " ".join(map(str, bar.ranks)),
+        )
     for word in board.words:
-        yield (*about, word.text, word.count, None, None, "")
+        yield (*about, word.text, word.count, None, None, None, "")
 
 
 def _cell(value: Any) -> Any:
@@ -118,7 +126,8 @@ def _document(poll: Poll, board: Board) -> dict[str, Any]:
     for bar in board.bars:
         answer: dict[str, Any] = {"answer": bar.title, "count": bar.count}
         if board.kind == "groups":
-            answer |= {"ranks": list(bar.ranks), "capacity": bar.capacity, "taken": bar.taken}
+            answer |= {"ranks": list(bar.ranks), "capacity": bar.capacity}
+            answer |= {"taken": bar.taken, "waiting": bar.waiting}
         answers.append(answer)
     return found | {"answers": answers} | ({"mean": board.mean} if board.kind == "scale" else {})
 

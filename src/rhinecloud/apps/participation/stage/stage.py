@@ -69,7 +69,8 @@ async def of_poll(city: City, poll: Poll) -> Board | None:
     return board(poll, await counting.tally(city, poll, whole=False), await places(city, poll))
 
 
-async def places(city: City, poll: Poll) -> dict[int, int] | None:
-    """Places that were given, by option; None before they are published, and where there are none to give."""
+async def places(city: City, poll: Poll) -> dict[int, tuple[int, int]] | None:
+    """Of each option, how many places are taken and how many wait for one; None before places are published, and where
+    there are none to give."""
     found = await standing(city, poll) if poll.kind == "groups" and poll.state == "closed" else None
-    return None if found is None else {group.option.number: group.taken for group in found.groups}
+    return None if found is None else {one.option.number: (one.taken, one.waiting) for one in found.groups}
