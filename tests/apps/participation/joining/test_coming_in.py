@@ -95,7 +95,7 @@ async def test_a_revoked_code_is_told_so_and_so_is_one_of_nobody(hall: Hall, pho
     )
     for number in (2, 3):
         answer = await phone.get(event.join(number))
-        assert answer.status_code == 403 and "zurückgezogen" in answer.text and phone.pass_of(event) is None
+        assert answer.status_code == 403 and "widerrufen" in answer.text and phone.pass_of(event) is None
 
 
 async def test_who_is_in_when_their_code_is_revoked_votes_no_more(hall: Hall, phone: Phone) -> None:

@@ -10,6 +10,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from ..conftest import Organiser
 from .conftest import Hall, Prepared
 from .test_coming_in import OWN, Phone
 from .test_inviting import audited
@@ -130,6 +131,27 @@ async def test_where_everybody_may_come_in_papers_have_no_invitation(
     assert await office.rows.fetchval("SELECT count(*) FROM vote WHERE event = $1", event.number) == 2
     closed_to_strangers = await office.event()
     assert (await helper.get(desk(closed_to_strangers, "/0"))).status_code == 404
+
+
+async def test_a_secret_vote_from_paper_is_counted_once_and_nobody_s_after_closing(
+    office: Hall, organiser: Organiser, helper: httpx.AsyncClient
+) -> None:
+    number, _ = organiser.event(admission="invitation")
+    poll = organiser.poll(
+        number, "single", title="Geheim?", secret="yes", options="ja\nnein", results="closed"
+    )
+    organiser.post(f"/events/{number}/invitations", count="2", kind="person")
+    organiser.open(number, poll)
+    yes, no = organiser.options(poll).values()
+    path = f"/participation/events/{number}/desk/1"
+    assert (await helper.post(f"{path}/polls/{poll}", data={"option": str(yes)})).status_code == 303
+    assert (await helper.post(f"{path}/polls/{poll}", data={"option": str(no)})).status_code == 409
+    page = (await helper.get(path)).text
+    assert "hat abgestimmt" in page and 'name="option"' not in page
+    organiser.close(number, poll)
+    rows = await office.rows.fetch("SELECT choice FROM counted WHERE poll = $1", poll)
+    assert [json.loads(row["choice"]) for row in rows] == [[yes]]
+    assert "das weiß niemand mehr" in (await helper.get(path)).text
 
 
 async def test_a_lost_code_is_shown_and_it_is_written_down(office: Hall, helper: httpx.AsyncClient) -> None:

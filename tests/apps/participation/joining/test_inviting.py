@@ -123,6 +123,22 @@ async def test_a_list_with_a_wrong_line_invites_nobody(office: Hall, organiser: 
     assert await office.rows.fetchval("SELECT count(*) FROM invitation WHERE event = $1", event.number) == 0
 
 
+async def test_people_are_told_the_truth_about_names(office: Hall, organiser: httpx.AsyncClient) -> None:
+    """That nobody knows who has which code, or that each is somebody's."""
+    unnamed, seats = await office.event(invited=0), await office.event("seat", invited=0)
+    assert (await invite(organiser, unnamed, SEATS)).status_code == 409
+    assert (await organiser.post(at(seats), data={"count": "3", "kind": "person"})).status_code == 409
+    assert (
+        await office.rows.fetchval(
+            "SELECT count(*) FROM invitation WHERE event = ANY($1)", [unnamed.number, seats.number]
+        )
+        == 0
+    )
+    await invite(organiser, seats, SEATS)
+    await office.rows.execute("UPDATE event SET admission = 'invitation' WHERE number = $1", seats.number)
+    assert "aber hier stehen Namen" in (await organiser.get(at(seats))).text
+
+
 async def test_cards_to_print_have_codes_that_let_in(office: Hall, organiser: httpx.AsyncClient) -> None:
     event = await office.event("seat", invited=0)
     await invite(organiser, event, SEATS)

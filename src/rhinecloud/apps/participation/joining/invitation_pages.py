@@ -34,9 +34,11 @@ async def listed(city: City, request: Request) -> Response:
 
 
 async def add(city: City, request: Request) -> Response:
-    """Make codes without names."""
+    """Make codes without names, but not for seats: who comes is told that each is somebody's."""
     event = await event_of(city, request)
     given = await fields(request)
+    if event.admission == "seat":
+        return await _listed(city, request, event, 409, wrong="seats")
     count, kind = given.get("count", "").strip(), given.get("kind", "person")
     if not (count.isascii() and count.isdigit() and len(count) < 6 and 1 <= int(count) <= _AT_ONCE):
         return await _listed(city, request, event, 422, wrong="count", given=given)
@@ -50,9 +52,12 @@ async def add(city: City, request: Request) -> Response:
 
 
 async def add_list(city: City, request: Request) -> Response:
-    """Invite whom a list names: all of it, or, where a line is wrong, nothing."""
+    """Invite whom a list names: all of it, or, where a line is wrong, nothing. Not where people are told that nobody
+    knows who has which code."""
     event = await event_of(city, request)
     form, content = await upload(request, "file")
+    if event.admission == "invitation":
+        return await _listed(city, request, event, 409, wrong="names")
     typed = form.get("text")
     people, bad = lists.read(content or (typed.encode() if isinstance(typed, str) else b""))
     if bad:

@@ -30,9 +30,10 @@ class Invitation(msgspec.Struct, frozen=True):
 
 
 class Counts(msgspec.Struct, frozen=True):
-    """How many there are, of these revoked, used, and with an address to which nothing was written yet."""
+    """How many there are, of these named, revoked, used, and with an address to which nothing was written yet."""
 
     all: int
+    named: int
     revoked: int
     voted: int
     to_mail: int
@@ -84,7 +85,7 @@ async def named(city: City, event: int, text: str, limit: int) -> list[Invitatio
 async def counts(city: City, event: int) -> Counts:
     """How many an event has."""
     row = await city.db.pool.fetchrow(
-        f"""SELECT count(*), count(*) FILTER (WHERE revoked), count(*) FILTER (WHERE voted),
+        f"""SELECT count(*), count(name), count(*) FILTER (WHERE revoked), count(*) FILTER (WHERE voted),
         count(*) FILTER (WHERE mail IS NOT NULL AND mailed IS NULL AND NOT revoked) FROM ({_SELECT}) AS i""",
         event,
     )

@@ -86,7 +86,7 @@ HOLDINGS: Final = (
             Column("mail", ("E-Mail-Adresse", "mail address"), correctable=True),
             Column("organisation", ("Organisation", "organisation"), correctable=True),
             Column("kind", ("Art der Organisation", "kind of organisation")),
-            Column("revoked", ("zurückgezogen", "revoked")),
+            Column("revoked", ("widerrufen", "revoked")),
         ),
         impersonal=("mailed",),
         found={"mail": "lower(mail)"},
