@@ -7,7 +7,9 @@ from pathlib import Path
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
+
+from rhinecloud.web.static_files import StaticFile
 
 _FOR_EVER = "public, max-age=31536000, immutable"
 _LOOK_AGAIN = "no-cache"
@@ -19,11 +21,10 @@ class Statics:
     def __init__(self, app: str, folder: Path) -> None:
         self.path = f"/{app}/static/{{path:path}}"
         self._root = f"/{app}/static/"
-        self._files = {
-            path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()
-        }
+        paths = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+        self._files = {name: StaticFile(path) for name, path in paths.items()}
         self._hashes = {
-            name: hashlib.sha256(path.read_bytes()).hexdigest()[:12] for name, path in self._files.items()
+            name: hashlib.sha256(path.read_bytes()).hexdigest()[:12] for name, path in paths.items()
         }
 
     def address(self, name: str) -> str:
@@ -38,4 +39,4 @@ class Statics:
         if name not in self._files:
             raise HTTPException(404)
         same = request.url.query == self._hashes[name]
-        return FileResponse(self._files[name], headers={"Cache-Control": _FOR_EVER if same else _LOOK_AGAIN})
+        return self._files[name].answer(request, _FOR_EVER if same else _LOOK_AGAIN)

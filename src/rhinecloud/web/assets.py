@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import mimetypes
 from pathlib import Path
 
 import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
+
+from .static_files import StaticFile
 
 DIST = Path(__file__).parent / "static" / "dist"
-mimetypes.add_type("text/javascript", ".mjs")
-mimetypes.add_type("application/geo+json", ".geojson")
+_FOR_EVER = "public, max-age=31536000, immutable"
 
 
 class _Entry(msgspec.Struct, rename="camel"):
@@ -31,12 +31,15 @@ class Assets:
     """What the build left: which file an entry became, and the files."""
 
     def __init__(self, folder: Path = DIST) -> None:
-        self._folder = folder
         manifest = folder / "manifest.json"
         if not manifest.exists():
             raise NotBuilt("the pages' assets are not built: run `python -m rhinecloud.web.build`")
         self._entries = msgspec.json.decode(manifest.read_bytes(), type=dict[str, _Entry])
-        self._files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+        self._files = {
+            path.relative_to(folder).as_posix(): StaticFile(path)
+            for path in folder.rglob("*")
+            if path.is_file() and path.suffix != ".gz" and path != manifest
+        }
 
     def script(self, entry: str) -> str:
         """Address of an island's script, by its source's name (`map` for src/map.ts)."""
@@ -61,13 +64,8 @@ class Assets:
         return "/static/" + self._entries[f"fonts/{name}.woff2"].file
 
     async def serve(self, request: Request) -> Response:
-        """A file of the build, compressed beforehand where the browser takes that."""
-        name = request.path_params["path"]
-        if name not in self._files or name == "manifest.json":
+        """A file of the build, compressed where the browser takes that."""
+        file = self._files.get(request.path_params["path"])
+        if file is None:
             raise HTTPException(404)
-        kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-        headers = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
-        if f"{name}.gz" in self._files and "gzip" in request.headers.get("accept-encoding", ""):
-            headers["Content-Encoding"] = "gzip"
-            name += ".gz"
-        return FileResponse(self._folder / name, media_type=kind, headers=headers)
+        return file.answer(request, _FOR_EVER)
