@@ -20,9 +20,11 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
+from rhinecloud.apps.participation.ballots import results
 from rhinecloud.apps.participation.ballots.receiving import hashed
 from rhinecloud.apps.participation.events.model import Event, Poll
 from rhinecloud.apps.participation.joining import passes
+from rhinecloud.city import Transaction
 from rhinecloud.engines import binaries
 from tests.conftest import EXTERNAL_DATABASE
 
@@ -203,3 +205,30 @@ async def test_who_watches_every_vote_come_sees_no_step_of_less_than_ten(hall: H
 async def test_an_audit_line_holds_no_choice(hall: Hall, closed: Vote) -> None:
     rows = await hall.rows.fetch("SELECT audit::text FROM tenant_city.audit")
     assert rows and not any("Wort" in row[0] for row in rows)
+
+
+async def test_closing_that_is_cut_off_has_done_nothing_and_can_be_done_again(
+    hall: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event = await hall.event()
+    poll = await hall.poll(event, secret=True)
+    phones = [Phone() for _ in range(30)]
+    for phone in phones:
+        await hall.cast(event, poll, phone, [poll.options[0].number])
+
+    async def cut_off(transaction: Transaction, poll: Poll) -> None:
+        assert (
+            await transaction.connection.fetchval("SELECT count(*) FROM ballot WHERE poll = $1", poll.number)
+            == 0
+        )
+        await transaction.connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(results, "settle", cut_off)
+        with pytest.raises(asyncpg.PostgresError):
+            await hall.close(poll)
+    assert await hall.rows.fetchval("SELECT count(*) FROM counted WHERE poll = $1", poll.number) == 0
+    assert (await hall.now(event, poll.number)).state == "open"
+    assert (await hall.cast(event, poll, phones[0], [poll.options[1].number], 2)).changed
+    await hall.close(poll)
+    assert list((await hall.tally(poll)).options.values()) == [29, 1, 0]
