@@ -271,6 +271,26 @@ async def test_a_closed_secret_poll_leaves_nothing_of_the_choice_on_the_phone(
         await expect(page.locator("[data-choice]")).to_be_hidden()
 
 
+async def test_a_secret_poll_that_closed_while_the_phone_was_away_is_forgotten_too(
+    visit: Visiting, organiser: Organiser
+) -> None:
+    event, code, poll = opened(organiser, "yes-no")
+    async with visit(**PHONE) as phone:
+        page = phone.page
+        path = f"{organiser.url}/participation/e/{code}"
+        await ready(page, path)
+        await page.get_by_label("Nein").check()
+        await page.get_by_role("button", name="Abstimmen").tap()
+        await page.get_by_text(ARRIVED).wait_for()
+        await page.close()
+        organiser.close(event, poll)
+        organiser.open(event, organiser.poll(event, "scale"))
+        again = await page.context.new_page()
+        await ready(again, path)
+        kept = await again.evaluate("Object.values(localStorage).map((one) => JSON.parse(one))")
+        assert kept[0][str(poll)] == {"fields": {}, "revision": 1, "state": "received"}
+
+
 async def test_questions_are_asked_and_supported(
     visit: Visiting, organiser: Organiser, phones: Phones
 ) -> None:

@@ -138,7 +138,7 @@ async def test_pages_for_everyone(visit: Visiting, organiser: Organiser, evening
     ]
     e = f"/participation/e/{evening}"
     await axe_and_width(visit, [f"{e}/results", f"{e}/how"], theme)
-    for poll in sorted(polls):
+    for poll in sorted(polls) if theme == "light" else sorted(polls)[:2]:  # the same shapes, other colours
         organiser.show(event, poll)
         await axe_and_width(visit, [e, f"{e}/stage"], theme)
 

@@ -100,6 +100,7 @@ async def seen(city: City, event: Event, *, entered: Mapping[str, str] | None = 
         "poll": poll,
         "mark": asking.mark(event, poll),
         "places": places.version if places else 0,
+        "forget": [one.number for one in event.polls if one.secret and one.state == "closed"],
         "pause": max(2, event.expected // 500),
         "questions": questions,
         "questions_mark": asking.mark_of(questions),

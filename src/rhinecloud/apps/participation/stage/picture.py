@@ -58,18 +58,18 @@ def _bars(board: Board, top: int) -> Iterator[str]:
 
 
 def _words(board: Board, top: int) -> Iterator[str]:
-    x, y, height = float(_EDGE), float(top + 10), 0.0
+    x, y, base = float(_EDGE), float(top + 10), 0.0  # `base`: from the top of a line to where its words stand
     words = board.words[:_MOST_WORDS]
     for n, word in enumerate(words):
         size = _SIZES[word.size - 1]
         width = 0.58 * size * len(word.text) + 0.9 * size  # generous: fonts differ
         if x > _EDGE and x + width > WIDTH - _EDGE:
-            x, y, height = float(_EDGE), y + height, 0.0
-        height = max(height, 1.35 * size)
-        if y + height > HEIGHT - 80:
+            x, y, base = float(_EDGE), y + 1.35 * base, 0.0
+        base = max(base, float(size))  # words come in the order of their sizes: the first is the largest
+        if y + 1.35 * base > HEIGHT - 80:
             yield _text(WIDTH - _EDGE, HEIGHT - 32, 22, f"+ {len(board.words) - n}", _SOFT, end=True)
             return
-        yield _text(x, y + size, size, word.text, _ACCENT if word.size > 3 else _INK, bold=word.size == 5)
+        yield _text(x, y + base, size, word.text, _ACCENT if word.size > 3 else _INK, bold=word.size == 5)
         x += width
 
 

@@ -196,6 +196,7 @@ async function flush() {
     }
   } finally {
     sending = false;
+    forgetSecret();
     show();
   }
 }
@@ -230,11 +231,11 @@ function show() {
 
 /** When a secret poll is closed nothing on this phone says any more what was chosen. */
 function forgetSecret() {
-  const poll = part("poll");
-  const vote = votes()[shownPoll()];
-  if (poll?.dataset.state !== "closed" || !("secret" in poll.dataset) || !vote?.fields || vote.state === "waiting") return;
-  if (Object.keys(vote.fields).length) keep(shownPoll(), { ...vote, fields: {} });
-  own.dataset.fields = "{}";
+  for (const poll of (part("poll")?.dataset.forget ?? "").split(" ").filter(Boolean)) {
+    const vote = votes()[poll];
+    if (vote && vote.state !== "waiting" && Object.keys(vote.fields ?? {}).length) keep(poll, { ...vote, fields: {} });
+    if (own.dataset.poll === poll) own.dataset.fields = "{}";
+  }
 }
 
 // Questions -------------------------------------------------------------------------------------------------
@@ -310,6 +311,7 @@ function take(html) {
       setTimeout(askOwn, 1_000 * Number(fresh.dataset.pause) * Math.random());
       old.dataset.places = fresh.dataset.places;
     }
+    if ("forget" in fresh.dataset) old.dataset.forget = fresh.dataset.forget;
     if (old.dataset.mark === fresh.dataset.mark) continue;
     const focused = old.contains(document.activeElement) ? document.activeElement.id : null;
     const typed = touched && form() && old.contains(form()) && old.dataset.poll === fresh.dataset.poll ? fieldsOf(form()) : null;
@@ -342,7 +344,10 @@ async function askOwn() {
 
 function listen() {
   const source = new EventSource(page.dataset.live);
-  source.onmessage = (event) => take(event.data);
+  source.onmessage = (event) => {
+    take(event.data);
+    forgetSecret();
+  };
   source.onopen = again;
   source.onerror = () => {
     // A server that refuses ends it for good, as far as the browser goes.
