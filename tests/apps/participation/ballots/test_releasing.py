@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from rhinecloud.apps.participation.ballots import releasing
 from rhinecloud.apps.participation.ballots.counting import Tally
 from rhinecloud.apps.participation.ballots.releasing import BATCH, batch
+from rhinecloud.apps.participation.ballots.results import settle
 
 from .hall import Hall, Phone
 
@@ -89,9 +90,11 @@ async def test_results_that_nobody_may_see_yet_are_seen_by_nobody(hall: Hall) ->
             assert (seen.ballots, seen.told, set(seen.options.values())) == (30, 0, {0})
         assert (await hall.tally(named, whole=True)).told == 30
         assert (await hall.tally(secret, whole=True)).told == 0
-        await hall.rows.execute("UPDATE poll SET revealed = true WHERE event = $1", event.number)
         for poll in (named, secret):
-            if poll.secret and results == "reveal":
-                await releasing.release(hall.city, poll)
+            async with hall.city.transaction() as transaction:
+                await transaction.connection.execute(
+                    "UPDATE poll SET revealed = true WHERE number = $1", poll.number
+                )
+                await settle(transaction, poll)
             told = {("closed", False): 0, ("closed", True): 0, ("reveal", False): 30, ("reveal", True): 20}
             assert (await hall.tally(poll, whole=False)).told == told[results, poll.secret]

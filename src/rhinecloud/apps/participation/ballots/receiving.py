@@ -88,6 +88,14 @@ async def lock(connection: asyncpg.Connection, polls: Iterable[int], *, alone: b
     )
 
 
+async def try_lock(connection: asyncpg.Connection, poll: int) -> bool:
+    """Hold a poll alone if nobody holds it now."""
+    found: bool = await connection.fetchval(
+        "SELECT pg_try_advisory_xact_lock($1, ($2::bigint % 2147483647)::integer)", _LOCKS, poll
+    )
+    return found
+
+
 def hashed(ballot_key: bytes) -> bytes:
     """What is kept of the key that lives on a phone."""
     return hashlib.sha256(ballot_key).digest()

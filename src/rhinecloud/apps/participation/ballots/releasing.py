@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from typing import Final
 
+import asyncpg
+import msgspec
+
 from rhinecloud.city import City
 
 from ..events.model import Poll
-from .receiving import lock
+from .receiving import lock, try_lock
 
 BATCH: Final = 10  # ballots at least, in each step and in what stays back
 
@@ -36,15 +39,21 @@ def batch(untold: int) -> int:
 async def release(city: City, poll: Poll) -> None:
     """Let the figures of an open secret poll tell more, if there is enough that they do not tell yet."""
     async with city.db.transaction() as connection:
-        await lock(connection, [poll.number])
-        # One worker at a time: two that draw at once would leave fewer than ten behind.
-        if await connection.fetchval(
-            "SELECT pg_try_advisory_xact_lock($1, ($2::bigint % 2147483647)::integer)",
-            0x54656C6C,
-            poll.number,
-        ) and await connection.fetchval(
-            "SELECT state = 'open' AND (results = 'live' OR (results = 'reveal' AND revealed)) FROM poll "
-            "WHERE number = $1",
-            poll.number,
-        ):
-            await connection.execute(_RELEASE, poll.number, BATCH)
+        # Alone: two workers that draw at once would leave fewer than ten behind, and no vote waits for a row meanwhile.
+        await lock(connection, [poll.number], alone=True)
+        await _release(connection, poll)
+
+
+async def release_if_free(connection: asyncpg.Connection, poll: Poll) -> None:
+    """The same in a transaction of the caller's that may hold the poll's row: where votes are being written now, they
+    release it."""
+    if await try_lock(connection, poll.number):
+        await _release(connection, poll)
+
+
+async def _release(connection: asyncpg.Connection, poll: Poll) -> None:
+    row = await connection.fetchrow("SELECT state, revealed FROM poll WHERE number = $1", poll.number)
+    if row is None or row["state"] != "open":
+        return
+    if msgspec.structs.replace(poll, state="open", revealed=row["revealed"]).open_results:
+        await connection.execute(_RELEASE, poll.number, BATCH)

@@ -11,6 +11,7 @@ from rhinecloud.city import Transaction
 
 from ..events.model import Poll
 from .counting import Tally, count
+from .releasing import release_if_free
 
 TYPE: Final = "Poll"
 _NOW: Final = """
@@ -25,10 +26,12 @@ def entity_of(number: int) -> str:
 
 async def settle(transaction: Transaction, poll: Poll) -> None:
     """Make the graph tell of a poll, as it is in this transaction, what everybody may know of it now: its counts once
-    it is closed, or nothing."""
+    it is closed, or nothing. Of an open secret poll that was revealed the first batch is told."""
     connection = transaction.connection
     row = await connection.fetchrow(_NOW, poll.number)
     known = None
+    if row is not None and row["state"] == "open" and poll.secret:
+        await release_if_free(connection, poll)
     if row is not None and row["state"] == "closed" and poll.kind != "questions":
         poll = msgspec.structs.replace(poll, state=row["state"], revealed=row["revealed"])
         known = await count(connection, poll, whole=True) if poll.open_results else None
