@@ -19,7 +19,7 @@ from rhinecloud.apps.participation.choosing import drawing, manifest, rules
 from rhinecloud.apps.participation.choosing.rules import settle
 from rhinecloud.apps.participation.events.model import Option
 
-from ..conftest import THEMES, Organiser, told
+from ..conftest import THEMES, Organiser, filled, told
 from .conftest import Vote, Voting
 
 
@@ -202,23 +202,17 @@ def test_a_capacity_goes_up_and_who_waits_moves_up_and_never_below_what_is_taken
     published(vote)
     settlement = settle(vote.drawn(), options(vote))
     page = vote.organiser.client.get(f"/participation/polls/{vote.poll}").text
-    fewer = form(page) | {"option-0-capacity": "2"}
+    fewer = filled(page) | {"option-0-capacity": "2"}
     refused = vote.organiser.client.post(f"/participation/polls/{vote.poll}", data=fewer)
     assert refused.status_code == 422 and any(
         "3 Plätze sind schon vergeben" in one for one in told(refused.text)
     )
     assert_full_and_fair(vote, settlement)
-    vote.organiser.post(f"/polls/{vote.poll}", **(form(page) | {"option-0-capacity": "5"}))
+    vote.organiser.post(f"/polls/{vote.poll}", **(filled(page) | {"option-0-capacity": "5"}))
     more = [Option(one.number, one.title, 5 if at == 0 else 3) for at, one in enumerate(settlement.options)]
     expected, moves = rules.offer(settlement, more)
     assert moves
     assert_full_and_fair(vote, expected)
-
-
-def form(page: str) -> dict[str, str]:
-    from ..conftest import filled
-
-    return filled(page[: page.find("</main>")].rpartition("<details")[0] or page)
 
 
 def test_reserved_places_and_arrival_and_the_solver(voting: Voting) -> None:

@@ -111,6 +111,13 @@ class _Costs:
         return -float(saved)
 
 
+class _Quiet(highspy.Highs):
+    """Its callbacks, which nobody needs here, would announce it on the console before it can be told not to."""
+
+    def enableCallbacks(self) -> None:  # noqa: N802
+        pass
+
+
 def _minimum(
     cost: list[float],
     bounds: list[float],
@@ -129,7 +136,7 @@ def _minimum(
     model.a_matrix_.start_ = np.array(starts, dtype=np.int32)
     model.a_matrix_.index_ = np.array(indices, dtype=np.int32)
     model.a_matrix_.value_ = np.array(values)
-    solver = highspy.Highs()  # type: ignore[no-untyped-call]
+    solver = _Quiet()  # type: ignore[no-untyped-call]
     for name, value in (
         ("output_flag", False),
         ("solver", "simplex"),
