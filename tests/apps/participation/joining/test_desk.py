@@ -36,6 +36,12 @@ async def enter(
     return await helper.post(path, data={"option": options[which]} if options else {})
 
 
+async def test_helpers_find_the_events_that_are_not_over(office: Hall, helper: httpx.AsyncClient) -> None:
+    event, over = await office.event(), await office.event(state="over")
+    page = (await helper.get("/participation/desk")).text
+    assert desk(event) in page and desk(over) not in page
+
+
 async def test_an_invitation_is_found(office: Hall, helper: httpx.AsyncClient) -> None:
     event = await office.event("seat", invited=3)
     await office.rows.execute(

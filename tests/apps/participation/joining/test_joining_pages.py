@@ -39,6 +39,7 @@ async def test_axe_and_width(visit: Visiting, office: Hall, theme: str) -> None:
         f"{root}/invitations?q=Cleo",
         f"/participation/events/{unused.number}/invitations?done=revoked&count=3",
         f"{root}/invitations/sheet",
+        "/participation/desk",
         f"{root}/desk",
         *(f"{root}/desk/{number}" for number in (1, 2, 3)),
         f"{event.path}/join",

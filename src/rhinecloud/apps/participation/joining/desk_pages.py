@@ -15,6 +15,7 @@ from rhinecloud.web.forms import fields
 from ..ballots.casting import Refused
 from ..ballots.choices import LONGEST_WORD, Wrong
 from ..events.model import Event, Poll
+from ..events.reading import everything
 from . import invitations, letters, paper
 from .codes import MOST, code_of, number_of
 from .invitation_pages import event_of
@@ -22,6 +23,12 @@ from .invitations import Invitation
 from .qr import svg
 
 _FOUND: Final = 30
+
+
+async def desks(city: City, request: Request) -> Response:
+    """The events that one can help at."""
+    events = [event for event in await everything(city) if event.state != "over"]
+    return city.render(request, "participation/desks.html", events=events)
 
 
 async def desk(city: City, request: Request) -> Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from rhinecloud.app import Attempt, Job, Page
+from rhinecloud.app import Attempt, Job, Page, Place
 from rhinecloud.city import City
 from rhinecloud.people.register import Anonymise, Column, Retention, Table
 
@@ -26,12 +26,15 @@ PAGES: Final = (
     Page(_EVENT + "/invitations/sheet", invitation_pages.sheet, _ORGANISE),
     Page(_EVENT + "/invitations.csv", invitation_pages.table, _ORGANISE),
     Page(_EVENT + "/invitations/{invitation:int}/revoke", invitation_pages.revoke, _ORGANISE, "POST"),
+    Page("/desk", desk_pages.desks, _HELP),
     Page(_EVENT + "/desk", desk_pages.desk, _HELP),
     Page(_EVENT + "/desk", desk_pages.find, _HELP, "POST"),
     Page(_ONE, desk_pages.one, _HELP),
     Page(_ONE + "/code", desk_pages.show_code, _HELP, "POST"),
     Page(_ONE + "/polls/{poll:int}", desk_pages.enter, _HELP, "POST"),
 )
+
+PLACES: Final = (Place(("Helfertisch", "Helpers' desk"), _HELP, "/desk", order=41),)
 
 
 async def _forget(city: City, payload: None, attempt: Attempt) -> None:
