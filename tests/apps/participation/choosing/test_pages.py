@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from tests.web.conftest import Visiting, axe_and_width, browser, visit
@@ -51,3 +53,31 @@ async def test_a_phone_gives_its_place_up_in_two_steps(
             await page.page.keyboard.press("Enter")
         assert "Sie haben Ihren Platz aufgegeben" in await page.page.inner_text("main")
     assert vote.own(one.participant)["state"] == "left"
+
+
+async def test_who_moves_up_reads_it_on_the_phone_without_doing_anything(
+    voting: Voting, visit: Visiting
+) -> None:
+    vote = voting(people=30, capacity=1)
+    vote.organiser.close(vote.event, vote.poll)
+    vote.act("word", word="Binnenhafen")
+    vote.act("publish", way="lot")
+    owns = {one.participant: vote.own(one.participant) for one in vote.wishes}
+    waits, group = next(
+        (who, ahead["option"])
+        for who, own in owns.items()
+        for ahead in own["ahead"]
+        if own["state"] == "waiting" and ahead["place"] == 1
+    )
+    has = next(own for own in owns.values() if own.get("option") == group)
+    cookie = vote.phone(waits).cookies[f"vote-{vote.code}"]
+    async with visit(width=320, height=640) as page:
+        await page.page.context.add_cookies(
+            [{"name": f"vote-{vote.code}", "value": cookie, "url": vote.organiser.url + "/participation/e"}]
+        )
+        await page.page.goto(f"{vote.organiser.url}/participation/e/{vote.code}")
+        place = page.page.locator("[data-part=place]")
+        await place.get_by_text("Sie stehen auf der Warteliste.").wait_for()
+        await asyncio.to_thread(vote.act, "release", ticket=has["ticket"])
+        await place.get_by_text("Sie haben einen Platz").wait_for()
+        assert vote.own(waits)["option"] == group

@@ -74,7 +74,8 @@ def test_from_the_vote_to_places_that_everybody_can_check(voting: Voting) -> Non
     for path in (vote.path, vote.desk):
         assert seed.hex() not in vote.organiser.client.get(path).text
     steered = {"action": "open", "poll": str(vote.poll)}
-    vote.organiser.client.post(f"/participation/events/{vote.event}/remote", data=steered)
+    refused = vote.organiser.client.post(f"/participation/events/{vote.event}/remote", data=steered)
+    assert "Die Plätze sind schon verlost" in refused.text
     state = vote.organiser.rows("SELECT state FROM app_participation.poll WHERE number = $1", vote.poll)[0][0]
     assert state == "closed"
 

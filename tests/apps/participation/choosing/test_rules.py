@@ -199,3 +199,36 @@ def test_nothing_is_left_to_fill(given_votes: Votes) -> None:
     settlement = settle(*given_votes)
     assert fill(settlement) == (settlement, ())
     assert leave(settlement, UUID(int=10**6)) == (settlement, ())
+
+
+@given(votes(most=15), st.randoms(use_true_random=False))
+def test_whatever_happens_in_whatever_order_it_stays_sound(given_votes: Votes, chance: random.Random) -> None:
+    """People leave and stay, capacities go up, until nobody is left."""
+    settlement = settle(*given_votes)
+    content: set[UUID] = set()
+    while settlement.standings:
+        someone = chance.choice(settlement.standings)
+        before = {one.who.participant: one.rank for one in settlement.standings}
+        what = chance.choice(("leave", "leave", "stay", "offer"))
+        if what == "leave":
+            settlement, _ = leave(settlement, someone.who.participant)
+        elif what == "stay":
+            settlement = stay(settlement, someone.who.participant)
+            content |= {someone.who.participant} if someone.rank is not None else set()
+        else:
+            more = [
+                one
+                if one.capacity is None
+                else msgspec.structs.replace(one, capacity=one.capacity + chance.randrange(2))
+                for one in settlement.options
+            ]
+            settlement, _ = offer(settlement, more)
+        assert_sound(settlement)
+        assert_just(settlement)
+        assert_reserved(settlement)
+        for one in settlement.standings:
+            was = before[one.who.participant]
+            if one.who.participant in content:
+                assert one.rank == was
+            else:
+                assert was is None or (one.rank is not None and one.rank <= was)
