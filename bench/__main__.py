@@ -18,6 +18,7 @@ from . import (
     lighting_reports,
     lighting_schedules,
     lighting_talq,
+    participation,
     report,
 )
 
@@ -35,6 +36,7 @@ def main() -> int:
                 "lighting_reports",
                 "lighting_schedules",
                 "lighting_talq",
+                "participation",
             ),
         ],
         help="what to measure",
@@ -47,6 +49,26 @@ def main() -> int:
     )
     parser.add_argument("--only", default="", metavar="NAMES", help="these comparisons only, e.g. update,get")
     parser.add_argument("--chart", type=Path, metavar="FILE", help="lighting: write the chart there (SVG)")
+    hall = parser.add_argument_group("participation")
+    hall.add_argument(
+        "--participants",
+        type=int,
+        action="append",
+        metavar="N",
+        help="a hall of so many; again for more halls",
+    )
+    hall.add_argument("--workers", type=int, default=2, metavar="N", help="processes that serve (default 2)")
+    hall.add_argument(
+        "--limit", action="store_true", help="look for the largest hall for which all aims are met"
+    )
+    hall.add_argument("--no-idle", action="store_true", help="without the 10,000 open pages")
+    hall.add_argument(
+        "--assets",
+        type=float,
+        default=1.0,
+        metavar="SHARE",
+        help="of phones that load styles and scripts, too",
+    )
     arguments = parser.parse_args()
     only = frozenset(filter(None, arguments.only.split(",")))
     known = lighting.PARTS if arguments.name == "lighting" else tuple(broker.COMPARISONS)
@@ -91,6 +113,17 @@ def _other(arguments: argparse.Namespace, only: frozenset[str]) -> int:
             text = lighting_reports.table(result := lighting_reports.run(lamps, _say))
         case "lighting_schedules":
             text = lighting_schedules.table(result := lighting_schedules.run(lamps))
+        case "participation":
+            voted = participation.run(
+                arguments.participants or ((20,) if quick else participation.SIZES),
+                _say,
+                workers=arguments.workers,
+                idle=0 if arguments.no_idle else 50 if quick else participation.IDLE,
+                limit=arguments.limit,
+                assets=arguments.assets,
+                within=4.0 if quick else participation.WITHIN,
+            )
+            text, result, missing = participation.table(voted), voted, voted.errors
         case _:
             text = lighting_talq.table(result := lighting_talq.run(*((3, 5) if quick else (500, 100)), _say))
     print(text)
