@@ -195,6 +195,32 @@ async def test_an_answer_that_is_lost_is_asked_for_again_and_the_vote_counts_onc
         assert rows[0][0] == 1
 
 
+async def test_a_city_that_has_no_room_just_now_is_asked_again(visit: Visiting, organiser: Organiser) -> None:
+    event, code, poll = opened(organiser, secret="no")
+    refused: list[str] = []
+
+    async def refuse(route: Any) -> None:
+        if route.request.url in refused:
+            return await route.continue_()
+        refused.append(route.request.url)
+        await route.fulfill(status=503, headers={"Retry-After": "1"}, body="")
+
+    async with visit(**PHONE) as phone:
+        page = phone.page
+        phone.allowed += ["503"]
+        await page.route("**/vote", refuse)
+        await page.route("**/live/participation/phone/**", refuse)
+        await ready(page, f"{organiser.url}/participation/e/{code}")
+        await page.get_by_text("Wohnen").tap()
+        await page.get_by_role("button", name="Abstimmen").tap()
+        await page.get_by_text(KEPT).wait_for()
+        await page.get_by_text(ARRIVED).wait_for()
+        assert chosen(organiser, poll) == [["Wohnen"]]
+        organiser.open(event, organiser.poll(event, "scale"))
+        await page.get_by_role("heading", name="Wie zufrieden sind Sie?").wait_for()
+        assert len(refused) == 2
+
+
 async def test_two_tabs_show_the_same_vote_and_the_last_one_counts(
     visit: Visiting, organiser: Organiser
 ) -> None:

@@ -150,6 +150,7 @@ async def test_results_are_taken_along(organiser: Organiser, evening: str, phone
     assert table.headers["content-type"].startswith("text/csv") and table.content.startswith(b"\xef\xbb\xbf")
     rows = list(csv.DictReader(io.StringIO(table.content.decode("utf-8-sig"))))
     found = {row["answer"]: (row["count"], row["ballots"], row["ranks"]) for row in rows}
+    assert all(None not in row for row in rows)  # as many titles as cells
     assert found["Wohnen"] == ("2", "2", "2 0 0") and found["Breitband"] == ("0", "2", "0 2 0")
     assert found["'=1+1"][0] == "2" and found["'@Hafen"][0] == "2"  # no formulas in a spreadsheet
     document = client.get(f"{path}.json").json()
@@ -180,6 +181,10 @@ async def test_the_first_page_of_a_phone_weighs_little(
 
 
 async def test_a_vote_by_keyboard_alone(visit: Visiting, organiser: Organiser, evening: str) -> None:
+    query = "SELECT event, max(number) FROM app_participation.poll GROUP BY event HAVING event = "
+    query += "(SELECT number FROM app_participation.event WHERE code = $1)"
+    ((event, last),) = organiser.rows(query, evening)
+    organiser.show(event, last)
     async with visit(width=390, height=844) as phone:
         await phone.go(f"/participation/e/{evening}")
         page = phone.page

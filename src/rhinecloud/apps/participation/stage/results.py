@@ -33,6 +33,7 @@ _COLUMNS: Final = (
     "count",
     "capacity",
     "taken",
+    "waiting",
     "ranks",
 )
 
