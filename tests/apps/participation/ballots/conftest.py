@@ -24,9 +24,7 @@ PACKAGE = "rhinecloud.apps.participation"
 
 
 async def _worker(url: str, nats: NatsServer) -> tuple[City, Any]:
-    room = await Rooms(url).prepare(
-        "app_participation", [one for one in migrations_in(PACKAGE) if one[0] < "0030"]
-    )
+    room = await Rooms(url).prepare("app_participation", migrations_in(PACKAGE))
     connections = Connections(url, 12)
     own = RoomDatabase(connections, room)
     bus = await Bus.connect(nats.url, patience=10, **nats.credentials.options())
