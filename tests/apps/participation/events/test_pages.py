@@ -42,6 +42,11 @@ def test_an_event_is_made_changed_and_removed(organiser: Organiser) -> None:
     assert acts == [f"participation.{act}_event" for act in ("create", "edit", "delete")]
 
 
+def test_an_event_without_polls_is_removed(organiser: Organiser) -> None:
+    number, _ = organiser.event()
+    assert organiser.post(f"/events/{number}/act", action="delete") == "/participation?done=deleted"
+
+
 def test_in_english_an_event_begins_in_english(organiser: Organiser) -> None:
     english = {"Accept-Language": "en"}
     given = {"title": "Opening", "template": "opening", "admission": "open", "expected": "150"}
@@ -150,6 +155,14 @@ def test_the_remote_control_steers_and_bears_being_pressed_twice(organiser: Orga
         f"/participation/events/{event}/remote", data={"action": "show", "poll": str(first)}
     )
     assert after.status_code == 409 and "vorbei" in after.text
+
+
+def test_the_order_of_polls_is_changed(organiser: Organiser) -> None:
+    event, _ = organiser.event(polls=["single", "scale"])
+    second = organiser.rows("SELECT max(number) FROM app_participation.poll WHERE event = $1", event)[0][0]
+    assert organiser.post(f"/polls/{second}/up").endswith(f"#poll-{second}")
+    page = organiser.client.get(f"/participation/events/{event}").text
+    assert re.findall(r'/participation/polls/(\d+)">', page)[0] == str(second)
 
 
 def test_what_a_button_cannot_mean(organiser: Organiser) -> None:

@@ -195,6 +195,30 @@ async def delete_poll(city: City, actor: Actor, event: Event, poll: Poll) -> Non
     await _changed(city, event.number)
 
 
+async def move_poll_up(city: City, actor: Actor, event: Event, poll: Poll) -> None:
+    """Put a poll before the one that it comes after; the first one stays. Raises Gone."""
+    async with city.transaction() as transaction:
+        connection = transaction.connection
+        await connection.execute("SELECT FROM event WHERE number = $1 FOR UPDATE", event.number)
+        rows = await connection.fetch(
+            "SELECT number FROM poll WHERE event = $1 ORDER BY place, number", event.number
+        )
+        numbers = [row["number"] for row in rows]
+        if poll.number not in numbers:
+            raise Gone
+        place = numbers.index(poll.number)
+        if place == 0:
+            return
+        numbers[place - 1 : place + 1] = numbers[place], numbers[place - 1]
+        await connection.execute(
+            "UPDATE poll SET place = u.place - 1 FROM unnest($1::bigint[]) WITH ORDINALITY AS u (number, place) "
+            "WHERE poll.number = u.number AND poll.place <> u.place - 1",
+            numbers,
+        )
+        await transaction.audit(actor.id, "participation.move_poll", f"poll:{poll.number}")
+    await _changed(city, event.number)
+
+
 async def _insert_poll(transaction: Transaction, event: int, place: int, draft: PollDraft) -> int:
     number: int = await transaction.connection.fetchval(
         "INSERT INTO poll (event, place, kind, title, explanation, secret, results, rule) "
@@ -253,7 +277,8 @@ async def _forget_polls(transaction: Transaction, of: Literal["event", "number"]
     if any(poll["state"] == "open" for poll in polls):
         text = ("Bitte zuerst die Abstimmung schließen.", "Please close the poll first.")
         raise Running("", text)
-    await results.forget(transaction, [poll["number"] for poll in polls])
+    if polls:
+        await results.forget(transaction, [poll["number"] for poll in polls])
 
 
 async def _read(city: City, number: int) -> Event:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from rhinecloud.app import Page, Place, Task, View
+from rhinecloud.app import Job, Page, Place, Task, View
 from rhinecloud.people.register import Column, Keep, Retention, Table
 
-from . import keeping, pages, poll_pages, remote
+from . import keeping, pages, poll_pages, remote, steering
 
 _MAY: Final = pages.ORGANISE
 
@@ -24,6 +24,7 @@ PAGES: Final = (
     Page("/events/{number:int}/remote", remote.steer, _MAY, "POST"),
     Page("/polls/{number:int}", poll_pages.one, _MAY),
     Page("/polls/{number:int}", poll_pages.write, _MAY, "POST"),
+    Page("/polls/{number:int}/up", poll_pages.move, _MAY, "POST"),
     Page("/polls/{number:int}/delete", poll_pages.remove, _MAY, "POST"),
 )
 
@@ -32,6 +33,8 @@ PLACES: Final = (
 )
 
 VIEWS: Final = (View("/remote/{number}", remote.part, _MAY, every=15.0),)
+
+JOBS: Final = (Job("end-events", steering.end_left, None, cron="25 3 * * *"),)
 
 TASKS: Final = (Task("events", keeping.hear, everywhere=True),)
 
@@ -46,7 +49,12 @@ HOLDINGS: Final = (
         ),
         found={"actor": "created_by"},
         retention=Retention(
-            ("ein Jahr nach dem Ende der Veranstaltung", "a year after the end of the event"), "ended_at", 365
+            (
+                "ein Jahr nach dem Ende der Veranstaltung; wer sie nicht beendet: 60 Tage nach dem Beginn endet sie",
+                "a year after the end of the event; it ends 60 days after its beginning if nobody ends it",
+            ),
+            "ended_at",
+            365,
         ),
         erasure=Keep(
             ("Wer zu einer Abstimmung einlädt, wird nachgewiesen", "who calls a vote is on record"),

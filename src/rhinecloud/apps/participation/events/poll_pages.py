@@ -74,6 +74,16 @@ async def remove(city: City, request: Request) -> Response:
     return RedirectResponse(f"/{city.app}/events/{event.number}?done=removed", 303)
 
 
+async def move(city: City, request: Request) -> Response:
+    """Put it before the one that it comes after."""
+    event, poll = await found(city, request)
+    try:
+        await changing.move_poll_up(city, city.people.who(request), event, poll)
+    except changing.Gone as error:
+        raise HTTPException(404) from error
+    return RedirectResponse(f"/{city.app}/events/{event.number}?done=moved#poll-{poll.number}", 303)
+
+
 async def found(city: City, request: Request) -> tuple[Event, Poll]:
     """The poll that the path's {number} names, with its event. Raises HTTPException 404."""
     number = request.path_params["number"]

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Final
+
+from rhinecloud.app import Attempt
 from rhinecloud.city import City
 from rhinecloud.people import Actor
 
@@ -11,6 +15,9 @@ from . import keeping, reading
 from .changing import Gone
 from .drafting import Running
 from .model import Event, Poll
+
+_LEFT: Final = timedelta(days=60)
+_BY_ITSELF: Final = Actor("participation", "anonymous")
 
 
 async def show(city: City, actor: Actor, event: Event, poll: Poll | None) -> Event:
@@ -67,6 +74,20 @@ async def end(city: City, actor: Actor, event: Event) -> Event:
         if ended != "UPDATE 0":
             await transaction.audit(actor.id, "participation.end_event", f"event:{event.number}")
     return await _changed(city, event.number)
+
+
+async def end_left(city: City, payload: None, attempt: Attempt) -> None:
+    """The job that ends what nobody ended, for deadlines count from the end: 60 days after an event was to begin, or a
+    year after it was made where no time was given."""
+    now = city.clock.now()
+    rows = await city.db.pool.fetch(
+        "SELECT number FROM event WHERE state <> 'over' AND coalesce(starts_at, created_at + interval '305 days') < $1",
+        now - _LEFT,
+    )
+    for row in rows:
+        event = await reading.by_number(city, row["number"])
+        if event is not None:
+            await end(city, _BY_ITSELF, event)
 
 
 async def _went(city: City, event: Event, status: str) -> Event:
