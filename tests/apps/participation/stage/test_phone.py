@@ -201,9 +201,10 @@ async def test_a_city_that_has_no_room_just_now_is_asked_again(visit: Visiting, 
 
     async def refuse(route: Any) -> None:
         if route.request.url in refused:
-            return await route.continue_()
-        refused.append(route.request.url)
-        await route.fulfill(status=503, headers={"Retry-After": "1"}, body="")
+            await route.continue_()
+        else:
+            refused.append(route.request.url)
+            await route.fulfill(status=503, headers={"Retry-After": "1"}, body="")
 
     async with visit(**PHONE) as phone:
         page = phone.page
@@ -275,6 +276,25 @@ async def test_what_is_being_filled_in_stays_while_others_vote(
         organiser.open(event, other)
         await page.get_by_role("heading", name="Sind Sie dafür?").wait_for()
         await expect(page.get_by_text(ARRIVED)).to_be_hidden()
+
+
+async def test_a_phone_goes_along_from_the_welcome_to_the_end(visit: Visiting, organiser: Organiser) -> None:
+    event, code = organiser.event()
+    poll = organiser.poll(event, "single", options=OPTIONS, secret="no")
+    async with visit(**PHONE) as phone:
+        page = phone.page
+        await ready(page, f"{organiser.url}/participation/e/{code}")
+        await page.get_by_role("heading", name="Gleich geht es los.").wait_for()
+        organiser.show(event, poll)
+        await page.get_by_text("Diese Abstimmung hat noch nicht begonnen.").wait_for()
+        organiser.open(event, poll)
+        await page.get_by_role("button", name="Abstimmen").wait_for()
+        await expect(page.locator("#news")).to_have_text("Was ist Ihnen am wichtigsten?")
+        organiser.end(event)
+        await page.get_by_role("heading", name="Diese Veranstaltung ist vorbei.").wait_for()
+        assert await phone.axe() == []
+        await page.get_by_role("link", name="Zu den Ergebnissen").tap()
+        await page.get_by_role("heading", name="Ergebnisse").wait_for()
 
 
 async def test_a_closed_secret_poll_leaves_nothing_of_the_choice_on_the_phone(
