@@ -146,7 +146,7 @@ def page_routes() -> list[tuple[str, str, str]]:
 
 
 def _routes() -> list[Any]:
-    return list(create_app(Broken(RuntimeError()))._app._app._app.routes)  # type: ignore[attr-defined]
+    return list(create_app(Broken(RuntimeError())).routes)
 
 
 def apps() -> list[App]:

@@ -38,6 +38,7 @@ from . import (
 from .assets import Assets
 from .forms import OwnForms
 from .security import SecurityHeaders, content_security_policy
+from .segments import BySegment
 from .shell import City, Shell
 from .sight import PermittedRoute
 
@@ -46,7 +47,7 @@ AppRoutes = Callable[[Shell, Sequence[BaseRoute]], list[BaseRoute]]
 
 
 class WebApp:
-    """The pages; `close` ends the live views when the server stops."""
+    """The pages, by their `routes`; `close` ends the live views when the server stops."""
 
     def __init__(self, city: City, apps: AppRoutes | None = None) -> None:
         self.shell = Shell(city, Assets())
@@ -82,6 +83,8 @@ class WebApp:
         for route in pages.router.routes:
             if getattr(route, "permission", None) not in PERMISSIONS:
                 raise ValueError(f"the route {route} names no permission")
+        self.routes = tuple(pages.router.routes)
+        pages.router.routes = [BySegment(self.routes)]
         own = OwnForms(pages, self._refused, _hosts(city.settings))
         # Outside of Starlette's own handling of failures, so that the page of a failure has the headers too.
         policy = content_security_policy(city.settings.map_style_url)
