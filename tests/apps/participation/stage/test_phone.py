@@ -248,15 +248,18 @@ async def test_a_vote_that_is_too_late_is_told_so(visit: Visiting, organiser: Or
         page = phone.page
         phone.allowed += ["ERR_INTERNET_DISCONNECTED", "409"]
         await ready(page, f"{organiser.url}/participation/e/{code}")
+        await page.get_by_text("Breitband").tap()
+        await page.get_by_role("button", name="Abstimmen").tap()
+        await page.get_by_text(ARRIVED).wait_for()
         await page.context.set_offline(True)
         await page.get_by_text("Wohnen").tap()
-        await page.get_by_role("button", name="Abstimmen").tap()
+        await page.get_by_role("button", name="Stimme ändern").tap()
         await page.get_by_text(KEPT).wait_for()
         organiser.close(event, poll)
         await page.context.set_offline(False)
         await page.get_by_text("Diese Stimme zählt nicht.").wait_for()
-        await page.get_by_text("Diese Abstimmung ist nicht offen.").wait_for()
-        assert chosen(organiser, poll) == []
+        await page.get_by_text("Diese Abstimmung ist nicht offen. Es zählt die davor: Breitband").wait_for()
+        assert chosen(organiser, poll) == [["Breitband"]]
 
 
 async def test_what_is_being_filled_in_stays_while_others_vote(

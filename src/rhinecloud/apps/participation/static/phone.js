@@ -11,7 +11,8 @@ const PREFIX = `participation:${page.dataset.code}:`;
 const NAME = PREFIX + page.dataset.me;
 let memory = {}; // where the browser keeps nothing
 
-/** What this person voted, by poll: {fields, revision, state: waiting | received | refused | newer, message}. */
+/** What this person voted, by poll: {fields, revision, state: waiting | received | refused | newer, message}; `counted`
+ * are the fields of the one before, if that was received. */
 function votes() {
   try {
     return JSON.parse(localStorage.getItem(NAME)) ?? memory;
@@ -190,7 +191,9 @@ async function flush() {
       pause = FIRST_PAUSE;
       const now = votes()[poll];
       // What was changed while it was on its way is sent next.
-      if (now?.revision === vote.revision) keep(poll, { ...vote, ...outcome });
+      if (now?.revision === vote.revision) {
+        keep(poll, { ...vote, ...outcome, counted: outcome.state === "refused" ? vote.counted : undefined });
+      }
       else if (now && outcome.revision >= now.revision) keep(poll, { ...now, revision: outcome.revision + 1 });
       show();
     }
@@ -218,11 +221,15 @@ function show() {
   own.dataset.now = vote?.state ?? "";
   const choice = own.querySelector("[data-choice]");
   if (choice && filled) {
-    const words = vote?.fields ? inWords(filled, vote.fields) : [];
+    const words = vote?.fields && vote.state !== "refused" ? inWords(filled, vote.fields) : [];
     const text = words.join(" · ");
     if (choice.textContent !== text) choice.textContent = text;
     choice.hidden = !text;
   }
+  const earlier = vote?.state === "refused" ? vote.counted : null;
+  const counted = own.querySelector("[data-counted]");
+  counted.hidden = !earlier;
+  counted.querySelector("span").textContent = earlier && filled ? inWords(filled, earlier).join(" · ") : "";
   const message = own.querySelector("[data-message]");
   if (message) message.textContent = vote?.message ?? "";
   const button = filled?.querySelector("button[data-change]");
@@ -233,7 +240,9 @@ function show() {
 function forgetSecret() {
   for (const poll of (part("poll")?.dataset.forget ?? "").split(" ").filter(Boolean)) {
     const vote = votes()[poll];
-    if (vote && vote.state !== "waiting" && Object.keys(vote.fields ?? {}).length) keep(poll, { ...vote, fields: {} });
+    if (vote && vote.state !== "waiting" && Object.keys({ ...vote.fields, ...vote.counted }).length) {
+      keep(poll, { ...vote, fields: {}, counted: vote.counted && {} });
+    }
     if (own.dataset.poll === poll) own.dataset.fields = "{}";
   }
 }
@@ -363,9 +372,11 @@ document.addEventListener("submit", (submit) => {
   if ("support" in filled.dataset) return void support(filled);
   if (!complete(filled)) return;
   const poll = shownPoll();
-  const revision = (shownVote()?.revision ?? 0) + 1;
+  const before = shownVote();
+  const revision = (before?.revision ?? 0) + 1;
+  const counted = before?.state === "received" ? before.fields : before?.counted;
   touched = false;
-  keep(poll, { fields: fieldsOf(filled), revision, state: "waiting" });
+  keep(poll, { fields: fieldsOf(filled), revision, state: "waiting", counted });
   show();
   own.scrollIntoView({ block: "nearest" });
   pause = FIRST_PAUSE;
