@@ -151,6 +151,16 @@ def test_one_leaves_and_a_chain_moves_up_in_order() -> None:
     assert ranks(after) == [1, 2]
 
 
+def test_a_chain_goes_on_through_options_that_were_looked_at_before() -> None:
+    one, two = Option(1, "one", 1), Option(2, "two", 1)
+    settlement = settle([person(0, 2), person(1, 2, 1), person(2, 1, 2), person(3, 2, 1)], [one, two])
+    assert ranks(settlement) == [1, None, 1, None]
+    after, _ = leave(settlement, UUID(int=2))
+    assert ranks(after) == [1, 2, None]
+    after, moves = leave(after, UUID(int=0))
+    assert [(move.participant.int, move.before, move.rank) for move in moves] == [(1, 2, 1), (3, None, 2)]
+
+
 def test_reserved_places_go_first_to_whom_they_are_for_and_then_to_all() -> None:
     group = Option(1, "one", 2, {"club": 1})
     people = [person(0, 1), person(1, 1), person(2, 1, kind="club")]

@@ -74,6 +74,28 @@ def test_ties_go_by_the_order() -> None:
     assert [one.rank for one in solve(few, options).standings] == [1, None, None, None]
 
 
+def test_places_are_kept_for_whom_the_rule_gives_them() -> None:
+    options = [Option(1, "one", 1, {"club": 1})]
+    people = [Wishes(UUID(int=0), "a", "person", (1,)), Wishes(UUID(int=1), "b", "club", (1,))]
+    assert [one.rank for one in settle(people, options).standings] == [None, 1]
+    assert [one.rank for one in solve(people, options).standings] == [None, 1]
+
+
+def test_a_place_that_was_kept_and_is_not_needed_is_given_to_who_waits() -> None:
+    options = [
+        Option(1, "one", 1, {"club": 1}),
+        *(Option(number, str(number), 1) for number in (2, 3, 4)),
+    ]
+    people = [
+        Wishes(UUID(int=0), "a", "person", (2, 3)),
+        Wishes(UUID(int=1), "b", "person", (4,)),
+        Wishes(UUID(int=2), "c", "club", (2, 4, 1)),
+        Wishes(UUID(int=3), "d", "person", (1,)),
+    ]
+    assert [one.rank for one in settle(people, options).standings] == [1, 1, 3, None]
+    assert [one.rank for one in solve(people, options).standings] == [2, 1, 1, 1]
+
+
 def test_it_finds_places_where_the_rule_leaves_people_without() -> None:
     """One who would have gone elsewhere takes the only place of one who cannot."""
     options = [Option(1, "one", 1), Option(2, "two", 1)]

@@ -15,16 +15,18 @@ KINDS = ("business", "science", "club", "person")
 @st.composite
 def votes(draw: st.DrawFn, most: int = 25, reserving: bool = True) -> tuple[list[Wishes], list[Option]]:
     """Participants in their order, and what they choose from; often more than there is room for."""
-    number = draw(st.integers(1, 5))
+    number = draw(st.integers(1, 4))
     options = []
     for option in range(1, number + 1):
-        capacity = draw(st.none() | st.integers(0, 6))
+        capacity = draw(st.sampled_from((1, 2, 3, 4, 0, None)))  # few places, so that many wait
         reserved: dict[str, int] = {}
         for kind in draw(st.lists(st.sampled_from(KINDS), unique=True, max_size=2)) if reserving else ():
             reserved[kind] = draw(st.integers(0, max(0, (capacity or 0) - sum(reserved.values()))))
         options.append(Option(option, f"group {option}", capacity, reserved))
-    wanted = st.lists(st.integers(1, number), unique=True, max_size=4)
-    people = draw(st.lists(st.tuples(wanted, st.sampled_from(KINDS)), max_size=most))
+    wanted = st.permutations(range(1, number + 1)).flatmap(
+        lambda all_of_them: st.integers(0, number).map(lambda most: all_of_them[:most])
+    )
+    people = draw(st.lists(st.tuples(wanted, st.sampled_from(KINDS)), min_size=most // 2, max_size=most))
     return [
         Wishes(UUID(int=index), f"T{index:03d}", kind, tuple(wishes))
         for index, (wishes, kind) in enumerate(people)
