@@ -34,10 +34,12 @@ _sent: Final = Buckets()
 
 
 class Here(msgspec.Struct, frozen=True):
-    """The event, and the pass of who asks; None for who has none."""
+    """The event, and the pass of who asks; None for who has none. `new`: it was drawn for this request, so that nothing
+    can be known of who shows it."""
 
     event: Event
     pass_: Pass | None
+    new: bool = False
 
 
 async def of(city: City, request: Request) -> Here:
@@ -59,7 +61,7 @@ async def arrive(city: City, request: Request) -> Here:
     at_once, a_second = arriving(event.expected)
     if wait := city.people.limit(request, f"joining.{event.number}", at_once, a_second):
         raise too_often(wait)
-    return Here(event, drawn(event.key, None))
+    return Here(event, drawn(event.key, None), new=True)
 
 
 def arriving(expected: int) -> tuple[float, float]:

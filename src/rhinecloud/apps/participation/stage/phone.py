@@ -184,7 +184,7 @@ async def _refuse(
 
 
 async def _told(city: City, found: Here, poll: Poll | None) -> Told:
-    if poll is None or found.pass_ is None or poll.kind == "questions" or poll.state == "prepared":
+    if poll is None or found.pass_ is None or found.new or poll.kind == "questions" or poll.state == "prepared":
         return Told(poll.number if poll else 0)
     own_vote = await own_votes.own(city, poll, found.pass_)
     return Told(poll.number) if own_vote is None else Told(poll.number, own_vote.revision, own_vote.choice)
