@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from ..conftest import THEMES, Organiser, filled, told
+from ..stage.conftest import Phone
 
 NASTY = "<script>alert('x')</script> & \"Auftakt\""
 
@@ -211,3 +212,46 @@ def test_guessing_short_codes_is_slowed_down_and_right_ones_still_pass(
     assert {answer.status_code for answer in answers} == {404, 429}
     assert all(int(answer.headers["retry-after"]) > 0 for answer in answers if answer.status_code == 429)
     assert organiser.client.get("/participation", params={"code": code}).status_code == 303
+
+
+def test_removing_an_event_leaves_nothing_of_it(organiser: Organiser) -> None:
+    event, code = organiser.event(polls=["groups", "yes-no", "words", "questions"])
+    polls = [row["number"] for row in organiser.rows(
+        "SELECT number FROM app_participation.poll WHERE event = $1 ORDER BY place", event
+    )]  # fmt: skip
+    groups, secret, words, questions = polls
+    for poll in polls:
+        organiser.open(event, poll)
+    phone = Phone(organiser.url, code)
+    phone.vote(groups, wish_1=organiser.options(groups)["Wohnen"])
+    phone.vote(secret, option=organiser.options(secret)["Ja"])
+    phone.vote(words, word_1="Rhein")
+    phone.client.post(f"{phone.path}/questions", data={"poll": str(questions), "question": "Wann?"})
+    for poll in polls:
+        organiser.close(event, poll)
+    kept = {table: count for table, count in counts(organiser, event, polls).items() if count}
+    assert {"event", "poll", "option", "participant", "vote", "counted"} <= set(kept)
+    assert "ballot" not in kept and "voted" not in kept
+    organiser.post(f"/events/{event}/act", action="delete")
+    assert not any(counts(organiser, event, polls).values())
+    assert phone.client.get(phone.path).status_code == 404
+    phone.client.close()
+
+
+def counts(organiser: Organiser, event: int, polls: list[int]) -> dict[str, int]:
+    """How many rows of each table of the app are of an event or its polls."""
+    columns = organiser.rows(
+        "SELECT table_name, array_agg(column_name::text) AS columns FROM information_schema.columns "
+        "WHERE table_schema = 'app_participation' GROUP BY table_name"
+    )
+    found: dict[str, int] = {}
+    for table, names in columns:
+        by = {"poll": "poll = ANY($2)", "event": "event = $1"}
+        if table in ("poll", "event"):
+            by |= {"number": "number = ANY($2)" if table == "poll" else "number = $1"}
+        where = [condition for name, condition in by.items() if name in names]
+        if where:
+            condition = " OR ".join([*where, "$1::bigint IS NULL", "$2::bigint[] IS NULL"])
+            statement = f'SELECT count(*) FROM app_participation."{table}" WHERE {condition}'
+            found[table] = organiser.rows(statement, event, polls)[0][0]
+    return found
