@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 
 from ..conftest import THEMES, Organiser, filled, told
-from ..stage.conftest import Phone
+from ..stage.conftest import Phones, phones
+
+__all__ = ["phones"]  # fixtures
 
 NASTY = "<script>alert('x')</script> & \"Auftakt\""
 
@@ -200,21 +202,7 @@ def test_a_short_code_is_found_however_it_is_typed(organiser: Organiser) -> None
     assert "&lt;b&gt;ZZ" in wrong.text and "keine Veranstaltung" in wrong.text
 
 
-def test_guessing_short_codes_is_slowed_down_and_right_ones_still_pass(
-    organiser: Organiser,
-) -> None:
-    _, code = organiser.event()
-    answers = [
-        organiser.client.get("/participation", params={"code": f"ZZZZ{a}{b}"})
-        for a in "ABCDEFGH"
-        for b in "ABCDEFGH"
-    ]
-    assert {answer.status_code for answer in answers} == {404, 429}
-    assert all(int(answer.headers["retry-after"]) > 0 for answer in answers if answer.status_code == 429)
-    assert organiser.client.get("/participation", params={"code": code}).status_code == 303
-
-
-def test_removing_an_event_leaves_nothing_of_it(organiser: Organiser) -> None:
+def test_removing_an_event_leaves_nothing_of_it(organiser: Organiser, phones: Phones) -> None:
     event, code = organiser.event(polls=["groups", "yes-no", "words", "questions"])
     polls = [row["number"] for row in organiser.rows(
         "SELECT number FROM app_participation.poll WHERE event = $1 ORDER BY place", event
@@ -222,7 +210,7 @@ def test_removing_an_event_leaves_nothing_of_it(organiser: Organiser) -> None:
     groups, secret, words, questions = polls
     for poll in polls:
         organiser.open(event, poll)
-    phone = Phone(organiser.url, code)
+    phone = phones(code)
     phone.vote(groups, wish_1=organiser.options(groups)["Wohnen"])
     phone.vote(secret, option=organiser.options(secret)["Ja"])
     phone.vote(words, word_1="Rhein")
@@ -230,12 +218,11 @@ def test_removing_an_event_leaves_nothing_of_it(organiser: Organiser) -> None:
     for poll in polls:
         organiser.close(event, poll)
     kept = {table: count for table, count in counts(organiser, event, polls).items() if count}
-    assert {"event", "poll", "option", "participant", "vote", "counted"} <= set(kept)
+    assert {"event", "poll", "option", "participant", "vote", "counted", "question"} <= set(kept)
     assert "ballot" not in kept and "voted" not in kept
     organiser.post(f"/events/{event}/act", action="delete")
     assert not any(counts(organiser, event, polls).values())
     assert phone.client.get(phone.path).status_code == 404
-    phone.client.close()
 
 
 def counts(organiser: Organiser, event: int, polls: list[int]) -> dict[str, int]:
@@ -255,3 +242,18 @@ def counts(organiser: Organiser, event: int, polls: list[int]) -> dict[str, int]
             statement = f'SELECT count(*) FROM app_participation."{table}" WHERE {condition}'
             found[table] = organiser.rows(statement, event, polls)[0][0]
     return found
+
+
+# The last one: wrong codes are counted for the whole server.
+def test_guessing_short_codes_is_slowed_down_and_right_ones_still_pass(
+    organiser: Organiser,
+) -> None:
+    _, code = organiser.event()
+    answers = [
+        organiser.client.get("/participation", params={"code": f"ZZZZ{a}{b}"})
+        for a in "ABCDEFGH"
+        for b in "ABCDEFGH"
+    ]
+    assert {answer.status_code for answer in answers} == {404, 429}
+    assert all(int(answer.headers["retry-after"]) > 0 for answer in answers if answer.status_code == 429)
+    assert organiser.client.get("/participation", params={"code": code}).status_code == 303
