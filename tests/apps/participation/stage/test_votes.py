@@ -141,7 +141,7 @@ async def test_a_place_appears_on_the_phone_when_it_is_published(
         await page.get_by_role("button", name="Breitband").click()
         await page.get_by_role("button", name="Abstimmen").click()
         await page.get_by_text("Ihre Stimme ist angekommen.").wait_for()
-        ticket = await page.locator("[data-part=place] strong").inner_text()
+        ticket = await page.locator("#ticket strong").inner_text()
         for _ in range(2):
             phones(code).vote(poll, wish_1=options["Wohnen"])
         await screen.go(f"/participation/e/{code}/stage")
@@ -149,12 +149,21 @@ async def test_a_place_appears_on_the_phone_when_it_is_published(
         organiser.post(f"/polls/{poll}/places/word", word="Rheinorange")
         organiser.post(f"/polls/{poll}/places/publish", way="lot")
         await page.get_by_text("Sie haben einen Platz: Breitband").wait_for()
-        await expect(page.locator("[data-part=place]")).to_contain_text(ticket)
+        await expect(page.get_by_text("bis die Abstimmung geschlossen wird")).to_be_hidden()
+        told = await page.context.request.get(f"{organiser.url}/participation/e/{code}/places/{poll}/own")
+        places = await told.json()
+        assert (places["ticket"], places["title"]) == (ticket, "Breitband")
         full = screen.page.locator(f"#bar-{options['Wohnen']}")
         await expect(full).to_contain_text("voll · Warteliste: 1")
         assert await phone.axe() == [] and await screen.axe() == []
+        organiser.open(event, organiser.poll(event, "scale"))
+        await page.get_by_role("heading", name="Wie zufrieden sind Sie?").wait_for()
+        await expect(page.get_by_text("Sie haben einen Platz")).to_have_count(0)
+        await expect(page.locator("#ticket")).to_be_hidden()
+        organiser.show(event, poll)
+        await page.get_by_text("Sie haben einen Platz: Breitband").wait_for()
     answer = phones(code).client.get(f"/participation/e/{code}/results.json").json()
-    (groups,) = answer["polls"]
+    groups = answer["polls"][0]
     taken = {
         one["answer"]: (one["count"], one["capacity"], one["taken"], one["waiting"])
         for one in groups["answers"]

@@ -72,7 +72,8 @@ async def page(
         told=told,
         told_fields=asking.fields_of(poll, told.choice) if poll else {},
         told_words=asking.in_words(poll, told.choice) if poll else (),
-        place=await placed.of(city, found, poll),
+        own=await placed.of(city, found),
+        ticket=placed.ticket(found),
         supported=sorted(await _supported(city, found, poll)),
         asked=request.query_params.get("asked") == "1",
         me=_me(found),
@@ -86,8 +87,11 @@ async def page(
 async def own(city: City, request: Request) -> Response:
     """What the city alone knows of this person: their place in a group. Asked for when a poll was closed."""
     found = await here.of(city, request)
-    place = await placed.of(city, found, found.event.shown)
-    return city.render(request, "participation/parts/phone_place.html", event=found.event, place=place)
+    place = await placed.of(city, found)
+    poll = found.event.shown
+    return city.render(
+        request, "participation/parts/phone_place.html", event=found.event, poll=poll, own=place
+    )
 
 
 async def seen(city: City, event: Event, *, entered: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -184,7 +188,13 @@ async def _refuse(
 
 
 async def _told(city: City, found: Here, poll: Poll | None) -> Told:
-    if poll is None or found.pass_ is None or found.new or poll.kind == "questions" or poll.state == "prepared":
+    if (
+        poll is None
+        or found.pass_ is None
+        or found.new
+        or poll.kind == "questions"
+        or poll.state == "prepared"
+    ):
         return Told(poll.number if poll else 0)
     own_vote = await own_votes.own(city, poll, found.pass_)
     return Told(poll.number) if own_vote is None else Told(poll.number, own_vote.revision, own_vote.choice)

@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from rhinecloud.city import City
 
 from ..choosing import drawing, placing
 from ..choosing.board import Own
-from ..events.model import Poll
 from ..joining.here import Here
 
 
-class Place(msgspec.Struct, frozen=True):
-    """Of a poll: the ticket, and where its holder stands; None before that is published, and for who did not vote."""
-
-    poll: int
-    ticket: str
-    own: Own | None
-
-
-async def of(city: City, found: Here, poll: Poll | None) -> Place | None:
-    """None where no places are given, and for who does not take part."""
-    if poll is None or poll.kind != "groups" or found.pass_ is None or poll.state == "prepared":
+async def of(city: City, found: Here) -> Own | None:
+    """Where they stand in the poll that is shown; None where no places are given, before they are published, and for
+    who did not vote."""
+    poll = found.event.shown
+    if poll is None or poll.kind != "groups" or poll.state != "closed" or found.pass_ is None:
         return None
-    own = (
-        await placing.own(city, found.event, poll, found.pass_.participant)
-        if poll.state == "closed"
-        else None
-    )
-    return Place(poll.number, drawing.ticket(found.event.key, found.pass_.participant), own)
+    return await placing.own(city, found.event, poll, found.pass_.participant)
+
+
+def ticket(found: Here) -> str:
+    """Their number in all draws of the event; "" where there are none, and for who does not take part."""
+    if found.pass_ is None or all(poll.kind != "groups" for poll in found.event.polls):
+        return ""
+    return drawing.ticket(found.event.key, found.pass_.participant)

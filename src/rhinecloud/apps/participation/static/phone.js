@@ -219,6 +219,9 @@ function show() {
     line.hidden = line.dataset.state !== vote?.state;
   }
   own.dataset.now = vote?.state ?? "";
+  own.querySelector("[data-open]").hidden = part("poll").dataset.state !== "open";
+  const ticket = document.getElementById("ticket");
+  if (ticket) ticket.hidden = part("poll").dataset.kind !== "groups";
   const choice = own.querySelector("[data-choice]");
   if (choice && filled) {
     const words = vote?.fields && vote.state !== "refused" ? inWords(filled, vote.fields) : [];
@@ -315,11 +318,7 @@ function take(html) {
   for (const fresh of told.querySelectorAll("[data-part]")) {
     const old = part(fresh.dataset.part);
     if (!old) continue;
-    if (page.dataset.me && old.dataset.places !== fresh.dataset.places) {
-      // Places were given, or somebody left: thousands of phones do not ask in the same moment.
-      setTimeout(askOwn, 1_000 * Number(fresh.dataset.pause) * Math.random());
-      old.dataset.places = fresh.dataset.places;
-    }
+    if (page.dataset.me && fresh.dataset.part === "poll") placesChanged(old, fresh);
     if ("forget" in fresh.dataset) old.dataset.forget = fresh.dataset.forget;
     if (old.dataset.mark === fresh.dataset.mark) continue;
     const focused = old.contains(document.activeElement) ? document.activeElement.id : null;
@@ -336,6 +335,16 @@ function take(html) {
     if (fresh.dataset.part === "questions") markSupported();
     if (focused !== null) (document.getElementById(focused) ?? fresh.querySelector("h1, h2"))?.focus();
   }
+}
+
+/** Places were given, or somebody left: thousands of phones do not ask in the same moment. */
+function placesChanged(old, fresh) {
+  const other = old.dataset.poll !== fresh.dataset.poll;
+  if (other) part("place")?.replaceChildren();
+  if (fresh.dataset.places !== "0" && (other || old.dataset.places !== fresh.dataset.places)) {
+    setTimeout(askOwn, 1_000 * Number(fresh.dataset.pause) * Math.random());
+  }
+  old.dataset.places = fresh.dataset.places;
 }
 
 /** What the city alone knows of this person: the place in a group. */
