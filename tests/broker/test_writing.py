@@ -382,6 +382,8 @@ async def test_verdicts_inside_a_transaction_are_returned_not_raised(broker: Bro
     async with broker.transaction() as transaction:
         first = await transaction.apply([whole("create", power=1), Operation("delete", "urn:x:none")])
         second = await transaction.apply([part("update", power=2)])
+        assert await transaction.apply([]) == []
+        await transaction.delete()
     assert [isinstance(verdict, NgsiLdError) for verdict in (*first, *second)] == [False, True, False]
     assert await values(broker) == [1, 2]
 

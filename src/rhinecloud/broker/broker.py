@@ -88,6 +88,8 @@ class Transaction:
 
     async def apply(self, operations: Sequence[Operation]) -> list[Verdict]:
         """Write to the graph. Verdicts are returned, not raised: raise to roll the whole transaction back."""
+        if not operations:
+            return []
         async with self.of_city() as connection:
             verdicts, told, series = await write(connection, operations, self._known)
         self._known.add(series)

@@ -277,8 +277,7 @@ async def _forget_polls(transaction: Transaction, of: Literal["event", "number"]
     if any(poll["state"] == "open" for poll in polls):
         text = ("Bitte zuerst die Abstimmung schließen.", "Please close the poll first.")
         raise Running("", text)
-    if polls:
-        await results.forget(transaction, [poll["number"] for poll in polls])
+    await results.forget(transaction, [poll["number"] for poll in polls])
 
 
 async def _read(city: City, number: int) -> Event:
