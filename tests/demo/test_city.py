@@ -65,10 +65,11 @@ def run(module: Any, *given: str) -> int:
 
 
 def demo(server: Server, *options: str) -> subprocess.Popen[str]:
+    """The demo in this city; nobody comes to its opening event unless the options say so."""
     return subprocess.Popen(
         [
             *(sys.executable, "-m", "rhinecloud.demo", "--http", server.base_url),
-            *("--mqtt", f"{server.mqtt_host}:{server.mqtt_port}", *options),
+            *("--mqtt", f"{server.mqtt_host}:{server.mqtt_port}", "--participants", "0", *options),
         ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

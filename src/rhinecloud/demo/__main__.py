@@ -15,6 +15,7 @@ import httpx
 from rhinecloud.demo.clock import Clock, busy, elevation
 from rhinecloud.demo.engineering import KINDS, Engineer, EngineerError
 from rhinecloud.demo.fleet import Fleet, FleetError
+from rhinecloud.demo.hall import hold
 from rhinecloud.demo.inventory import Entity, inventory
 from rhinecloud.demo.luminaires import Luminaires
 from rhinecloud.demo.mqtt import address
@@ -34,6 +35,7 @@ _TICK = 0.5  # seconds
 _LONGEST = 2.0  # seconds of simulated time that a tick makes up for after a pause
 _AT_ONCE = 500  # entities in one request
 _TELL_EVERY = 60.0  # seconds
+_MOST_PEOPLE = 1_000  # of the opening event: the demo's load is small
 _PATIENCE = 120.0  # seconds to wait for the city to answer
 
 
@@ -67,12 +69,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         default=True,
         help="whether lamps break by themselves [%(default)s]",
     )
+    parser.add_argument(
+        "--participants",
+        type=int,
+        default=150,
+        metavar="N",
+        help="people at the opening event; 0 for no event [%(default)s]",
+    )
+    parser.add_argument(
+        "--vote-seconds",
+        type=float,
+        default=300.0,
+        metavar="S",
+        help="how long they choose their theme group [%(default)s]",
+    )
     parser.add_argument("--seconds", type=float, metavar="S", help="stop after so long")
     given = parser.parse_args(arguments)
     if given.lamps < 1 or given.vehicles < 0 or not 0 < given.speed <= FASTEST:
         parser.error(
             f"lamps, vehicles and speed are positive, and no day is faster than {FASTEST:.0f} times its own"
         )
+    if not 0 <= given.participants <= _MOST_PEOPLE or given.vote_seconds <= 0:
+        parser.error(f"from 0 to {_MOST_PEOPLE:,} people come to the event, and take some time to vote")
     try:
         return asyncio.run(_until_stopped(given))
     except (DemoError, FleetError, ValueError, httpx.TransportError) as error:
@@ -112,14 +130,17 @@ async def _simulate(given: argparse.Namespace) -> None:
             _say("Published for everybody: where the lamp posts stand, and how bright they are")
         async with fleet:
             obeying = Obeying(lamps, fleet)
-            task = asyncio.create_task(obeying.run(), name="obeying")
+            tasks = [asyncio.create_task(obeying.run(), name="obeying")]
             try:
                 if given.plan:
                     await _plan(http, streets, clock)
+                if given.participants:
+                    event = hold(given.http, given.participants, given.vote_seconds, _say)
+                    tasks.append(asyncio.create_task(event, name="opening event"))
                 await _live(given, _City(traffic, lamps, clock, fleet, obeying), http)
                 await fleet.settled()
             finally:
-                await stop(task)
+                await stop(*tasks)
 
 
 async def _plan(http: httpx.AsyncClient, streets: list[Street], clock: Clock) -> None:
