@@ -46,7 +46,7 @@ from rhinecloud.jobs import Jobs
 from rhinecloud.mail import Attachment, Mail
 from rhinecloud.model import CORE, TypeSelection
 from rhinecloud.model.sight import EVERYTHING, Sight
-from rhinecloud.people import Actor, limits, organisations
+from rhinecloud.people import Actor, accounts, limits, organisations
 from rhinecloud.store import RoomDatabase
 from rhinecloud.web import Renderer, actor_of
 
@@ -227,6 +227,14 @@ class OwnDevices:
         return await self._devices.alarms.clear(device, f"{self._app}.{kind}", self._app)
 
 
+class Contact(msgspec.Struct, frozen=True):
+    """Where somebody is written to: the address that they have proved to own, and the language of their account."""
+
+    name: str
+    mail: str
+    language: str
+
+
 class Asking:
     """Who asks, and what they may; and the organisations that there are."""
 
@@ -248,6 +256,16 @@ class Asking:
         of IPv6): `burst` at once and `rate` a second in the long run. 0, or the seconds to wait, when nothing was
         counted. In the memory of this worker; no address is kept."""
         return limits.count(request.scope, limits.Rule(f"{self._app}.{name}", burst, rate))
+
+    async def contact(self, actor: str) -> Contact | None:
+        """Where whoever has this `Actor.id` is written to; None for who has no account, no address, or is blocked."""
+        kind, _, number = actor.partition(":")
+        if kind != "person" or not number.isdecimal() or len(number) > 18:
+            return None
+        found = await accounts.get(self._room.pool, int(number))
+        if found is None or found.mail is None or found.blocked_at is not None:
+            return None
+        return Contact(found.name, found.mail, found.language)
 
     async def organisations(self) -> list[tuple[int, str]]:
         """Number and name of each organisation of the city, by name. `actor.organisations` are such numbers; one that
@@ -380,6 +398,7 @@ __all__ = [
     "Applied",
     "Attachment",
     "Change",
+    "Contact",
     "EVERYTHING",
     "City",
     "Forbidden",

@@ -1,0 +1,1 @@
+"""What this area adds to the app."""
