@@ -119,6 +119,7 @@ class OwnMail:
         reply_to: str | None = None,
         attachments: Sequence[Attachment] = (),
         within: timedelta | None = None,
+        unsubscribe: str | None = None,
     ) -> int:
         """Queue a letter to one address; it leaves when the transaction has committed. See Mail.queue."""
         async with transaction.of_city() as connection:
@@ -132,6 +133,7 @@ class OwnMail:
                 reply_to=reply_to,
                 attachments=attachments,
                 within=within,
+                unsubscribe=unsubscribe,
             )
 
 

@@ -115,6 +115,26 @@ def test_nothing_written_becomes_a_header(subject: str, text: str) -> None:
     }
 
 
+def test_a_button_of_the_mail_program_ends_them(letters: Letters) -> None:
+    address = f"https://beteiligung.duisburg.test/api/participation/digests/12/end?key={'k' * 43}"
+    written = letters.write("test", "de", {"at": NOW})
+    raw = message_of(
+        written, to="a@b.example", language="de", message_id="<a@b>", at=NOW, unsubscribe=address
+    )
+    assert f"\r\nList-Unsubscribe: <{address}>\r\n".encode() in b"\r\n" + raw
+    assert read(raw)["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert read(raw)["To"] == "a@b.example" and "Guten Tag" in read(raw).get_body(("plain",)).get_content()  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    "address", ["http://a.example/", "https://a.example/\r\nBcc: x@y.z", "https://ä.example/"]
+)
+def test_where_it_cannot_end(letters: Letters, address: str) -> None:
+    written = letters.write("test", "de", {"at": NOW})
+    with pytest.raises(ValueError, match="no address"):
+        message_of(written, to="a@b.example", language="de", message_id="<a@b>", at=NOW, unsubscribe=address)
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

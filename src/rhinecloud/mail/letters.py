@@ -109,10 +109,11 @@ def message_of(
     at: datetime,
     reply_to: str | None = None,
     attachments: Sequence[Attachment] = (),
+    unsubscribe: str | None = None,
 ) -> bytes:
     """The message, ready but for its From, which is put before it when it is sent.
 
-    Raises BadAddress, and ValueError for attachments that are too large.
+    Raises BadAddress, and ValueError for attachments that are too large or an `unsubscribe` that is not https.
     """
     message = EmailMessage(policy=_POLICY)
     message["To"] = address_of(to)
@@ -133,7 +134,17 @@ def message_of(
             attachment.content, maintype=main, subtype=sub, filename=" ".join(attachment.name.split())
         )
     message["Content-Language"] = language  # last: what begins with Content moves into the first part
-    return message.as_bytes()
+    return _ending(unsubscribe) + message.as_bytes()
+
+
+def _ending(address: str | None) -> bytes:
+    """What lets mail programs show a button that ends such letters without a page (RFC 2369, RFC 8058). In bytes, for
+    a header that the library folds is one that they cannot read. Raises ValueError for what is no https address."""
+    if address is None:
+        return b""
+    if not address.startswith("https://") or not address.isascii() or not address.isprintable():
+        raise ValueError(f"{address!r} is no address that a mail program could send to")
+    return f"List-Unsubscribe: <{address}>\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n".encode()
 
 
 def _environment(

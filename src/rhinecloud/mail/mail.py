@@ -115,11 +115,12 @@ class Mail:
         reply_to: str | None = None,
         attachments: Sequence[Attachment] = (),
         within: timedelta | None = None,
+        unsubscribe: str | None = None,
     ) -> int:
         """Queue a letter to one address; it leaves when the caller's transaction has committed. Returns its id.
 
         `within` is how long it may take until it is given up (by default the setting): a code for signing in helps
-        nobody tomorrow. Raises BadAddress; what `Letters.write` raises; ValueError for attachments that are too large.
+        nobody tomorrow. `unsubscribe`: an address (https://…) to which a POST ends such letters (RFC 8058). Raises BadAddress; what `Letters.write` raises; ValueError for attachments that are too large.
         """
         recipient = address_of(to)
         if language not in self._letters.languages:
@@ -133,6 +134,7 @@ class Mail:
             at=datetime.now(UTC),
             reply_to=reply_to,
             attachments=attachments,
+            unsubscribe=unsubscribe,
         )
         return await records.add(
             connection,
