@@ -26,6 +26,7 @@ _THINKING = 2.0
 _WISHES = 2
 _GROUPS = ("Economy", "Administration", "Housing", "Infrastructure", "Mobility", "Broadband")
 IDLE = 10_000
+_SLOWLY = 3  # times: who only looks on does not come in the same half minute
 _LIMIT = 1.25  # each hall is so many times larger than the last, until an aim is missed
 _MOST_MS, _MOST_STAGE_MS = 1_000.0, 500.0
 _PATIENCE = 900.0
@@ -35,15 +36,15 @@ class Hall(msgspec.Struct, frozen=True):
     """What became of one hall. Milliseconds: `page` (the HTML), `acknowledged` (from sending a vote to its answer),
     `stage` (from the n-th acknowledgement until the stage shows n votes): median, 99th percentile, worst. `lost` and
     `double`: against the phones' own ledger. `following`: event streams that were open at the end; `memory`: MB of all
-    processes then. `cpu`: seconds of the whole installation; `generator`: of the phones. `kilobytes`: what one phone
-    loads that has nothing yet."""
+    processes then, and `before` the first phone came. `cpu`: seconds of the whole installation; `generator`: of the
+    phones. `kilobytes`: what one phone loads that has nothing yet."""
 
     participants: int
     seconds: float
     received: int
     errors: int
     complaint: str
-    repeated: int
+    repeated: dict[str, int]
     lost: int
     double: int
     streams_lost: int
@@ -51,6 +52,7 @@ class Hall(msgspec.Struct, frozen=True):
     acknowledged: tuple[float, float, float]
     stage: tuple[float, float, float]
     following: int
+    before: Memory
     memory: Memory
     cpu: float
     generator: float
@@ -125,7 +127,7 @@ def _one(participants: int, workers: int, assets: float, within: float, idle: fl
         headers = {"Sec-Fetch-Site": "same-origin", "Accept-Language": "en"}
         with httpx.Client(base_url=address, headers=headers, timeout=60) as organiser:
             code, event, poll, options = _prepare(organiser, participants)
-            before = made.costs()
+            before, empty = made.costs(), made.memory()
             job = Job(
                 port=made.port,
                 code=code,
@@ -133,7 +135,7 @@ def _one(participants: int, workers: int, assets: float, within: float, idle: fl
                 options=options,
                 wishes=_WISHES,
                 participants=participants,
-                seconds=within,
+                seconds=within * _SLOWLY if idle else within,
                 thinking=0.0 if idle else _THINKING,
                 assets=assets,
                 idle=idle,
@@ -142,7 +144,7 @@ def _one(participants: int, workers: int, assets: float, within: float, idle: fl
             happened, memory = _phones(made, job)
             after = made.costs()
             counted = {} if idle else _closed(organiser, code, event, poll, options)
-    return _judged(participants, happened, counted, memory, _used(before, after))
+    return _judged(participants, happened, counted, (empty, memory), _used(before, after))
 
 
 def _prepare(organiser: httpx.Client, participants: int) -> tuple[str, int, int, tuple[int, ...]]:
@@ -202,7 +204,11 @@ def _used(before: Costs, after: Costs) -> float:
 
 
 def _judged(
-    participants: int, happened: Happened, counted: dict[int, int], memory: Memory, cpu: float
+    participants: int,
+    happened: Happened,
+    counted: dict[int, int],
+    memory: tuple[Memory, Memory],
+    cpu: float,
 ) -> Hall:
     options = happened.ledger.keys() | counted.keys()
     apart = [counted.get(one, 0) - happened.ledger.get(one, 0) for one in options] if counted else []
@@ -220,7 +226,8 @@ def _judged(
         acknowledged=_of(happened.acknowledged),
         stage=_of(happened.stage),
         following=happened.following,
-        memory=memory,
+        before=memory[0],
+        memory=memory[1],
         cpu=cpu,
         generator=happened.cpu,
         kilobytes=happened.bytes / 1_000,
@@ -239,14 +246,14 @@ def table(result: Result) -> str:
     titles = (
         f"{'participants':>12} {'in s':>6} {'received':>8} {'lost':>4} {'double':>6} {'errors':>6} {'again':>5}  "
         f"{'page p50/p99 ms':>16}  {'vote p50/p99/worst ms':>22}  {'stage p50/p99 ms':>16}  "
-        f"{'memory MB':>9} {'CPU s':>6}  aims"
+        f"{'memory before/then MB':>21} {'CPU s':>6}  aims"
     )
     lines = [titles, *map(_line, result.halls)]
     if result.idle is not None:
         one = result.idle
         lines.append(
             f"{one.participants} open pages that only look on: {one.following} streams, {one.errors} errors, "
-            f"memory {one.memory.total:.0f} MB (workers {one.memory.worker:.0f} MB)"
+            f"memory {one.memory.total:.0f} MB (workers {one.memory.worker:.0f} MB), before {one.before.total:.0f} MB"
         )
     if result.limit is not None:
         lines.append(f"the largest hall for which all aims were met: {result.limit}")
@@ -262,7 +269,7 @@ def _line(one: Hall) -> str:
     page, vote, stage = one.page, one.acknowledged, one.stage
     return (
         f"{one.participants:>12} {one.seconds:>6.1f} {one.received:>8} {one.lost:>4} {one.double:>6} {one.errors:>6} "
-        f"{one.repeated:>5}  {f'{page[0]:.0f} / {page[1]:.0f}':>16}  "
+        f"{sum(one.repeated.values()):>5}  {f'{page[0]:.0f} / {page[1]:.0f}':>16}  "
         f"{f'{vote[0]:.0f} / {vote[1]:.0f} / {vote[2]:.0f}':>22}  {f'{stage[0]:.0f} / {stage[1]:.0f}':>16}  "
-        f"{one.memory.total:>9.0f} {one.cpu:>6.1f}  {'met' if one.held else 'missed'}"
+        f"{f'{one.before.total:.0f} / {one.memory.total:.0f}':>21} {one.cpu:>6.1f}  {'met' if one.held else 'missed'}"
     )

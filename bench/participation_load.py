@@ -48,12 +48,12 @@ class Happened(msgspec.Struct):
     """`received`: votes that were acknowledged; `ledger`: first wishes of these, by option. Times in milliseconds:
     `page` from the first byte sent to the whole page, `acknowledged` from sending a vote to its answer (with all
     repetitions), `stage` from the n-th acknowledgement to the stage that shows n votes. `repeated`: votes that were
-    sent again; `lost`: event streams that ended. `bytes`: of the page and all that it loads, as sent over the
+    sent again, by why; `lost`: event streams that ended. `bytes`: of the page and all that it loads, as sent over the
     network."""
 
     received: int = 0
     errors: int = 0
-    repeated: int = 0
+    repeated: dict[str, int] = {}
     lost: int = 0
     bytes: int = 0
     complaint: str = ""
@@ -230,7 +230,8 @@ class _Hall:
             if status not in (0, 429, 503):
                 raise ConnectionError(f"a vote was answered with {status}: {said[:200]!r}")
             if attempt + 1 < _TRIES:
-                self.happened.repeated += 1
+                why = str(status or "no answer")
+                self.happened.repeated[why] = self.happened.repeated.get(why, 0) + 1
                 await asyncio.sleep(pause * (0.5 + self._draw.random()))
                 pause *= 2
         raise ConnectionError("a vote was not received")
