@@ -11,6 +11,7 @@ from rhinecloud.people.register import Activity
 from .ballots import manifest as ballots
 from .choosing import manifest as choosing
 from .events import manifest as events
+from .groups import manifest as groups
 from .joining import manifest as joining
 from .stage import manifest as stage
 
@@ -24,11 +25,16 @@ HELP: Final = Permission(
     "am Tisch helfen: Einladungen prüfen und Stimmen von Papier eingeben",
     "help at the desk: check invitations and enter votes from paper",
 )
+TAKE_PART: Final = Permission(
+    "participation.take_part",
+    "mitreden: Vorschläge schreiben, kommentieren, unterstützen",
+    "take part: write proposals, comment on them, support them",
+)
 
 # What areas declare: modules with any of PAGES, ENDPOINTS, JOBS, TASKS, VIEWS, COMMANDS, PLACES and HOLDINGS, which are
 # tuples, and IMPERSONAL (tables without personal data, by names). What is somebody's is found by their invitation, so
 # `joining` erases last.
-_MANIFESTS: Final[tuple[ModuleType, ...]] = (events, ballots, choosing, stage, joining)
+_MANIFESTS: Final[tuple[ModuleType, ...]] = (events, ballots, choosing, stage, groups, joining)
 
 
 def _all(name: str) -> tuple[Any, ...]:
@@ -61,8 +67,13 @@ app: Final = App(
     name="participation",
     package=__package__,
     title=("Beteiligung", "Participation"),
-    permissions=(ORGANISE, HELP),
-    granted={"editor": (ORGANISE.name, HELP.name), "operator": (HELP.name,), "member": (HELP.name,)},
+    permissions=(ORGANISE, HELP, TAKE_PART),
+    granted={
+        "editor": (ORGANISE.name, HELP.name, TAKE_PART.name),
+        "operator": (HELP.name, TAKE_PART.name),
+        "member": (HELP.name, TAKE_PART.name),
+        "citizen": (TAKE_PART.name,),
+    },
     pages=_all("PAGES"),
     endpoints=_all("ENDPOINTS"),
     places=_all("PLACES"),

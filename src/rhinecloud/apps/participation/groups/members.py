@@ -73,9 +73,9 @@ async def one(city: City, group: Group, member: int) -> Member | None:
 
 async def known(city: City, group: Group, actor: Actor, shown: str = "") -> Member | None:
     """Who asks, as somebody of the group: by the secret of their link, else by their account."""
-    number, _, secret = shown.partition(".")
-    if number.isascii() and number.isdigit() and len(number) < 19:
-        member = await one(city, group, int(number))
+    told = shown.partition(".")[0]
+    if told.isascii() and told.isdigit() and len(told) < 19:
+        member = await one(city, group, int(told))
         if member is not None and hmac.compare_digest(
             link_of(group, member).encode(), shown.encode(errors="replace")
         ):
