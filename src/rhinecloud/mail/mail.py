@@ -120,7 +120,8 @@ class Mail:
         """Queue a letter to one address; it leaves when the caller's transaction has committed. Returns its id.
 
         `within` is how long it may take until it is given up (by default the setting): a code for signing in helps
-        nobody tomorrow. `unsubscribe`: an address (https://…) to which a POST ends such letters (RFC 8058). Raises BadAddress; what `Letters.write` raises; ValueError for attachments that are too large.
+        nobody tomorrow. `unsubscribe`: an address (https://…) to which a POST ends such letters (RFC 8058). Raises
+        BadAddress; what `Letters.write` raises; ValueError for attachments that are too large.
         """
         recipient = address_of(to)
         if language not in self._letters.languages:
