@@ -13,6 +13,7 @@ from .choosing import manifest as choosing
 from .events import manifest as events
 from .groups import manifest as groups
 from .joining import manifest as joining
+from .moderation import manifest as moderation
 from .stage import manifest as stage
 
 ORGANISE: Final = Permission(
@@ -34,7 +35,7 @@ TAKE_PART: Final = Permission(
 # What areas declare: modules with any of PAGES, ENDPOINTS, JOBS, TASKS, VIEWS, COMMANDS, PLACES and HOLDINGS, which are
 # tuples, and IMPERSONAL (tables without personal data, by names). What is somebody's is found by their invitation, so
 # `joining` erases last.
-_MANIFESTS: Final[tuple[ModuleType, ...]] = (events, ballots, choosing, stage, groups, joining)
+_MANIFESTS: Final[tuple[ModuleType, ...]] = (events, ballots, choosing, stage, groups, moderation, joining)
 
 
 def _all(name: str) -> tuple[Any, ...]:

@@ -10,7 +10,7 @@ from rhinecloud.city import City
 from .model import Hidden, reason_of
 
 _HIDDEN: Final = """
-SELECT subject, reason, text, hidden_at FROM hiding WHERE restored_at IS NULL AND subject = ANY($1::text[])
+SELECT number, subject, reason, text, hidden_at FROM hiding WHERE restored_at IS NULL AND subject = ANY($1::text[])
 """
 
 
@@ -20,7 +20,14 @@ async def hidden(city: City, subjects: Iterable[str]) -> Mapping[str, Hidden]:
     if not asked:
         return {}
     rows = await city.db.pool.fetch(_HIDDEN, asked)
-    return {row["subject"]: Hidden(reason_of(row["reason"], row["text"]), row["hidden_at"]) for row in rows}
+    return {
+        row["subject"]: Hidden(
+            reason_of(row["reason"], row["text"]),
+            row["hidden_at"],
+            f"/participation/appeal/{row['number']}",
+        )
+        for row in rows
+    }
 
 
 __all__ = ["Hidden", "hidden"]

@@ -21,10 +21,12 @@ REASONS: Final[Mapping[str, Text]] = {
 
 
 class Hidden(msgspec.Struct, frozen=True):
-    """Something that is hidden: `reason` in whole words for everybody, since when."""
+    """Something that is hidden: `reason` in whole words for everybody, since when. `appeal`: the page where its author,
+    signed in, can appeal."""
 
     reason: Text
     at: datetime
+    appeal: str = ""
 
 
 def reason_of(key: str, text: str) -> Text:
