@@ -14,6 +14,8 @@ from .events import manifest as events
 from .groups import manifest as groups
 from .joining import manifest as joining
 from .moderation import manifest as moderation
+from .proposals import manifest as proposals
+from .settings import Settings
 from .stage import manifest as stage
 
 ORGANISE: Final = Permission(
@@ -32,10 +34,19 @@ TAKE_PART: Final = Permission(
     "take part: write proposals, comment on them, support them",
 )
 
-# What areas declare: modules with any of PAGES, ENDPOINTS, JOBS, TASKS, VIEWS, COMMANDS, PLACES and HOLDINGS, which are
-# tuples, and IMPERSONAL (tables without personal data, by names). What is somebody's is found by their invitation, so
+# What areas declare: modules with any of PAGES, ENDPOINTS, JOBS, TASKS, VIEWS, COMMANDS, PLACES, HOLDINGS and CONSENTED,
+# which are tuples, and IMPERSONAL (tables without personal data, by names). What is somebody's is found by their invitation, so
 # `joining` erases last.
-_MANIFESTS: Final[tuple[ModuleType, ...]] = (events, ballots, choosing, stage, groups, moderation, joining)
+_MANIFESTS: Final[tuple[ModuleType, ...]] = (
+    events,
+    ballots,
+    choosing,
+    stage,
+    groups,
+    proposals,
+    moderation,
+    joining,
+)
 
 
 def _all(name: str) -> tuple[Any, ...]:
@@ -61,6 +72,18 @@ _PERSONAL: Final = PersonalData(
             subjects=("Teilnehmende und Einladende", "participants, and those who invite them"),
             holdings=_all("HOLDINGS"),
         ),
+        Activity(
+            key="participation-news",
+            title=("Neuigkeiten der Themengruppen per E-Mail", "News of the theme groups by mail"),
+            purpose=(
+                "denen, die es wünschen, schreiben, was es in ihren Gruppen Neues gibt",
+                "write to those who wish it what is new in their groups",
+            ),
+            ground="a",
+            provision="Art. 6 Abs. 1 Buchst. a DSGVO",
+            subjects=("Menschen, die Neuigkeiten bestellt haben", "people who asked for news"),
+            holdings=_all("CONSENTED"),
+        ),
     ),
 )
 
@@ -83,4 +106,5 @@ app: Final = App(
     views=_all("VIEWS"),
     commands=_all("COMMANDS"),
     personal_data=_PERSONAL,
+    settings=Settings,
 )
