@@ -1,8 +1,9 @@
 """What 50,000 lamps cost that report every five minutes, 1 % of them at fault: a served city, from MQTT to the faults.
 
 Reports come evenly, each with four attributes, QoS 1 over a few connections as from gateways, for as long as all lamps
-need to report once. Lamps at fault do the opposite of what the light outside asks for. Counted is what the processes
-of the installation use, with telling, history, faults and whatever else a city does meanwhile.
+need to report once. Lamps at fault are too hot, by day and by night; so that one round of reports finds them, this
+fault needs its two reports only, not five minutes besides. Counted is what the processes of the installation use, with
+telling, history, faults and whatever else a city does meanwhile.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -81,6 +83,7 @@ async def _measure(city: Installation, lamps: int, every: float, say: Callable[[
         for start in range(0, lamps, 500):
             some = [_lamp(number, ids[number]) for number in range(start, min(start + 500, lamps))]
             (await http.post("/ngsi-ld/v1/entityOperations/upsert", json=some)).raise_for_status()
+        await _at_once(http)
         say("Each reports once, as fast as it goes …")
         await _reports(city, ids, broken, dark, 0.0)
         await _heard(http, ids[-1], await _said(city, ids[-1], False, dark))
@@ -122,13 +125,30 @@ def _lamp(number: int, name: str) -> dict[str, Any]:
     }
 
 
-def _report(lit: bool) -> str:
+async def _at_once(http: httpx.AsyncClient) -> None:
+    """Over-temperature is a fault after its reports, without the minutes that it has to last."""
+    form = (await http.get("/lighting/faults/thresholds")).text
+    form = form[form.index("<form", form.index("<main")) :]
+    given = {
+        name: value
+        for name, value in re.findall(r'<input[^>]*\bname="([^"]+)"[^>]*\bvalue="([^"]*)"', form)
+        if name != "on_demand"
+    }
+    given |= dict(
+        re.findall(r'<select[^>]*\bname="([^"]+)".*?<option value="([^"]*)" selected', form, re.DOTALL)
+    )
+    answer = await http.post("/lighting/faults/thresholds", data=given | {"temperature-begin_minutes": "0"})
+    if answer.status_code != 303:
+        raise RuntimeError(f"the thresholds were refused with {answer.status_code}")
+
+
+def _report(lit: bool, broken: bool = False) -> str:
     at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     said = {
         "illuminanceLevel": float(lit),
         "powerState": "on" if lit else "off",
         "powerConsumption": _WATTS if lit else 0.3,
-        "temperature": 31.5,
+        "temperature": 95.0 if broken else 31.5,
         "observedAt": at,
     }
     return json.dumps(said)
@@ -136,7 +156,7 @@ def _report(lit: bool) -> str:
 
 async def _said(city: Installation, name: str, broken: bool, dark: bool) -> str:
     """Let one lamp report; the instant that it named."""
-    text = _report(dark is not broken)
+    text = _report(dark, broken)
     async with aiomqtt.Client("127.0.0.1", city.mqtt_port) as client:
         await client.publish(f"json/Streetlight/{name}", text, qos=1)
     return str(json.loads(text)["observedAt"])
@@ -154,7 +174,7 @@ async def _reports(
                 if wait > 0:
                     await asyncio.sleep(wait)
                 name = ids[number]
-                await client.publish(f"json/Streetlight/{name}", _report(dark is not (name in broken)), qos=1)
+                await client.publish(f"json/Streetlight/{name}", _report(dark, name in broken), qos=1)
 
     await asyncio.gather(*(gateway(number) for number in range(_CONNECTIONS)))
 

@@ -9,5 +9,5 @@ from .running import quick
 
 def test_it_runs_and_writes_its_figures(tmp_path: Path) -> None:
     _, figures = quick("lighting_reports", tmp_path)
-    assert figures["lamps"] == 500 and figures["broken"] == 5
+    assert figures["lamps"] == 500 and figures["broken"] == 5 == figures["faults"]
     assert figures["share"]["worker"] > 0

@@ -152,10 +152,12 @@ class Watching:
                         self._note_status(change)
                 elif self._supplies.note(change):
                     self._make_grid()
-            unknown = {report.lamp for report in told} - self._rows.keys()
+            # One by one: what operators do with the keys of a dict goes through all lamps of the city.
+            unknown = {report.lamp for report in told if report.lamp not in self._rows}
             if unknown:
                 await self._read_facts(unknown)
-            new = {report.lamp for report in told} & self._rows.keys() - self._in_service
+            heard = {report.lamp for report in told if report.lamp in self._rows}
+            new = heard - self._in_service
             if new:
                 self._in_service |= new
                 self._make_grid()
