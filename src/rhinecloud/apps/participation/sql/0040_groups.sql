@@ -1,7 +1,7 @@
 -- Theme groups: who belongs to them, when they meet, what they have on paper.
 
 -- `name` stands in addresses and never changes. `key` signs the links by which members without an account are known.
--- `option`: the group was chosen in this poll.
+-- `option`: the group was chosen in this poll. `told`: what the graph was told last.
 CREATE TABLE theme_group (
     number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     name text NOT NULL UNIQUE CHECK (name ~ '^[a-z0-9]+(-[a-z0-9]+)*$' AND length(name) <= 60),
@@ -13,6 +13,7 @@ CREATE TABLE theme_group (
     poll bigint REFERENCES poll ON DELETE SET NULL,
     option bigint UNIQUE REFERENCES option ON DELETE SET NULL,
     ended_at timestamptz,
+    told text,
     created_by text NOT NULL,
     CHECK ((state = 'over') = (ended_at IS NOT NULL))
 );
