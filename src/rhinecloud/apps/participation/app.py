@@ -34,9 +34,9 @@ TAKE_PART: Final = Permission(
     "take part: write proposals, comment on them, support them",
 )
 
-# What areas declare: modules with any of PAGES, ENDPOINTS, JOBS, TASKS, VIEWS, COMMANDS, PLACES, HOLDINGS and CONSENTED,
-# which are tuples, and IMPERSONAL (tables without personal data, by names). What is somebody's is found by their invitation, so
-# `joining` erases last.
+# What areas declare: modules with any of PAGES, ENDPOINTS, JOBS, TASKS, VIEWS, COMMANDS, PLACES, HOLDINGS and
+# CONSENTED, which are tuples, and IMPERSONAL (tables without personal data, by names). What is somebody's is found by
+# their invitation, so `joining` erases last.
 _MANIFESTS: Final[tuple[ModuleType, ...]] = (
     events,
     ballots,

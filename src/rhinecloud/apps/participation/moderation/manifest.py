@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from rhinecloud.app import Page, Place
-from rhinecloud.people.register import Anonymise, Column, Keep, Retention, Table
+from rhinecloud.app import Endpoint, Job, Page, Place
+from rhinecloud.people.register import Anonymise, Column, Delete, Keep, Retention, Table
 
-from . import desk_pages, report_pages
+from . import desk_pages, digest_pages, digests, report_pages
 
 _PUBLIC: Final = "public"
 # Who may moderate what depends on its group: the pages ask.
@@ -18,10 +18,23 @@ PAGES: Final = (
     Page("/report", report_pages.file, _PUBLIC, "POST"),
     Page("/appeal/{number:int}", report_pages.appeal, _PUBLIC),
     Page("/appeal/{number:int}", report_pages.send_appeal, _PUBLIC, "POST"),
+    Page("/digest", digest_pages.ask, _PUBLIC),
+    Page("/digest", digest_pages.subscribe, _PUBLIC, "POST"),
+    Page("/digest/{number:int}", digest_pages.one, _PUBLIC),
+    Page("/digest/{number:int}", digest_pages.write, _PUBLIC, "POST"),
     Page("/moderation", desk_pages.queue, _TAKE_PART),
     Page("/moderation/{kind}/{number:int}", desk_pages.one, _TAKE_PART),
     Page("/moderation/{kind}/{number:int}", desk_pages.act, _TAKE_PART, "POST"),
 )
+
+# For mail programs, which show no page and come from nowhere of ours.
+ENDPOINTS: Final = (
+    Endpoint(
+        "/digests/{number:int}/end", digest_pages.end, _PUBLIC, "POST", largest_body=2**14, own_secret=True
+    ),
+)
+
+JOBS: Final = (Job("digests", digests.send, None, cron="30 6 * * *"),)
 
 PLACES: Final = (Place(("Moderation", "Moderation"), "participation.organise", "/moderation", order=44),)
 
@@ -93,5 +106,36 @@ HOLDINGS: Final = (
                 "who hid something does not decide about the appeal",
             ),
         ),
+    ),
+)
+
+# What is kept because somebody agreed to it (the activity "participation-news").
+CONSENTED: Final = (
+    Table(
+        "digest",
+        text=("Neuigkeiten per E-Mail (Einwilligung)", "news by mail (consent)"),
+        columns=(
+            Column("account", ("Konto", "account")),
+            Column("mail", ("E-Mail-Adresse", "mail address"), correctable=True),
+            Column("language", ("Sprache", "language")),
+            Column("every", ("wie oft", "how often")),
+            Column("theme_groups", ("Nummern der Gruppen", "numbers of the groups")),
+            Column("asked_at", ("gewünscht am", "asked for on")),
+            Column("consented_at", ("eingewilligt am", "consented on")),
+            Column(
+                "key", ("Schlüssel des Links in den Briefen", "key of the link in the letters"), shown=False
+            ),
+        ),
+        impersonal=("number", "address", "told_until"),
+        found={"actor": "account", "mail": "lower(mail)"},
+        retention=Retention(
+            (
+                "bis sie beendet werden; was nicht bestätigt wird, eine Woche",
+                "until they are ended; what is not confirmed, a week",
+            ),
+            "(CASE WHEN consented_at IS NULL THEN asked_at END)",
+            7,
+        ),
+        erasure=Delete(),
     ),
 )

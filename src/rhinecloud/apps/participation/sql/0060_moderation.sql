@@ -48,3 +48,23 @@ CREATE TABLE hider (
     hiding bigint PRIMARY KEY REFERENCES hiding ON DELETE CASCADE,
     actor text NOT NULL
 );
+
+-- Who asked for news of groups by mail: an account, or an address that was confirmed by a link (`consented_at`).
+-- `told_until`: what is newer was not told yet; it moves on in the transaction that queues the letter. `key` stands in
+-- links of the letters; `address` is where the city was reached when they asked.
+CREATE TABLE digest (
+    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    account text UNIQUE,
+    mail text,
+    language text NOT NULL,
+    every text NOT NULL CHECK (every IN ('day', 'week')),
+    theme_groups bigint[] NOT NULL CHECK (cardinality(theme_groups) BETWEEN 1 AND 500),
+    address text NOT NULL,
+    key bytea NOT NULL CHECK (length(key) = 16),
+    asked_at timestamptz NOT NULL,
+    consented_at timestamptz,
+    told_until timestamptz NOT NULL,
+    CHECK ((account IS NULL) <> (mail IS NULL)),
+    CHECK (account IS NULL OR consented_at IS NOT NULL)
+);
+CREATE UNIQUE INDEX digest_mail ON digest (lower(mail));
