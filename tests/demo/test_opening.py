@@ -33,8 +33,13 @@ class Said:
         self._lines: Iterator[str] = iter(process.stdout.readline, "")
 
     def until(self, part: str) -> str:
-        """The next line with this part in it."""
-        return next(line for line in self._lines if part in line)
+        """The next line with this part in it; fails where something went wrong before."""
+        for line in self._lines:
+            assert "ends here" not in line, line
+            assert "cannot come in" not in line, line
+            if part in line:
+                return line
+        raise AssertionError(f"it ended and did not say {part!r}")
 
 
 def results(address: str) -> list[dict[str, Any]]:

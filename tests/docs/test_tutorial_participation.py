@@ -58,7 +58,7 @@ def run(command: str, url: str, code: str, folder: Path) -> str:
 async def test_every_step_of_the_tutorial(serve: Serve, windows: Any, tmp_path: Path) -> None:
     blocks = _BLOCK.findall(TUTORIAL.read_text())
     assert [language + about for language, about, _ in blocks] == [
-        *("sh serve", "text", "sh", "text", "sh", "text", "sh demo")
+        *("sh serve", "text", "sh", "text", "sh", "text", "sh demo", "sh demo")
     ]
     assert blocks[0][2].strip() == './rhinecloud serve --open --data "$PWD/my-city"'
     told = [content.strip() for language, _, content in blocks if language == "text"]

@@ -1,7 +1,7 @@
 """Start a simulated Duisburg on this machine: an open installation and devices that speak to it.
 
 It has a data folder of its own, keeps its data from one start to the next, and takes other ports when the
-usual ones are in use. Nothing outside this machine can reach it.
+usual ones are in use. Nothing outside this machine can reach it, but for the opening event where `--phones` says so.
 """
 
 from __future__ import annotations
@@ -34,6 +34,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="how quickly the simulated day passes: 60 makes an hour a minute [%(default)s]",
     )
+    parser.add_argument(
+        "--phones",
+        default="",
+        metavar="HOST:PORT",
+        help="an address of this machine at which phones of the network come to the opening event, and to nothing else",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -44,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
             setattr(arguments, name, _usual_or_free(settings, name))
     settings = settings_from(arguments, data=settings.data, open=True)
     refuse_unsafe(settings)
-    companion = partial(simulated_city, speed=arguments.speed)
+    companion = partial(simulated_city, speed=arguments.speed, phones=arguments.phones)
     return Supervisor(settings, say=Lines(settings.log_format), on_ready=announce, companion=companion).run()
 
 
@@ -56,13 +62,13 @@ def _usual_or_free(settings: Settings, name: str) -> int:
     return 0
 
 
-def simulated_city(supervisor: Supervisor, *, speed: float = 1.0) -> Companion | None:
+def simulated_city(supervisor: Supervisor, *, speed: float = 1.0, phones: str = "") -> Companion | None:
     """The process that plays the city's devices; it knows addresses only, like any device. `speed` is that of its own
-    clock, which nobody else looks at."""
+    clock, which nobody else looks at; `phones` where it lets in phones."""
     if supervisor.engines.mqtt_url is None:
         say("No address for MQTT is known (RHINECLOUD_MQTT_URL): no devices are simulated.")
         return None
     mqtt = urlsplit(supervisor.engines.mqtt_url).netloc
     command = [sys.executable, "-m", "rhinecloud.demo", "--http", supervisor.url, "--mqtt", mqtt]
-    command += ["--speed", str(speed)]
+    command += ["--speed", str(speed), *(["--phones", phones] if phones else [])]
     return Companion("The simulated city", command, say)

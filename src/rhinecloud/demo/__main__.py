@@ -83,6 +83,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="S",
         help="how long they choose their theme group [%(default)s]",
     )
+    parser.add_argument(
+        "--phones",
+        default="",
+        metavar="HOST:PORT",
+        help="an address of this machine at which phones of the network come in to the opening event",
+    )
     parser.add_argument("--seconds", type=float, metavar="S", help="stop after so long")
     given = parser.parse_args(arguments)
     if given.lamps < 1 or given.vehicles < 0 or not 0 < given.speed <= FASTEST:
@@ -135,7 +141,7 @@ async def _simulate(given: argparse.Namespace) -> None:
                 if given.plan:
                     await _plan(http, streets, clock)
                 if given.participants:
-                    event = hold(given.http, given.participants, given.vote_seconds, _say)
+                    event = hold(given.http, given.participants, given.vote_seconds, _say, given.phones)
                     tasks.append(asyncio.create_task(event, name="opening event"))
                 await _live(given, _City(traffic, lamps, clock, fleet, obeying), http)
                 await fleet.settled()

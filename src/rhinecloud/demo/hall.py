@@ -15,8 +15,9 @@ from typing import Any, Final
 import httpx
 
 from rhinecloud.demo.audience import Person, audience
+from rhinecloud.demo.door import Door
 from rhinecloud.demo.hosting import ROOT, Hall, Host, HostError
-from rhinecloud.demo.opening import GUESTS, TITLE, WORD
+from rhinecloud.demo.opening import TITLE, WORD
 
 _TRIES: Final = 6  # after what the city does not answer
 _PAUSE: Final = 10.0  # seconds
@@ -31,15 +32,28 @@ Say = Callable[[str], None]
 Wishes = Callable[[Person, str, bool], Mapping[str, str]]
 
 
-async def hold(url: str, people: int, seconds: float, say: Say) -> None:
-    """Hold the event in the city at `url`, its first poll open for `seconds`; says what happens. What the city does not
-    take is said, and ends it."""
+async def hold(url: str, people: int, seconds: float, say: Say, phones: str = "") -> None:
+    """Hold the event in the city at `url`, its first poll open for `seconds`; says what happens. `phones`: HOST:PORT of
+    a door for phones of the network. What the city does not take is said, and ends it."""
+    door = Door(url, phones) if phones else None
+    try:
+        await _hold(url, people, seconds, say, door)
+        if door is not None:
+            await asyncio.Event().wait()  # who came looks at places and results
+    except OSError as error:
+        say(f"Phones cannot come in at {phones}: {error}")
+    finally:
+        if door is not None:
+            await door.close()
+
+
+async def _hold(url: str, people: int, seconds: float, say: Say, door: Door | None) -> None:
     # Each phone shows its own pass.
     nobody = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
     async with httpx.AsyncClient(base_url=url, timeout=30, cookies=nobody) as http:
         for _ in range(_TRIES):
             try:
-                await _Show(http, people, seconds, say).run()
+                await _Show(http, people, seconds, say, door).run()
                 return
             except httpx.TransportError:
                 await asyncio.sleep(_PAUSE)  # the city starts again, say
@@ -50,8 +64,10 @@ async def hold(url: str, people: int, seconds: float, say: Say) -> None:
 
 
 class _Show:
-    def __init__(self, http: httpx.AsyncClient, people: int, seconds: float, say: Say) -> None:
-        self._http, self._seconds, self._say = http, seconds, say
+    def __init__(
+        self, http: httpx.AsyncClient, people: int, seconds: float, say: Say, door: Door | None
+    ) -> None:
+        self._http, self._seconds, self._say, self._door = http, seconds, say, door
         self._host = Host(http)
         self._people = audience(people)
         self._headers = {"Origin": str(http.base_url).rstrip("/")}
@@ -60,16 +76,20 @@ class _Show:
         hall = await self._host.prepare(len(self._people))
         if hall is None:
             return
-        here = str(self._http.base_url).rstrip("/") + f"{ROOT}/e/{hall.code}"
+        cards = hall.codes.get("person", [])
+        city = str(self._http.base_url).rstrip("/")
+        if self._door is not None:
+            city = await self._door.open(hall.code, cards[1:])
+        here = f"{city}{ROOT}/e/{hall.code}"
         states = await self._host.states(hall)
         if set(states) == {"closed"} and await self._host.drawn(hall):
             self._say(f"The live vote was held before: {here}/results")
             return
         self._say(f'Live vote "{TITLE}", to watch: {here}/stage')
-        if len(hall.codes.get("person", ())) >= GUESTS:
-            self._say(
-                f"Vote yourself, with a phone or in another window: {here}/join?code={hall.codes['person'][0]}"
-            )
+        if cards:
+            self._say(f"Vote yourself, with a phone or in another window: {here}/join?code={cards[0]}")
+        if self._door is not None:
+            self._say(f"Phones of this network come in by the QR code of the stage, or at {city}")
         if states[0] == "prepared":
             await self._host.steer(hall, "welcome")
             await self._rest(_WELCOME)
