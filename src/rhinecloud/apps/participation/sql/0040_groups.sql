@@ -6,15 +6,15 @@ CREATE TABLE theme_group (
     number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     name text NOT NULL UNIQUE CHECK (name ~ '^[a-z0-9]+(-[a-z0-9]+)*$' AND length(name) <= 60),
     title text NOT NULL,
-    lead text NOT NULL,
-    about text NOT NULL,
+    lead text NOT NULL DEFAULT '',
+    about text NOT NULL DEFAULT '',
     state text NOT NULL DEFAULT 'forming' CHECK (state IN ('forming', 'active', 'over')),
     key bytea NOT NULL CHECK (length(key) = 32),
     poll bigint REFERENCES poll ON DELETE SET NULL,
     option bigint UNIQUE REFERENCES option ON DELETE SET NULL,
     ended_at timestamptz,
     told text,
-    created_by text NOT NULL,
+    created_by text NOT NULL DEFAULT '',
     CHECK ((state = 'over') = (ended_at IS NOT NULL))
 );
 
