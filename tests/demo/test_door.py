@@ -52,11 +52,22 @@ def test_which_way_a_request_goes(method: str, path: str, cookies: str, found: s
     assert way(method, path, cookies, "K7QM3A") == found
 
 
+def own_address() -> str:
+    """This machine's address in its network, where it has one: phones come by no other."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # nothing is sent
+        except OSError:
+            return "127.0.0.1"
+        return str(probe.getsockname()[0])
+
+
 @pytest.mark.skipif(EXTERNAL_NATS is not None, reason="needs the MQTT side of the embedded NATS")
 async def test_a_phone_that_scans_the_code_of_the_stage_votes(server: Server) -> None:
+    host = own_address()
     with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        here = f"127.0.0.1:{free.getsockname()[1]}"
+        free.bind((host, 0))
+        here = f"{host}:{free.getsockname()[1]}"
     process = demo(server, *OPTIONS, "--vote-seconds", "60", "--phones", here)
     try:
         said = Said(process)
@@ -67,6 +78,12 @@ async def test_a_phone_that_scans_the_code_of_the_stage_votes(server: Server) ->
             for path in ("/people", "/participation/events/1", "/ngsi-ld/v1/types", "/api/v1/devices"):
                 assert (await anybody.get(f"http://{here}{path}")).status_code == 404
                 assert (await anybody.get(f"{server.base_url}{path}")).status_code == 200
+            vote = stage.removesuffix("stage") + "vote"
+            for origin in ("http://elsewhere", f"http://{here}.elsewhere"):
+                assert (await anybody.post(vote, headers={"Origin": origin})).status_code == 403
+            assert (
+                await anybody.post(vote, headers={"Origin": f"http://{here}"})
+            ).status_code == 404  # no poll
         async with async_playwright() as playwright:
             browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
             phones: list[Any] = []

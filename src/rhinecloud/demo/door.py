@@ -114,6 +114,8 @@ class Door:
         self, what: str, headers: Sequence[tuple[str, str]], body: bytes, writer: asyncio.StreamWriter
     ) -> None:
         kept = [f"{name}: {value}" for name, value in headers if name not in ("connection", "content-length")]
+        if what.startswith("POST"):
+            kept = _as_from_here(kept, dict(headers).get("host", ""), "{}:{}".format(*self._city))
         kept += [f"content-length: {len(body)}", "connection: close"]
         answer, city = await asyncio.open_connection(*self._city)
         try:
@@ -123,6 +125,13 @@ class Door:
                 await writer.drain()
         finally:
             await _closed(city)
+
+
+def _as_from_here(headers: Sequence[str], door: str, city: str) -> list[str]:
+    """A form that began on a page that came through this door is one of the city's own: it takes forms under its own
+    name only. What began elsewhere keeps its origin, and is refused there."""
+    here = {f"host: {door}": f"host: {city}", f"origin: http://{door}": f"origin: http://{city}"}
+    return [here.get(line, line) for line in headers]
 
 
 async def _closed(writer: asyncio.StreamWriter) -> None:
