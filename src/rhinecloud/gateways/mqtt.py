@@ -39,8 +39,10 @@ BATCH = 500  # messages in one transaction
 # Messages of one topic keep their order; those of others are mapped while PostgreSQL writes the ones before.
 WAYS = 2
 FEW = 50  # messages that are worth no second transaction beside the first
-# After few messages let some more come: what a transaction costs beside its messages is most of it.
-_BREATH = 0.05  # seconds
+# After few messages let some more come: what a transaction costs beside its messages is most of it. Where several came
+# in a breath, thousands of devices report in turn, and a longer one gathers three times as many.
+_BREATH, _LONG_BREATH = 0.05, 0.15  # seconds
+_SEVERAL = 4
 LATE_BATCH = 100  # messages of flooding devices in one transaction
 QUEUE = 10_000  # QoS 0 messages that may wait in memory
 QUEUE_BYTES = 64 * 1024**2  # of them together, with those under way: one may have 8 MB
@@ -171,7 +173,7 @@ class MqttGateway:
                         async with self._prompt:
                             await self._take(pull, prompt)
                         if len(deliveries) < FEW:
-                            await asyncio.sleep(_BREATH)
+                            await asyncio.sleep(_BREATH if len(deliveries) < _SEVERAL else _LONG_BREATH)
                     while len(self._late) > MOST_LATE or self._late_bytes > MOST_LATE_BYTES:
                         await self._take_late()
             except BusUnavailable as error:
