@@ -149,6 +149,33 @@ async def test_an_invitation_is_accepted_with_consents_or_refused(town: Town) ->
     assert entity["memberCount"]["value"] == 1 and "yes" not in json.dumps(entity)
 
 
+async def test_news_come_to_whom_consents_only_and_end_by_their_link(town: Town) -> None:
+    organiser, path = await made(town, "Digitales")
+    yes, no = await town.person("citizen"), await town.person("citizen")
+    await yes.post(f"{path}/join", data={"name": "Ja", "consent-newsletter": "on"})
+    await no.post(f"{path}/join", data={"name": "Nein", "consent-photographs": "on"})
+    await town.rows.execute(
+        "UPDATE member SET state = 'member', joined_at = now() WHERE name IN ('Ja', 'Nein')"
+    )
+    news = {"action": "news", "subject": "Treffen", "text": "Wir treffen uns.\n\n<b>Bis bald</b>"}
+    assert (await yes.post(f"{path}/members", data=news)).status_code == 403
+    empty = await organiser.post(f"{path}/members", data=news | {"text": " "})
+    assert empty.status_code == 422 and 'value="Treffen"' in empty.text
+    assert (await organiser.post(f"{path}/members", data=news)).headers["location"].endswith("done=news")
+    words = words_of((await town.letters(yes.mail))[0])
+    assert "Wir treffen uns." in words
+    shown = LINK.search(words)
+    assert shown is not None
+    await town.anybody().post(f"{path}/own", data={"m": shown[1], "action": "consents"})
+    await organiser.post(f"{path}/members", data=news)
+    await town.letters(no.mail, 0)
+    await town.letters(yes.mail, 1)
+    told = await town.rows.fetch(
+        "SELECT detail FROM tenant_city.audit WHERE action = 'participation.group.news'"
+    )
+    assert [json.loads(row["detail"])["letters"] for row in told] == [1, 0]
+
+
 async def test_bad_input_is_answered_clearly_and_nothing_is_lost(town: Town) -> None:
     organiser, path = await made(town, "Klima")
     somebody = town.anybody()

@@ -14,7 +14,7 @@ from rhinecloud.web.forms import fields
 from ..events import reading as events
 from ..events.drafting import Wrong
 from ..events.model import ORGANISATIONS
-from . import belonging, changing, drafting, members
+from . import belonging, changing, drafting, letters, members
 from .asked import Asked, asked, refused
 from .model import ROLES, STATES, GroupState, Role
 
@@ -114,6 +114,16 @@ async def act(city: City, request: Request) -> Response:
         except Wrong as wrong:
             return await _people(city, request, at, wrong, given)
         return _back(at, "invited" if new_ else "known")
+    if action == "news":
+        try:
+            subject = drafting.line("subject", given.get("subject", ""), 120)
+            text = drafting.lines("text", given.get("text", ""), 10_000)
+            if not text:
+                raise Wrong("text", ("Hier fehlt etwas.", "Something is missing here."))
+        except Wrong as wrong:
+            return await _people(city, request, at, wrong, given)
+        await letters.news(city, at.actor, at.group, subject, text, city.address(request))
+        return _back(at, "news")
     number = given.get("member", "")
     member = (
         await members.one(city, at.group, int(number))
@@ -146,12 +156,14 @@ async def _people(
     wrong: Wrong | None = None,
     given: dict[str, str] | None = None,
 ) -> Response:
+    belonging_ = await members.of(city, at.group.number)
     return city.render(
         request,
         "participation/groups/members.html",
         422 if wrong else 200,
         group=at.group,
-        members=await members.of(city, at.group.number),
+        members=belonging_,
+        readers=sum(one.newsletter_at is not None and one.mail is not None for one in belonging_),
         asking=await members.asking(city, at.group.number),
         roles=ROLES,
         kinds=ORGANISATIONS,

@@ -68,7 +68,9 @@ async def page(
         past=[one for one in reversed(every) if one.ends_at < now and not one.cancelled][:20],
         documents=await documents.of(city, group, hidden=at.belongs),
         rules=documents.RULES,
-        waiting=len(await members.asking(city, group.number)) if at.keeps else 0,
+        waiting=sum(one.state == "requested" for one in await members.asking(city, group.number))
+        if at.keeps
+        else 0,
         query=f"?m={at.shown}" if at.shown else "",
         wrong=wrong,
         given={},
@@ -178,5 +180,7 @@ async def _form(
         consents=CONSENTS,
         kinds=ORGANISATIONS,
         wrong=wrong,
-        given=given if given is not None else {"name": actor.name if actor.kind == "person" else ""},
+        given=given
+        if given is not None
+        else {"name": actor.name if actor.kind == "person" else "", "kind": "person"},
     )
