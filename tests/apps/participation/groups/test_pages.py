@@ -27,7 +27,7 @@ async def test_every_page_with_much_on_it(organiser: Organiser, visit: Visiting,
         "ON g.number = m.theme_group WHERE g.name = $1",
         path.rpartition("/")[2],
     )[0][0]
-    join = f"{path}/join?x=1"
+    join = organiser.post("/groups/new", title=f"Mobilität {LONG}").partition("?")[0] + "/join?x=1"
     await axe_and_width(visit, [f"{path}/members?done=accept", f"{path}/own?done=requested"], theme)
     organiser.post(f"{below}/members", action="accept", member=str(number))
     organiser.post(f"{below}/members", action="role", member=str(number), role="speaker")
