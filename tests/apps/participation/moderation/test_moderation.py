@@ -72,6 +72,9 @@ async def test_from_a_report_to_the_end_of_an_appeal(town: Town) -> None:
 
     # Somebody else decides.
     assert "jemand anderes" in (await first.get(desk(subject))).text
+    for who, said in ((first, True), (second, False)):
+        queue = (await who.get("/participation/moderation")).text
+        assert desk(subject) in queue and ("jemand anderes: Sie haben ihn verborgen" in queue) is said
     assert await decide(first, subject, "restore") == 422
     assert await decide(first, subject, "uphold", "Es bleibt dabei.") == 422
     assert "Es war &lt;i&gt;Ironie&lt;/i&gt;." in (await second.get(desk(subject))).text

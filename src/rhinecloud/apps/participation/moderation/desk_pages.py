@@ -42,7 +42,7 @@ async def queue(city: City, request: Request) -> Response:
         hidden=[one for one in hidden if one.group in theirs],
         named=named,
         reasons=REASONS,
-        actor=actor.id,
+        me=actor.id,
         done=request.query_params.get("done", ""),
     )
 

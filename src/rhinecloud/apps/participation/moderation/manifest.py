@@ -36,7 +36,10 @@ ENDPOINTS: Final = (
 
 JOBS: Final = (Job("digests", digests.send, None, cron="30 6 * * *"),)
 
-PLACES: Final = (Place(("Moderation", "Moderation"), "participation.organise", "/moderation", order=44),)
+PLACES: Final = (
+    Place(("Moderation", "Moderation"), "participation.organise", "/moderation", order=44),
+    Place(("Neuigkeiten per E-Mail", "News by mail"), _PUBLIC, "/digest", order=45),
+)
 
 HOLDINGS: Final = (
     Table(
