@@ -103,6 +103,14 @@ async def ask(
     return "written"
 
 
+async def is_free(city: City, place: Place) -> bool:
+    """Whether nobody came into a group by this place yet."""
+    used = await city.db.pool.fetchval(
+        "SELECT 1 FROM place_used WHERE poll = $1 AND participant = $2", *place
+    )
+    return used is None
+
+
 async def invite(
     city: City, actor: Actor, group: Group, draft: MemberDraft, role: Role, address: str
 ) -> bool:

@@ -136,7 +136,10 @@ async def _ask(
     if group.state == "over":
         wrong = Wrong("", ("Diese Gruppe ist abgeschlossen.", "This group is completed."))
         return await _form(city, request, group, action, 409, wrong, given, placed=placed)
-    if not account and (wait := city.people.limit(request, "groups.ask", *_ASKING)):
+    # A hall is one address: who has a place comes in by it once, and is not counted.
+    by_place = place is not None and await belonging.is_free(city, place)
+    counted = not account and not by_place
+    if counted and (wait := city.people.limit(request, "groups.ask", *_ASKING)):
         raise here_.too_often(wait)
     outcome: Outcome
     try:
