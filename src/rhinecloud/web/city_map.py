@@ -98,8 +98,8 @@ def routes(shell: Shell) -> list[BaseRoute]:
 
     async def outline(request: Request) -> Response:
         path = shell.settings.map_outline
-        if path is None:
-            raise HTTPException(404)
+        if path is None:  # apps draw it, and cannot know whether there is one
+            return JSONResponse({"type": "FeatureCollection", "features": []})
         return FileResponse(
             path, media_type="application/geo+json", headers={"Cache-Control": "max-age=3600"}
         )

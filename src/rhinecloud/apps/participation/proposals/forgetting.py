@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Final
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from rhinecloud.app import Attempt
 from rhinecloud.city import City
@@ -17,16 +18,22 @@ AND (SELECT max(s.at) FROM proposal_step s WHERE s.proposal = p.number) < $1
 
 async def forget(city: City, payload: None, attempt: Attempt) -> None:
     """The daily job."""
-    before = city.clock.now() - _AFTER
     async with city.db.transaction() as connection:
-        await connection.execute(
-            "UPDATE proposal_author SET actor = NULL, name = '', named = false, mail = NULL "
-            f"WHERE proposal IN ({_CLOSED}) AND (actor IS NOT NULL OR mail IS NOT NULL OR name <> '')",
-            before,
+        for statement, values in statements(city.clock.now()):
+            await connection.execute(statement, *values)
+
+
+def statements(now: datetime) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """What it does."""
+    before = now - _AFTER
+    yield (
+        "UPDATE proposal_author SET actor = NULL, name = '', named = false, mail = NULL "
+        f"WHERE proposal IN ({_CLOSED}) AND (actor IS NOT NULL OR mail IS NOT NULL OR name <> '')",
+        (before,),
+    )
+    for table in ("comment", "amendment"):
+        yield (
+            f"UPDATE {table} SET actor = NULL, name = '' "
+            f"WHERE proposal IN ({_CLOSED}) AND (actor IS NOT NULL OR name <> '')",
+            (before,),
         )
-        for table in ("comment", "amendment"):
-            await connection.execute(
-                f"UPDATE {table} SET actor = NULL, name = '' "
-                f"WHERE proposal IN ({_CLOSED}) AND (actor IS NOT NULL OR name <> '')",
-                before,
-            )
