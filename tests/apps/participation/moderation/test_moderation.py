@@ -141,6 +141,21 @@ async def test_moderators_of_a_group_decide_about_their_group_only(town: Town) -
     assert await decide(member, mine, "restore") == 403
 
 
+async def test_a_comment_is_hidden_and_its_proposal_stays(town: Town) -> None:
+    author, other, staff = await town.person(), await town.person(), await town.person("editor")
+    place = "/participation/" + (await town.proposal(author)).replace(":", "s/")
+    assert (await other.post(f"{place}/comments", data={"comment": "Kauft bei mir!"})).status_code == 303
+    comment = await town.rows.fetchval("SELECT max(number) FROM comment")
+    assert "Kauft bei mir!" in (await author.get(place)).text
+    assert await decide(staff, f"comment:{comment}", "hide", "Das ist Reklame.", "advertising") == 303
+    page = (await town.anybody().get(place)).text
+    assert "Kauft bei mir!" not in page and "Das ist Reklame." in page and "Am Innenhafen" in page
+    assert "Das ist Reklame." in words_of((await town.letters(other.mail))[0])
+    await town.letters(author.mail, 0)
+    assert await decide(staff, f"comment:{comment}", "restore") == 303  # nobody appealed: also who hid it may
+    assert "Kauft bei mir!" in (await town.anybody().get(place)).text
+
+
 @pytest.mark.parametrize(
     ("field", "value", "told"),
     [
