@@ -248,3 +248,23 @@ async def test_an_account_cannot_confirm_what_a_letter_has_to(town: Town, action
     await ada.post(f"{path}/join", data={"name": "Ada"})
     assert (await ada.post(f"{path}/own", data={"action": action})).status_code == 400
     assert await town.rows.fetchval("SELECT state FROM member WHERE account = $1", ada.id) == "requested"
+
+
+async def test_an_address_that_went_to_another_account_takes_no_membership_with_it(town: Town) -> None:
+    _, path = await made(town, "Bildung")
+    before, after = await town.person("citizen"), await town.person("citizen", mail=False)
+    await before.post(f"{path}/join", data={"name": "Vorher"})
+    await after.post(f"{path}/join", data={"name": "Nachher"})
+    await town.rows.execute("UPDATE room_people.account SET mail = NULL WHERE id = $1", before.account)
+    await town.rows.execute(
+        "UPDATE room_people.account SET mail = $2 WHERE id = $1", after.account, before.mail
+    )
+    assert (await after.post(f"{path}/join", data={"name": "Nachher"})).status_code == 303
+    rows = await town.rows.fetch(
+        "SELECT name, mail, account FROM member WHERE account = ANY($1) ORDER BY number",
+        [before.id, after.id],
+    )
+    assert [tuple(row) for row in rows] == [
+        ("Vorher", None, before.id),
+        ("Nachher", before.mail, after.id),
+    ]

@@ -56,6 +56,8 @@ async def join(
             "joined_at": now if state == "member" else None,
             **{f"{name}_at": now if name in consents else None for name in CONSENTS},
         }
+        if contact is not None:
+            await _release(transaction, group, contact.mail, before.number if before else 0)
         if before is None:
             await _insert(transaction, group, values | {"asked_at": now})
         else:
@@ -248,7 +250,7 @@ async def _held(
     )
     row = await transaction.connection.fetchrow(
         f"SELECT {COLUMNS} FROM member WHERE theme_group = $1 "
-        "AND (number = $2 OR account = $3 OR lower(mail) = lower($4)) "
+        "AND (number = $2 OR account = $3 OR (lower(mail) = lower($4) AND ($3::text IS NULL OR account IS NULL))) "
         "ORDER BY account IS NOT DISTINCT FROM $3 DESC LIMIT 1 FOR UPDATE",
         group.number,
         number,
@@ -286,6 +288,14 @@ async def _use(transaction: Transaction, place: Place) -> bool:
         "INSERT INTO place_used (poll, participant) VALUES ($1, $2) ON CONFLICT DO NOTHING", *place
     )
     return bool(status == "INSERT 0 1")
+
+
+async def _release(transaction: Transaction, group: Group, mail: str, but: int) -> None:
+    """An account has proved that an address is theirs: it is nobody else's in the group any more."""
+    of = "theme_group = $1 AND lower(mail) = lower($2) AND number <> $3"
+    connection = transaction.connection
+    await connection.execute(f"DELETE FROM member WHERE {of} AND account IS NULL", group.number, mail, but)
+    await connection.execute(f"UPDATE member SET mail = NULL WHERE {of}", group.number, mail, but)
 
 
 async def _may_write(transaction: Transaction, member: Member, now: Any) -> bool:
