@@ -82,11 +82,12 @@ async def write(city: City, request: Request) -> Response:
 
 
 async def end(city: City, request: Request) -> Any:
-    """The button of a mail program (RFC 8058): it ends at once, without a page. What ended before stays so."""
+    """The button of a mail program (RFC 8058): it ends at once, without a page."""
     digest = await subscribing.one(city, request.path_params["number"], request.query_params.get("key", ""))
-    if digest is not None:
-        city.people.recognise(request)
-        await subscribing.end(city, digest)
+    if digest is None:
+        raise HTTPException(401, "no such letters, or not any more")
+    city.people.recognise(request)
+    await subscribing.end(city, digest)
     return {"ended": True}
 
 
