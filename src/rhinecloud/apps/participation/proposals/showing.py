@@ -98,15 +98,16 @@ async def page(
     comments = await reading.comments(city, proposal.number)
     authors = await reading.authors(city, proposal.number)
     trail = await reading.trail(city, proposal.number)
-    hidden = await hiding.hidden(city, [proposal.subject, *(one.subject for one in comments)])
-    judges = await sees_hidden(city, actor, proposal.group)
     others = [entry.other for entry in trail if entry.other is not None]
+    subjects = [*(one.subject for one in comments), *(f"proposal:{other}" for other in others)]
+    hidden = await hiding.hidden(city, [proposal.subject, *subjects])
+    judges = await sees_hidden(city, actor, proposal.group)
     values: dict[str, Any] = {
         "proposal": proposal,
         "group": await group_of(city, proposal),
         "clock": proposal.clock(city.clock.now()),
         "trail": trail,
-        "others": await reading.titles(city, others),
+        "others": await reading.titles(city, [one for one in others if f"proposal:{one}" not in hidden]),
         "authors": authors,
         "own": is_author(actor, authors),
         "comments": comments,
