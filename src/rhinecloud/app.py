@@ -22,7 +22,7 @@ from rhinecloud.people import PUBLIC, Permission
 from rhinecloud.people.register import PersonalData, problems
 from rhinecloud.web import LAYERS, Layer, Rule, State
 
-from .city import City, Sight
+from .city import City
 
 Text = tuple[str, str]  # German, English
 Handler = Callable[[City, Request], Awaitable[Response]]

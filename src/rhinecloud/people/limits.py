@@ -47,7 +47,9 @@ _LINK_PATHS = ("/link/", "/first/", "/invitation/", "/sign-in/oidc")
 _DEVICES = "/api/v1/devices/"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _GIVE_BACK = "rhinecloud.recognise"  # in the scope of a request that an app judges itself
-COUNT: Final = "rhinecloud.count"  # in the scope of every request: counts something by a rule, of whoever asks
+COUNT: Final = (
+    "rhinecloud.count"  # in the scope of every request: counts something by a rule, of whoever asks
+)
 
 
 class Buckets:
