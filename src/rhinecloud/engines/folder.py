@@ -5,13 +5,16 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from rhinecloud.engines.account import Account, EngineError, engine_account, user_name
 
 # sun_path holds 108 bytes; PostgreSQL adds "/.s.PGSQL.5432.lock" to the folder's name.
 LONGEST_SOCKET_FOLDER = 80
+_MOMENT: Final = 2.0  # seconds that a lock may outlive who was killed
 
 
 class DataFolder:
@@ -105,15 +108,13 @@ class DataFolder:
     def take_lock(self) -> None:
         """Hold the folder until `close`, or until this process ends in whatever way."""
         descriptor = os.open(self.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _locked(descriptor):
             owner = os.read(descriptor, 32).decode(errors="replace").strip()
             os.close(descriptor)
             raise EngineError(
                 f"The data folder {self.path} is in use by another Rhine Cloud"
                 + (f" (process {owner})." if owner else ".")
-            ) from None
+            )
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         self._lock = descriptor
@@ -152,6 +153,21 @@ class DataFolder:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+
+def _locked(descriptor: int) -> bool:
+    """Lock a file. A process that was killed may leave it locked for a moment: a child that it was about to start
+    holds the same file until it is another program."""
+    deadline = time.monotonic() + _MOMENT
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)
+        else:
+            return True
 
 
 def unreachable_parent(path: Path, account: Account) -> Path | None:

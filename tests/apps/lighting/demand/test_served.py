@@ -189,7 +189,9 @@ def _settled(office: Office) -> None:
 
 
 async def _quiet(server: Server) -> str:
-    return await everything(server, but="^job")
+    return await everything(
+        server, but="^(job|serving$)"
+    )  # workers say every now and then that they serve an app
 
 
 def _public(http: httpx.Client) -> str:

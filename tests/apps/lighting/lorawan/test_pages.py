@@ -8,6 +8,8 @@ import asyncpg
 import httpx
 import pytest
 
+from rhinecloud.apps.lighting.lorawan.judging import Verdict
+from rhinecloud.apps.lighting.lorawan.rows import heard, is_troubled
 from rhinecloud.apps.lighting.lorawan.schedule import Night, Schedule, Step, encode
 
 from ....conftest import Server
@@ -74,3 +76,22 @@ async def test_everybody_can_read_the_pages(visit: Visiting, group: int, theme: 
         shown = await visited.page.get_by_role("region", name="Was die Leuchten melden").inner_text()
         for words in ("noch nichts gehört", "Uhr geht falsch", "erwartet 50, 100 %", "Niveau widerspricht"):
             assert words in shown
+
+
+async def test_who_is_given_up_while_their_report_is_read_stays_so(server: Server, group: int) -> None:
+    """What was noted after somebody looked is not overwritten by what they make of it."""
+    lamp = "urn:ngsi-ld:Streetlight:axe-1"
+    connection = await asyncpg.connect(server.database_url)
+    try:
+        await connection.execute("SET search_path TO app_lighting")
+        older = Verdict(state="older", drift=None, expected=(), troubles={"clock_drift": {}})
+        told = (6, 1, 40.0)
+        noted = await heard(connection, lamp, NOW, told, older, ["clock_drift"])
+        assert noted == ({"schedule_missing"}, {"clock_drift", "schedule_missing"})
+        assert await is_troubled(connection, lamp, "schedule_missing")
+        verified = Verdict(state="verified", drift=None, expected=(), troubles={})
+        noted = await heard(connection, lamp, NOW, told, verified, [])
+        assert noted == ({"clock_drift", "schedule_missing"}, set())
+        assert await heard(connection, "urn:ngsi-ld:Streetlight:none", NOW, told, verified, []) is None
+    finally:
+        await connection.close()

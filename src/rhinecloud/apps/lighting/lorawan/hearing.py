@@ -87,21 +87,22 @@ async def _take(city: City, said: Mapping[str, Heard]) -> None:
             continue
         verdict = judge(one, row.wanted, city.settings.lorawan_drift_seconds)
         troubles = {*verdict.troubles}
-        if "schedule_missing" in record["troubles"] and verdict.state != "verified":
-            troubles.add("schedule_missing")
+        if rows.MISSING in record["troubles"] and verdict.state != "verified":
+            troubles.add(rows.MISSING)
         # The alarms first: who dies between both raises them once more.
         await _alarm(city, record, verdict, troubles)
-        known = await rows.heard(
+        noted = await rows.heard(
             city.db.pool,
             record["lamp"],
             one.at,
             (one.version, one.hash, one.level),
             verdict,
-            sorted(troubles),
+            sorted(verdict.troubles),
         )
-        if not known:  # it left the group meanwhile, and nothing else would end these
-            for kind in troubles:
-                await city.devices.clear_alarm(record["device"], kind)
+        # It left the group meanwhile, or was given up: nothing else would end these.
+        before, after = (troubles, set[str]()) if noted is None else noted
+        for over in sorted((before | troubles) - after):
+            await city.devices.clear_alarm(record["device"], over)
         if verdict.state == "older":
             now = city.clock.now()
             await rows.reopen(city.db.pool, record["grp"], record["lamp"], now, now - _GIVEN_UP)

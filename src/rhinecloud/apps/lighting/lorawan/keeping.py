@@ -184,7 +184,7 @@ class Keeper:
                 await rows.later(connection, row, "verified", now, None)
             elif row.rounds >= city.settings.lorawan_rounds and not singles:
                 await rows.later(connection, row, "incomplete", now, None)
-                await rows.troubled(connection, [one.lamp for one in lacking], "schedule_missing")
+                await rows.troubled(connection, [one.lamp for one in lacking], rows.MISSING)
                 given_up = lacking
             else:
                 try:
@@ -239,4 +239,8 @@ class Keeper:
                 "sent_to_all": row.rounds,
                 "sent_alone": one.told,
             }
-            await devices.raise_alarm(one.device, "schedule_missing", evidence)
+            await devices.raise_alarm(one.device, rows.MISSING, evidence)
+            if not await rows.is_troubled(
+                self._city.db.pool, one.lamp, rows.MISSING
+            ):  # it was heard meanwhile
+                await devices.clear_alarm(one.device, rows.MISSING)

@@ -12,11 +12,12 @@ import msgspec
 from rhinecloud.app import Text
 
 from .frames import frames
-from .judging import Verdict, Wanted
+from .judging import Trouble, Verdict, Wanted
 from .members import Connection
 from .schedule import decode, hash_of
 
 WAKE: Final = "lorawan"  # subject: there is something to do
+MISSING: Final[Trouble] = "schedule_missing"
 State = Literal["asked", "sent", "verified", "incomplete"]
 _YEAR_2020: Final = datetime(2020, 1, 1, tzinfo=UTC)
 _SCHEDULE: Final = (
@@ -230,6 +231,15 @@ async def troubled(connection: asyncpg.Connection, lamps: Sequence[str], trouble
     )
 
 
+async def is_troubled(connection: Connection, lamp: str, trouble: str) -> bool:
+    """Whether that is noted of a lamp."""
+    return bool(
+        await connection.fetchval(
+            "SELECT true FROM lorawan_member WHERE lamp = $1 AND $2 = ANY(troubles)", lamp, trouble
+        )
+    )
+
+
 async def complete(connection: Connection) -> list[int]:
     """Groups whose lamps all have the newest schedule, which is not noted yet."""
     records = await connection.fetch(
@@ -258,11 +268,15 @@ async def heard(
     told: tuple[int, int, float | None],
     verdict: Verdict,
     troubles: Sequence[str],
-) -> bool:
-    """What a lamp said (version, hash, level) and what is to be made of it; false if it hears no group any more."""
-    done = await connection.execute(
-        "UPDATE lorawan_member SET heard_at = $2, version = $3, hash = $4, level = $5, state = $6, drift = $7, "
-        "expected = $8, troubles = $9 WHERE lamp = $1",
+) -> tuple[set[str], set[str]] | None:
+    """What a lamp said (version, hash, level) and what is to be made of it; what troubled it before and does now. None
+    if it hears no group any more. Who is given up while its report is read stays so, unless it has the schedule."""
+    record = await connection.fetchrow(
+        "UPDATE lorawan_member AS new SET heard_at = $2, version = $3, hash = $4, level = $5, state = $6, drift = $7, "
+        "expected = $8, troubles = $9::text[] || CASE WHEN $6 <> 'verified' AND $10 = ANY(old.troubles) "
+        "THEN ARRAY[$10] ELSE '{}' END "
+        "FROM (SELECT lamp, troubles FROM lorawan_member WHERE lamp = $1 FOR UPDATE) AS old "
+        "WHERE new.lamp = old.lamp RETURNING old.troubles AS before, new.troubles AS after",
         lamp,
         at,
         *told,
@@ -270,8 +284,9 @@ async def heard(
         verdict.drift,
         list(verdict.expected),
         list(troubles),
+        MISSING,
     )
-    return bool(done == "UPDATE 1")
+    return None if record is None else ({*record["before"]}, {*record["after"]})
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
@@ -295,7 +310,7 @@ async def standings(connection: Connection) -> dict[int, Standing]:
         "count(*) FILTER (WHERE 'clock_drift' = ANY(troubles)) AS drifting, "
         "count(*) FILTER (WHERE 'schedule_contradicted' = ANY(troubles)) AS contradicted, "
         "count(*) FILTER (WHERE 'schedule_wrong' = ANY(troubles)) AS wrong, "
-        "count(*) FILTER (WHERE 'schedule_missing' = ANY(troubles)) AS missing, "
+        f"count(*) FILTER (WHERE '{MISSING}' = ANY(troubles)) AS missing, "
         f"max(abs(drift)) AS most_drift FROM {OF_MEMBERS} GROUP BY grp"
     )
     found: dict[int, Standing] = {}

@@ -16,6 +16,7 @@ from ..events.model import ORGANISATIONS
 
 MOST_LINES: Final = 20_000
 _LONGEST: Final = 200  # characters of a name
+_FIELD: Final = 10_000  # characters that are looked at; what is longer is another file
 _ADDRESS: Final = re.compile(
     r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[^\s@\"'<>(),:;\\]+\.[^\s@\"'<>(),:;\\]+"
 )
@@ -88,12 +89,13 @@ def read(content: bytes) -> tuple[list[Invited], list[BadLine]]:
                 )
             wrong.append(BadLine(rows.line_num, one))
     except csv.Error:
-        wrong.append(BadLine(rows.line_num, ("Die Zeile ist nicht lesbar.", "The line cannot be read.")))
+        wrong.append(BadLine(rows.line_num, _UNREADABLE))
     if not found and not wrong:
         wrong.append(BadLine(1, ("Die Liste ist leer.", "The list is empty.")))
     return found, wrong
 
 
+_UNREADABLE: Final[Text] = ("Die Zeile ist nicht lesbar.", "The line cannot be read.")
 _TOO_MANY: Final[Text] = (
     f"Eine Liste hat höchstens {MOST_LINES} Zeilen. Bitte teilen Sie sie auf.",
     f"A list has at most {MOST_LINES} lines. Please divide it.",
@@ -105,6 +107,8 @@ def _judged(cells: Mapping[str, str]) -> Invited | Text:
     organisation, kind = cells.get("organisation", ""), cells.get("kind", "").casefold()
     if not name:
         return ("Der Name fehlt.", "The name is missing.")
+    if max(map(len, cells.values())) > _FIELD:
+        return _UNREADABLE
     if max(map(len, (name, mail, organisation))) > _LONGEST:
         return (f"Höchstens {_LONGEST} Zeichen in einem Feld.", f"At most {_LONGEST} characters in a field.")
     if not (name + mail + organisation).isprintable():
